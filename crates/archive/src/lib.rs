@@ -1,0 +1,3 @@
+//! Package archives: signed indexes, resolver, lock.
+
+pub mod lock;

@@ -1,0 +1,90 @@
+//! The lock: every package file that a server is made of, by hash.
+//!
+//! A lock is TOML with one `[[package]]` block a file, sorted by name, so that `git diff` shows
+//! what an update changes. It holds what is needed to check every file with no network, and the
+//! numeric ids of the system users that the packages made.
+
+use std::collections::BTreeMap;
+
+use digest::Digest;
+use jiff::civil::Date;
+use serde::{Deserialize, Serialize};
+
+/// The form of lock that this program writes and reads.
+pub const FORMAT: u32 = 1;
+
+/// `server.lock` (and `tools.lock`, with one lock a group).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Lock {
+    /// [`FORMAT`].
+    pub version: u32,
+    /// `debian` or `arch`.
+    pub distribution: String,
+    /// The distribution's name of the architecture: `amd64`, `arm64`.
+    pub architecture: String,
+    /// The day of the archive that was resolved against.
+    pub date: Date,
+    /// The digest of the request that was resolved: packages, pins, suites. A definition that asks
+    /// for something else makes the lock stale.
+    pub request: Digest,
+    /// The signed indexes that the packages were found in, in the order of the definition.
+    #[serde(default, rename = "index", skip_serializing_if = "Vec::is_empty")]
+    pub indexes: Vec<Index>,
+    /// The packages, sorted by name and architecture.
+    #[serde(default, rename = "package", skip_serializing_if = "Vec::is_empty")]
+    pub packages: Vec<Package>,
+    /// Numeric ids of users.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub users: BTreeMap<String, u32>,
+    /// Numeric ids of groups.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub groups: BTreeMap<String, u32>,
+}
+
+/// A signed index: a `Release` file of Debian, a repository database of Arch.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Index {
+    /// `bookworm`, `bookworm-backports`; `core`.
+    pub suite: String,
+    /// Its `Date:`. A later lock of the same or a later day does not accept an older one.
+    pub signed: jiff::Timestamp,
+    /// The sha256 of the signed file.
+    #[serde(with = "hex")]
+    pub sha256: Digest,
+}
+
+/// One package file.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Package {
+    /// The package's name.
+    pub name: String,
+    /// Its version, as the archive writes it.
+    pub version: String,
+    /// `amd64`, `all`; `x86_64`, `any`.
+    pub architecture: String,
+    /// Bytes of the package file.
+    pub size: u64,
+    /// Its sha256.
+    #[serde(with = "hex")]
+    pub sha256: Digest,
+    /// Where it lies in the archive, relative to the archive's root.
+    pub path: String,
+    /// Which archive: `debian`, `debian-security`; `archlinux`.
+    pub archive: String,
+}
+
+mod hex {
+    use digest::Digest;
+    use serde::{Deserialize, Deserializer, Serializer, de::Error};
+
+    pub(super) fn serialize<S: Serializer>(digest: &Digest, to: S) -> Result<S::Ok, S::Error> {
+        to.serialize_str(&digest.hex())
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Digest, D::Error> {
+        Digest::from_hex(&String::deserialize(from)?).map_err(D::Error::custom)
+    }
+}

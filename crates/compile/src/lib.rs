@@ -1,0 +1,1 @@
+//! Static programs for the server, compiled in the tool root.

@@ -1,0 +1,1 @@
+//! What servers' health checks are written with.

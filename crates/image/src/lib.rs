@@ -1,0 +1,1 @@
+//! Layers, initramfs, disk, ISO: from a definition to a medium.

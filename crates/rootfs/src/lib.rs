@@ -1,0 +1,1 @@
+//! The package tree and the config layer.

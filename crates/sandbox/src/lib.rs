@@ -1,0 +1,1 @@
+//! Namespaces, the pinned tool root, and the one place that starts programs.

@@ -1,0 +1,1 @@
+//! Stages: pure functions of their inputs, run once a key.

@@ -1,0 +1,1 @@
+//! Package files laid into a tree that they cannot leave.

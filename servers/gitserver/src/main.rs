@@ -1,0 +1,2 @@
+//! The health check of gitserver.
+fn main() {}

@@ -1,0 +1,2 @@
+//! The health check of webserver.
+fn main() {}
