@@ -1,1 +1,58 @@
 //! Package files laid into a tree that they cannot leave.
+//!
+//! A `.deb` is read as a stream ([`Deb`]) and laid under a [`Tree`], an open directory. Everything
+//! in a package is hostile until checked:
+//!
+//! * a member with an absolute path or a `..` is refused;
+//! * no symbolic link is ever followed, whoever laid it: directories are opened by `openat2` with
+//!   `RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS`, and a member behind a link is refused. The merged
+//!   `/usr` is no exception: with [`Options::usr_merge`] names are mapped (`bin/sh` is
+//!   `usr/bin/sh`) before anything is opened;
+//! * a hard link joins two members of one package, nothing else;
+//! * device nodes, fifos and sockets are refused, as are sparse files and impossible sizes.
+//!
+//! [`packages`] lays many packages with several threads. Its result does not depend on which
+//! thread is faster: two packages may share directories, and a path that both have goes to the one
+//! that `Replaces` the other, or is an error that names both. Owners, modes and times of
+//! directories are set by [`Tree::settle`] once everything is there, the first package in order
+//! winning.
+
+mod ar;
+mod claims;
+mod compression;
+mod control;
+mod deb;
+mod error;
+mod extract;
+mod laid;
+mod many;
+mod name;
+mod tree;
+
+pub use control::{Control, ControlFile};
+pub use deb::Deb;
+pub use error::{Cause, Error};
+pub use laid::{Kind, Laid, Package};
+pub use many::packages;
+pub use name::MERGED;
+pub use tree::Tree;
+
+/// Whose files the tree's will be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Owners {
+    /// The numeric ids of the package; also its extended attributes and set-id bits. Wants to be
+    /// root, or root of a user namespace that maps those ids.
+    Keep,
+    /// Everything belongs to who unpacks; no set-id bits, no extended attributes.
+    Ignore,
+}
+
+/// How packages are laid.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Options {
+    /// Whose files they become.
+    pub owners: Owners,
+    /// Whether members of `bin`, `sbin`, `lib` and the like are laid under `usr`, with links from
+    /// the old places.
+    pub usr_merge: bool,
+}

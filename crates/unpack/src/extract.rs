@@ -1,0 +1,340 @@
+//! Lays the members of one package.
+
+use std::collections::{HashMap, HashSet};
+use std::ffi::OsStr;
+use std::fs::File;
+use std::io::{self, Read, Write};
+use std::os::fd::OwnedFd;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+
+use md5::{Digest, Md5};
+use rustix::fs::{AtFlags, FileType, Mode, OFlags};
+use rustix::io::Errno;
+use tar::EntryType;
+
+use crate::claims::{Claim, Claims};
+use crate::control::Control;
+use crate::error::Cause;
+use crate::laid::{Kind, Laid, Package};
+use crate::name::Name;
+use crate::tree::{self, Tree};
+use crate::{Options, Owners};
+
+/// Bytes that one package may unpack to: the largest of Debian have some 6 GB.
+const LARGEST: u64 = 32 << 30;
+
+/// One package on its way into the tree.
+pub(crate) struct Extraction<'a> {
+    pub(crate) tree: &'a Tree,
+    pub(crate) options: &'a Options,
+    pub(crate) claims: &'a Claims<'a>,
+    /// The package's number.
+    pub(crate) me: usize,
+    buffer: Vec<u8>,
+    /// The directory of the last member: the next is mostly there too.
+    parent: Option<(PathBuf, OwnedFd)>,
+    /// Regular files of this package that are in the tree, for its hard links.
+    files: HashSet<PathBuf>,
+    directory_xattrs: Vec<(PathBuf, String, Vec<u8>)>,
+    total: u64,
+}
+
+/// Which files' md5 dpkg's database wants.
+struct Sums<'c> {
+    all: bool,
+    conffiles: HashSet<&'c str>,
+}
+
+/// What a member carries besides its header.
+#[derive(Default)]
+struct Extras {
+    xattrs: Vec<(String, Vec<u8>)>,
+    numbers: HashMap<&'static str, i64>,
+}
+
+impl<'a> Extraction<'a> {
+    pub(crate) fn new(
+        tree: &'a Tree,
+        options: &'a Options,
+        claims: &'a Claims<'a>,
+        me: usize,
+    ) -> Self {
+        Self {
+            tree,
+            options,
+            claims,
+            me,
+            buffer: vec![0; 256 << 10],
+            parent: None,
+            files: HashSet::new(),
+            directory_xattrs: Vec::new(),
+            total: 0,
+        }
+    }
+
+    /// Lays everything that `data`, a tar archive, has.
+    pub(crate) fn run(mut self, control: Control, data: impl Read) -> Result<Package, Cause> {
+        let sums = Sums {
+            all: !control.files.contains_key("md5sums"),
+            conffiles: control.conffiles().collect(),
+        };
+        let mut members = Vec::new();
+        let mut archive = tar::Archive::new(data);
+        for entry in archive.entries()? {
+            let mut entry = entry?;
+            if entry.header().entry_type() == EntryType::XGlobalHeader {
+                continue;
+            }
+            members.extend(self.member(&mut entry, &sums)?);
+        }
+        // To the very end: the compression's check of the whole stands there.
+        io::copy(&mut archive.into_inner(), &mut io::sink())?;
+        let directory_xattrs = self.directory_xattrs;
+        Ok(Package { control, members, directory_xattrs })
+    }
+
+    /// Lays one member; nothing when another package has its path.
+    fn member<R: Read>(
+        &mut self,
+        entry: &mut tar::Entry<'_, R>,
+        sums: &Sums<'_>,
+    ) -> Result<Option<Laid>, Cause> {
+        let name = Name::new(&entry.path_bytes(), self.options.usr_merge)?;
+        let shown = String::from_utf8_lossy(&name.listed).into_owned();
+        self.total = self.total.saturating_add(entry.size());
+        if self.total > LARGEST {
+            return Err(Cause::TooLarge { member: shown, size: entry.size() });
+        }
+        let extras = extras(entry)?;
+        let number = |key, header: io::Result<u64>| match extras.numbers.get(key) {
+            Some(number) => Ok(*number),
+            None => header.and_then(|n| i64::try_from(n).map_err(io::Error::other)),
+        };
+        let id = |key, header| {
+            number(key, header).and_then(|id| u32::try_from(id).map_err(io::Error::other))
+        };
+        let header = entry.header();
+        let mut laid = Laid {
+            kind: Kind::Directory,
+            mode: header.mode()? & 0o7777,
+            uid: id("uid", header.uid())?,
+            gid: id("gid", header.gid())?,
+            mtime: number("mtime", header.mtime())?,
+            md5: None,
+            listed: name.listed.clone(),
+            place: name.place.clone(),
+        };
+        let link = entry.link_name_bytes().map(|link| link.into_owned()).unwrap_or_default();
+        match entry.header().entry_type() {
+            EntryType::Directory => {
+                self.make_merged(&name)?;
+                self.tree.directory(&name.place)?;
+                for (key, value) in extras.xattrs {
+                    self.directory_xattrs.push((name.place.clone(), key, value));
+                }
+                return Ok(Some(laid));
+            }
+            EntryType::Symlink if name.is_merged_root() => {
+                return self.merged_link(&name, &link).map(|()| None);
+            }
+            EntryType::Symlink => laid.kind = Kind::Symlink(OsStr::from_bytes(&link).into()),
+            EntryType::Regular | EntryType::Continuous => laid.kind = Kind::File(entry.size()),
+            EntryType::Link => {
+                let target = Name::new(&link, self.options.usr_merge)?;
+                laid.kind = Kind::HardLink(target.place);
+            }
+            kind => return Err(Cause::Special { member: shown, kind: special(kind) }),
+        }
+        if name.place.as_os_str().is_empty() || name.is_merged_root() {
+            return Err(Cause::Exists { path: shown, found: "the root or a link at it" });
+        }
+        self.make_merged(&name)?;
+        match self.claims.claim(self.me, &name.place)? {
+            Claim::Skip => return Ok(None),
+            Claim::Shared => return Ok(Some(laid)),
+            Claim::Lay => {}
+        }
+        let there = match &laid.kind {
+            Kind::File(_) => {
+                let hashed = sums.all || sums.conffiles.contains(shown.as_str());
+                self.file(entry, &mut laid, &extras, hashed)?
+            }
+            Kind::Symlink(target) => self.symlink(&laid, target)?,
+            Kind::HardLink(target) => self.hard_link(&laid, target)?,
+            Kind::Directory => true,
+        };
+        Ok(there.then_some(laid))
+    }
+
+    fn file<R: Read>(
+        &mut self,
+        entry: &mut tar::Entry<'_, R>,
+        laid: &mut Laid,
+        extras: &Extras,
+        hashed: bool,
+    ) -> Result<bool, Cause> {
+        let lay = |source: Errno| Cause::Lay { path: laid.place.clone(), source: source.into() };
+        let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW;
+        let mode = Mode::from_raw_mode(0o600);
+        let made = self.place(&laid.place, |parent, name| {
+            rustix::fs::openat(parent, name, flags | OFlags::CLOEXEC, mode)
+        })?;
+        let Some(file) = made else { return Ok(false) };
+        let mut file = File::from(file);
+        let mut md5 = hashed.then(Md5::new);
+        loop {
+            let read = entry.read(&mut self.buffer)?;
+            if read == 0 {
+                break;
+            }
+            if let Some(md5) = &mut md5 {
+                md5.update(&self.buffer[..read]);
+            }
+            file.write_all(&self.buffer[..read])
+                .map_err(|source| Cause::Lay { path: laid.place.clone(), source })?;
+        }
+        match self.options.owners {
+            Owners::Keep => {
+                // This order: a change of owner takes set-id bits and capabilities away.
+                tree::own(&file, laid).map_err(lay)?;
+                rustix::fs::fchmod(&file, Mode::from_raw_mode(laid.mode)).map_err(lay)?;
+                for (name, value) in &extras.xattrs {
+                    tree::set_xattr(&file, &laid.place, name, value)?;
+                }
+            }
+            Owners::Ignore => {
+                let mode = Mode::from_raw_mode(laid.mode & 0o777 | 0o600);
+                rustix::fs::fchmod(&file, mode).map_err(lay)?;
+            }
+        }
+        rustix::fs::futimens(&file, &tree::times(laid.mtime)).map_err(lay)?;
+        laid.md5 = md5.map(|md5| md5.finalize().into());
+        self.files.insert(laid.place.clone());
+        Ok(true)
+    }
+
+    fn symlink(&mut self, laid: &Laid, target: &Path) -> Result<bool, Cause> {
+        let owners = self.options.owners;
+        let made = self.place(&laid.place, |parent, name| {
+            rustix::fs::symlinkat(target, parent, name)?;
+            if owners == Owners::Keep {
+                let (uid, gid) = tree::ids(laid);
+                rustix::fs::chownat(parent, name, uid, gid, AtFlags::SYMLINK_NOFOLLOW)?;
+            }
+            let times = tree::times(laid.mtime);
+            rustix::fs::utimensat(parent, name, &times, AtFlags::SYMLINK_NOFOLLOW)
+        })?;
+        Ok(made.is_some())
+    }
+
+    fn hard_link(&mut self, laid: &Laid, target: &Path) -> Result<bool, Cause> {
+        if !self.files.contains(target) || !self.claims.is_mine(self.me, target) {
+            return Err(Cause::HardLink {
+                member: crate::name::shown(&laid.place),
+                target: crate::name::shown(target),
+            });
+        }
+        let from = self.tree.directory(target.parent().unwrap_or(Path::new("")))?;
+        let target_name = target.file_name().unwrap_or_default();
+        let made = self.place(&laid.place, |parent, name| {
+            rustix::fs::linkat(&from, target_name, parent, name, AtFlags::empty())
+        })?;
+        if made.is_some() {
+            self.files.insert(laid.place.clone());
+        }
+        Ok(made.is_some())
+    }
+
+    /// Makes something new at a place of ours. What a package that we replace has laid there goes;
+    /// nothing is made when a package that replaces us came meanwhile.
+    fn place<T>(
+        &mut self,
+        place: &Path,
+        make: impl Fn(&OwnedFd, &OsStr) -> Result<T, Errno>,
+    ) -> Result<Option<T>, Cause> {
+        let lay = |source: Errno| Cause::Lay { path: place.to_owned(), source: source.into() };
+        let (me, claims, own) = (self.me, self.claims, self.files.contains(place));
+        let parent = self.parent(place)?;
+        let name = place.file_name().unwrap_or_default();
+        loop {
+            match make(parent, name) {
+                Ok(made) => return Ok(Some(made)),
+                Err(Errno::EXIST) if !claims.is_mine(me, place) => return Ok(None),
+                Err(Errno::EXIST) if !own && claims.is_contested(place) => {
+                    match tree::kind_at(parent, name) {
+                        Some(FileType::Directory) | None => {}
+                        Some(_) => match rustix::fs::unlinkat(parent, name, AtFlags::empty()) {
+                            Ok(()) | Err(Errno::NOENT) => continue,
+                            Err(error) => return Err(lay(error)),
+                        },
+                    }
+                    return Err(exists(parent, place, name));
+                }
+                Err(Errno::EXIST) => return Err(exists(parent, place, name)),
+                Err(error) => return Err(lay(error)),
+            }
+        }
+    }
+
+    fn parent(&mut self, place: &Path) -> Result<&OwnedFd, Cause> {
+        let directory = place.parent().unwrap_or(Path::new(""));
+        let (_, open) = match self.parent.take() {
+            Some(parent) if parent.0 == directory => self.parent.insert(parent),
+            _ => {
+                let open = self.tree.directory(directory)?;
+                self.parent.insert((directory.to_owned(), open))
+            }
+        };
+        Ok(open)
+    }
+
+    fn make_merged(&self, name: &Name) -> Result<(), Cause> {
+        name.merged.map_or(Ok(()), |merged| self.tree.merge(merged))
+    }
+
+    /// base-files of newer releases brings the links of the merged `/usr` itself.
+    fn merged_link(&self, name: &Name, link: &[u8]) -> Result<(), Cause> {
+        let expected = name.place.as_os_str().as_bytes();
+        if link.strip_prefix(b"/").unwrap_or(link) != expected {
+            let path = String::from_utf8_lossy(&name.listed).into_owned();
+            return Err(Cause::Exists { path, found: "a link of the merged /usr" });
+        }
+        self.make_merged(name)
+    }
+}
+
+fn exists(parent: &OwnedFd, place: &Path, name: &OsStr) -> Cause {
+    let found = tree::kind_at(parent, name).map_or("gone again", tree::what);
+    Cause::Exists { path: crate::name::shown(place), found }
+}
+
+fn special(kind: EntryType) -> &'static str {
+    match kind {
+        EntryType::Block | EntryType::Char => "device node",
+        EntryType::Fifo => "fifo",
+        EntryType::GNUSparse => "sparse file",
+        _ => "thing of unknown kind",
+    }
+}
+
+/// Extended attributes and numbers of the PAX header, as GNU tar and bsdtar write them.
+fn extras<R: Read>(entry: &mut tar::Entry<'_, R>) -> Result<Extras, Cause> {
+    let mut extras = Extras::default();
+    let Some(records) = entry.pax_extensions()? else { return Ok(extras) };
+    for record in records {
+        let record = record?;
+        let key = record.key().map_err(io::Error::other)?;
+        if let Some(name) = key.strip_prefix("SCHILY.xattr.") {
+            extras.xattrs.push((name.to_owned(), record.value_bytes().to_vec()));
+        }
+        for number in ["uid", "gid", "mtime"] {
+            if key == number {
+                let text = record.value().map_err(io::Error::other)?;
+                let whole = text.split('.').next().unwrap_or_default();
+                extras.numbers.insert(number, whole.parse().map_err(io::Error::other)?);
+            }
+        }
+    }
+    Ok(extras)
+}

@@ -1,0 +1,81 @@
+//! Many packages at once.
+
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
+
+use crate::Options;
+use crate::claims::Claims;
+use crate::control::Control;
+use crate::deb::Deb;
+use crate::error::Error;
+use crate::extract::Extraction;
+use crate::laid::Package;
+use crate::tree::Tree;
+
+/// Lays package files into a tree, `threads` at a time, and settles its directories. The packages
+/// come back in the order of `files`, which also decides whose directories they are.
+///
+/// `replaces` tells whether a first package replaces files of a second; for packages that must not
+/// have a path in common, give `|_, _| false`.
+pub fn packages(
+    files: &[PathBuf],
+    tree: &Tree,
+    options: &Options,
+    threads: usize,
+    replaces: impl Fn(&Control, &Control) -> bool + Sync,
+) -> Result<Vec<Package>, Error> {
+    let claims = Claims::new(files.len(), &replaces);
+    let order = largest_first(files);
+    let next = AtomicUsize::new(0);
+    let results: Mutex<Vec<Option<Result<Package, Error>>>> =
+        Mutex::new((0..files.len()).map(|_| None).collect());
+    let work = || {
+        while let Some(&index) = order.get(next.fetch_add(1, Ordering::Relaxed)) {
+            let result = one(&files[index], index, tree, options, &claims);
+            if result.is_err() {
+                next.store(order.len(), Ordering::Relaxed);
+            }
+            results.lock().unwrap_or_else(PoisonError::into_inner)[index] = Some(result);
+        }
+    };
+    std::thread::scope(|scope| {
+        for _ in 1..threads.max(1) {
+            scope.spawn(work);
+        }
+        work();
+    });
+    let results = results.into_inner().unwrap_or_else(PoisonError::into_inner);
+    let mut packages: Vec<Package> = results.into_iter().flatten().collect::<Result<_, _>>()?;
+    for (index, package) in packages.iter_mut().enumerate() {
+        package
+            .members
+            .retain(|laid| laid.kind == crate::Kind::Directory || claims.keeps(index, &laid.place));
+    }
+    tree.settle(&packages, options)?;
+    Ok(packages)
+}
+
+fn one(
+    file: &Path,
+    index: usize,
+    tree: &Tree,
+    options: &Options,
+    claims: &Claims<'_>,
+) -> Result<Package, Error> {
+    let deb = Deb::open(file)?;
+    let name = deb.name.clone();
+    let (control, data) = deb.into_data()?;
+    claims.introduce(index, &control);
+    Extraction::new(tree, options, claims, index)
+        .run(control, data)
+        .map_err(|cause| Error::new(name, cause))
+}
+
+/// The order in which threads take packages: a large one taken last would be waited for alone.
+fn largest_first(files: &[PathBuf]) -> Vec<usize> {
+    let size = |index: &usize| files[*index].metadata().map_or(0, |metadata| metadata.len());
+    let mut order: Vec<usize> = (0..files.len()).collect();
+    order.sort_by_cached_key(|index| (std::cmp::Reverse(size(index)), *index));
+    order
+}

@@ -1,0 +1,199 @@
+//! The tree: an open directory that nothing laid through it can leave.
+
+use std::collections::HashSet;
+use std::ffi::OsStr;
+use std::fs::File;
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{AtFlags, FileType, Mode, OFlags, ResolveFlags};
+use rustix::io::Errno;
+
+use crate::error::{Cause, Error};
+use crate::laid::{Kind, Laid, Package};
+use crate::{Options, Owners, name};
+
+/// A directory that packages are laid into.
+pub struct Tree {
+    root: OwnedFd,
+}
+
+impl Tree {
+    /// Opens a directory. With [`Options::usr_merge`] it gets the links `bin`, `sbin` and `lib`;
+    /// the rest of [`crate::MERGED`] comes when the first package has something there.
+    pub fn open(path: &Path, options: &Options) -> io::Result<Self> {
+        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let tree = Self { root: rustix::fs::open(path, flags, Mode::empty())? };
+        if options.usr_merge {
+            for name in ["bin", "sbin", "lib"] {
+                tree.merge(name).map_err(io::Error::other)?;
+            }
+        }
+        Ok(tree)
+    }
+
+    /// Makes `usr/NAME` and the link to it.
+    pub(crate) fn merge(&self, name: &str) -> Result<(), Cause> {
+        let target = Path::new("usr").join(name);
+        self.directory(&target)?;
+        let lay = |source: Errno| Cause::Lay { path: name.into(), source: source.into() };
+        match rustix::fs::symlinkat(&target, &self.root, name) {
+            Ok(()) => Ok(()),
+            Err(Errno::EXIST) => {
+                let found = rustix::fs::readlinkat(&self.root, name, Vec::new()).map_err(lay)?;
+                if found.to_bytes() == target.as_os_str().as_encoded_bytes() {
+                    return Ok(());
+                }
+                Err(Cause::Exists { path: format!("/{name}"), found: "no link of a merged /usr" })
+            }
+            Err(error) => Err(lay(error)),
+        }
+    }
+
+    /// Opens a directory of the tree, made with its parents where missing. No link is followed.
+    pub(crate) fn directory(&self, place: &Path) -> Result<OwnedFd, Cause> {
+        match open_directory(&self.root, place) {
+            Ok(directory) => return Ok(directory),
+            Err(Errno::NOENT) => {}
+            Err(error) => return Err(self.explain(place, error)),
+        }
+        let mut at = open_directory(&self.root, Path::new(""))
+            .map_err(|error| self.explain(place, error))?;
+        for part in place.components() {
+            let part = part.as_os_str();
+            match rustix::fs::mkdirat(&at, part, Mode::from_raw_mode(0o755)) {
+                // Whatever the umask is: who unpacks must be able to go on.
+                Ok(()) => {
+                    rustix::fs::chmodat(&at, part, Mode::from_raw_mode(0o755), AtFlags::empty())
+                        .map_err(|error| self.explain(place, error))?;
+                }
+                Err(Errno::EXIST) => {}
+                Err(error) => return Err(self.explain(place, error)),
+            }
+            at =
+                open_directory(&at, Path::new(part)).map_err(|error| self.explain(place, error))?;
+        }
+        Ok(at)
+    }
+
+    /// Finds what stands in the way to a directory.
+    fn explain(&self, place: &Path, error: Errno) -> Cause {
+        let mut so_far = PathBuf::new();
+        for part in place.components() {
+            let Ok(directory) = open_directory(&self.root, &so_far) else { break };
+            so_far.push(part);
+            match kind_at(&directory, part.as_os_str()) {
+                Some(FileType::Symlink) => {
+                    return Cause::BehindLink {
+                        member: name::shown(place),
+                        link: name::shown(&so_far),
+                    };
+                }
+                Some(FileType::Directory) | None => {}
+                Some(kind) => {
+                    return Cause::Exists { path: name::shown(&so_far), found: what(kind) };
+                }
+            }
+        }
+        Cause::Lay { path: place.to_owned(), source: error.into() }
+    }
+
+    /// Gives every directory its owner, mode, attributes and time, the first package that has it
+    /// winning, as the first to make it does in dpkg. To be called once, when all packages are
+    /// laid.
+    pub fn settle(&self, packages: &[Package], options: &Options) -> Result<(), Error> {
+        let mut seen = HashSet::new();
+        let mut directories = Vec::new();
+        for package in packages {
+            for laid in &package.members {
+                if laid.kind == Kind::Directory && seen.insert(laid.place.as_path()) {
+                    directories.push((package, laid));
+                }
+            }
+        }
+        // The deepest first: a mode may shut a directory for who is not root.
+        directories.sort_by(|(_, one), (_, other)| other.place.cmp(&one.place));
+        for (package, laid) in directories {
+            self.settle_one(package, laid, options)
+                .map_err(|cause| Error::new(package.control.package(), cause))?;
+        }
+        Ok(())
+    }
+
+    fn settle_one(&self, package: &Package, laid: &Laid, options: &Options) -> Result<(), Cause> {
+        let lay = |source: Errno| Cause::Lay { path: laid.place.clone(), source: source.into() };
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let directory = File::from(open(&self.root, &laid.place, flags).map_err(lay)?);
+        match options.owners {
+            Owners::Keep => {
+                for (place, name, value) in &package.directory_xattrs {
+                    if *place == laid.place {
+                        set_xattr(&directory, place, name, value)?;
+                    }
+                }
+                own(&directory, laid).map_err(lay)?;
+                let mode = Mode::from_raw_mode(laid.mode);
+                rustix::fs::fchmod(&directory, mode).map_err(lay)?;
+            }
+            Owners::Ignore => {
+                let mode = Mode::from_raw_mode(laid.mode & 0o777 | 0o700);
+                rustix::fs::fchmod(&directory, mode).map_err(lay)?;
+            }
+        }
+        rustix::fs::futimens(&directory, &times(laid.mtime)).map_err(lay)
+    }
+}
+
+/// Sets the owner and group that the package has.
+pub(crate) fn own(file: impl AsFd, laid: &Laid) -> Result<(), Errno> {
+    let (uid, gid) = ids(laid);
+    rustix::fs::fchown(file, uid, gid)
+}
+
+pub(crate) fn ids(laid: &Laid) -> (Option<rustix::fs::Uid>, Option<rustix::fs::Gid>) {
+    (Some(rustix::fs::Uid::from_raw(laid.uid)), Some(rustix::fs::Gid::from_raw(laid.gid)))
+}
+
+pub(crate) fn set_xattr(file: &File, place: &Path, name: &str, value: &[u8]) -> Result<(), Cause> {
+    rustix::fs::fsetxattr(file, name, value, rustix::fs::XattrFlags::empty()).map_err(|error| {
+        Cause::Xattr { path: place.to_owned(), name: name.to_owned(), source: error.into() }
+    })
+}
+
+/// Access and modification time.
+pub(crate) fn times(mtime: i64) -> rustix::fs::Timestamps {
+    let time = rustix::fs::Timespec { tv_sec: mtime, tv_nsec: 0 };
+    rustix::fs::Timestamps { last_access: time, last_modification: time }
+}
+
+/// What a name in a directory is, if there is one.
+pub(crate) fn kind_at(directory: &OwnedFd, name: &OsStr) -> Option<FileType> {
+    let stat = rustix::fs::statat(directory, name, AtFlags::SYMLINK_NOFOLLOW).ok()?;
+    Some(FileType::from_raw_mode(stat.st_mode))
+}
+
+pub(crate) fn what(kind: FileType) -> &'static str {
+    match kind {
+        FileType::Directory => "a directory",
+        FileType::Symlink => "a symbolic link",
+        FileType::RegularFile => "a file",
+        _ => "neither a file, a directory nor a link",
+    }
+}
+
+fn open_directory(from: &OwnedFd, place: &Path) -> Result<OwnedFd, Errno> {
+    open(from, place, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC)
+}
+
+fn open(from: &OwnedFd, place: &Path, flags: OFlags) -> Result<OwnedFd, Errno> {
+    let place = if place.as_os_str().is_empty() { Path::new(".") } else { place };
+    let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_MAGICLINKS;
+    loop {
+        // EAGAIN: a rename somewhere on the machine came between, openat2(2).
+        match rustix::fs::openat2(from, place, flags | OFlags::NOFOLLOW, Mode::empty(), resolve) {
+            Err(Errno::AGAIN | Errno::INTR) => {}
+            result => return result,
+        }
+    }
+}
