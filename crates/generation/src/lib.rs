@@ -1,7 +1,25 @@
 //! A generation: an OCI image manifest, its config, its layers.
 //!
-//! This crate knows no disk and no clock: it turns types into the bytes that digests cover and
-//! back. It is linked into the static programs of the server, so it stays small.
+//! [`manifest`] and [`config`] are what a generation's digest covers, [`verity`] how its
+//! filesystem layers are checked at run time, [`cmdline`] how the boot entry names it. They know
+//! no disk and no clock: they turn types into the bytes that digests cover and back, and refuse
+//! what is not exactly such bytes. [`layout`] keeps generations on a disk as an OCI image layout:
+//! in the build directory and under `/imgs` on the server.
+//!
+//! The crate is linked into the static programs of the server, so it stays small.
 
+#![warn(missing_docs)]
+
+pub mod cmdline;
 pub mod config;
+mod error;
+pub mod layout;
 pub mod manifest;
+mod text;
+pub mod verity;
+
+pub use config::{Config, State};
+pub use error::{Error, Result};
+pub use layout::{Index, Layout};
+pub use manifest::{Descriptor, Layer, LayerFormat, Manifest};
+pub use verity::Verity;

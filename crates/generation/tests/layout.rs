@@ -1,0 +1,127 @@
+//! The layout on a disk: complete blobs only, checked, with the modes that images need.
+
+#![cfg(test)]
+
+use std::collections::BTreeMap;
+use std::fs::{self, Permissions};
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::path::Path;
+
+use digest::Digest;
+use generation::{
+    Config, Descriptor, Error, Index, LayerFormat, Layout, Manifest, Verity, layout, manifest,
+};
+
+fn generation() -> (Manifest, Config, Vec<Vec<u8>>) {
+    let config = Config {
+        server: "s".into(),
+        hostname: "h".into(),
+        board: "pc".into(),
+        distribution: "debian".into(),
+        architecture: "amd64".into(),
+        cmdline: String::new(),
+        lock: Digest::of("lock"),
+        epoch: 0,
+        health_within: 1,
+        state: Vec::new(),
+    };
+    let verity = Verity { root: Digest::of("root"), salt: Verity::zero_salt(), data_blocks: 2 };
+    let blobs = vec![b"kernel".to_vec(), b"initramfs".to_vec(), vec![7; 3 * 4096]];
+    let layer = Descriptor::filesystem(LayerFormat::Erofs, Digest::of(&blobs[2]), &verity);
+    let manifest = Manifest::new(
+        config.descriptor(),
+        Descriptor::of(manifest::MEDIA_TYPE_KERNEL, &blobs[0]),
+        Descriptor::of(manifest::MEDIA_TYPE_INITRAMFS, &blobs[1]),
+        vec![layer],
+    )
+    .unwrap();
+    (manifest, config, blobs)
+}
+
+fn mode(path: &Path) -> u32 {
+    fs::metadata(path).unwrap().mode() & 0o7777
+}
+
+#[test]
+fn a_generation_goes_in_and_comes_out() {
+    let dir = tempfile::tempdir().unwrap();
+    let (manifest, config, blobs) = generation();
+    let layout = Layout::create(dir.path().join("imgs")).unwrap();
+    layout.insert_documents(&manifest, &config).unwrap();
+    for (descriptor, bytes) in manifest.layers.iter().zip(&blobs) {
+        layout.insert(&bytes[..], descriptor).unwrap();
+    }
+    let note = BTreeMap::from([("dev.heirloom.build.commit".to_owned(), "0123".to_owned())]);
+    let index = Index::new(vec![layout::Entry::new(&manifest, note)]);
+    layout.set_index(&index).unwrap();
+
+    let layout = Layout::open(dir.path().join("imgs")).unwrap();
+    assert_eq!(layout.index().unwrap(), index);
+    let read = layout.manifest(index.manifests[0].digest).unwrap();
+    assert_eq!(read, manifest);
+    assert_eq!(layout.config(&read).unwrap(), config);
+    layout.verify(&read).unwrap();
+    // Making it again keeps what is there.
+    assert_eq!(Layout::create(dir.path().join("imgs")).unwrap().index().unwrap(), index);
+}
+
+#[test]
+fn modes_do_not_depend_on_the_source() {
+    let dir = tempfile::tempdir().unwrap();
+    let source = dir.path().join("source");
+    fs::write(&source, "kernel").unwrap();
+    fs::set_permissions(&source, Permissions::from_mode(0o600)).unwrap();
+    let layout = Layout::create(dir.path().join("imgs")).unwrap();
+    let blob = Descriptor::of(manifest::MEDIA_TYPE_KERNEL, b"kernel");
+    layout.link(&source, &blob).unwrap();
+    layout.link(&source, &blob).unwrap();
+    assert_eq!(mode(&layout.blob(blob.digest)), 0o644);
+    assert_eq!(mode(&layout.root().join("index.json")), 0o644);
+    assert_eq!(mode(&layout.root().join("blobs/sha256")), 0o755);
+    assert_eq!(
+        fs::metadata(&source).unwrap().ino(),
+        fs::metadata(layout.blob(blob.digest)).unwrap().ino()
+    );
+}
+
+#[test]
+fn wrong_blobs_never_get_their_name() {
+    let dir = tempfile::tempdir().unwrap();
+    let layout = Layout::create(dir.path().join("imgs")).unwrap();
+    let blob = Descriptor::of(manifest::MEDIA_TYPE_KERNEL, b"kernel");
+    let altered = layout.insert(&b"Kernel"[..], &blob);
+    assert!(matches!(altered, Err(Error::WrongBlob { .. })), "{altered:?}");
+    let truncated = layout.insert(&b"kerne"[..], &blob);
+    assert!(matches!(truncated, Err(Error::WrongSize { found: 5, .. })), "{truncated:?}");
+    let endless = layout.insert(std::io::repeat(7), &blob);
+    assert!(matches!(endless, Err(Error::WrongSize { .. })), "{endless:?}");
+    let source = dir.path().join("source");
+    fs::write(&source, "kernel and more").unwrap();
+    assert!(layout.link(&source, &blob).is_err());
+    assert_eq!(fs::read_dir(dir.path().join("imgs/blobs/sha256")).unwrap().count(), 0);
+}
+
+#[test]
+fn damage_is_found() {
+    let dir = tempfile::tempdir().unwrap();
+    let (manifest, config, blobs) = generation();
+    let layout = Layout::create(dir.path().join("imgs")).unwrap();
+    layout.insert_documents(&manifest, &config).unwrap();
+    for (descriptor, bytes) in manifest.layers.iter().zip(&blobs) {
+        layout.insert(&bytes[..], descriptor).unwrap();
+    }
+    fs::write(layout.blob(manifest.layers[2].digest), [8; 3 * 4096]).unwrap();
+    assert!(layout.verify(&manifest).is_err());
+    fs::write(layout.blob(manifest.digest()), "{}").unwrap();
+    assert!(matches!(layout.manifest(manifest.digest()), Err(Error::WrongBlob { .. })));
+    fs::remove_file(layout.blob(manifest.config.digest)).unwrap();
+    assert!(matches!(layout.config(&manifest), Err(Error::Io { .. })));
+}
+
+#[test]
+fn a_directory_that_is_no_layout_is_not_one() {
+    let dir = tempfile::tempdir().unwrap();
+    assert!(Layout::open(dir.path()).is_err());
+    fs::write(dir.path().join("oci-layout"), r#"{"imageLayoutVersion":"2.0.0"}"#).unwrap();
+    assert!(Layout::open(dir.path()).is_err());
+}
