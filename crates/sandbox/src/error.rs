@@ -1,0 +1,194 @@
+//! Everything that can go wrong between a command and its end.
+
+use std::io;
+use std::path::PathBuf;
+
+use crate::job::Cause;
+use crate::protocol::{Status, Step};
+
+/// Result of this crate.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// Why a program or a job did not do its work.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The host: namespaces are forbidden or lack something.
+    #[error("cannot enter the sandbox: {what}")]
+    Setup {
+        /// The step that failed.
+        step: Step,
+        /// What was tried.
+        what: String,
+        /// The kernel's answer.
+        source: io::Error,
+    },
+    /// The host: the user may use fewer than 65,536 ids.
+    #[error("user {user} may not use the 65,536 user and group ids that a server's files need")]
+    NoIdRange {
+        /// The user's name, or its number where it has none.
+        user: String,
+        /// The file that lacks the range: `/etc/subuid` or `/etc/subgid`.
+        file: &'static str,
+    },
+    /// The host: `newuidmap` or `newgidmap` is missing.
+    #[error("{program} is not installed")]
+    NoIdMapper {
+        /// The program that was looked for.
+        program: &'static str,
+    },
+    /// The host: `newuidmap` or `newgidmap` refused.
+    #[error("{program} refused: {message}")]
+    IdMapper {
+        /// The program.
+        program: &'static str,
+        /// What it said.
+        message: String,
+    },
+    /// A program failed.
+    #[error("`{command}` ended with {status}{}", tail(.output))]
+    Failed {
+        /// The command line.
+        command: String,
+        /// How it ended.
+        status: Status,
+        /// The end of what it wrote.
+        output: String,
+    },
+    /// What a program should have read or written could not be.
+    #[error("{what} of `{command}`")]
+    Stream {
+        /// The command line.
+        command: String,
+        /// `cannot write the standard input`, `cannot read the standard output`.
+        what: &'static str,
+        /// Why.
+        source: io::Error,
+    },
+    /// A job returned an error.
+    #[error("{name} failed")]
+    Job {
+        /// [`crate::Job::NAME`].
+        name: &'static str,
+        /// The job's error and its causes.
+        source: Cause,
+        /// The job's own advice.
+        hint: Option<String>,
+    },
+    /// A job's process ended without an answer: a panic, or the kernel killed it.
+    #[error("{name} ended with {status} and no answer")]
+    JobDied {
+        /// [`crate::Job::NAME`].
+        name: &'static str,
+        /// How it ended.
+        status: Status,
+    },
+    /// A job's input or output is not what its types say.
+    #[error("the {what} of {name} cannot be passed between processes")]
+    JobValue {
+        /// [`crate::Job::NAME`].
+        name: &'static str,
+        /// `input` or `output`.
+        what: &'static str,
+        /// Why.
+        source: serde_json::Error,
+    },
+    /// This program does not call [`crate::serve`].
+    #[error("this program cannot start a sandbox: it never called sandbox::serve or set_worker")]
+    NoWorker,
+    /// The process that should enter the sandbox could not be started or ended early.
+    #[error("the worker {} did not do its part", .worker.display())]
+    Worker {
+        /// Its executable.
+        worker: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// [`crate::RootCommand`] outside of a job.
+    #[error("`{command}` may only run inside a job's namespaces")]
+    OutsideJob {
+        /// The command line.
+        command: String,
+    },
+    /// Something on the host's disk.
+    #[error("cannot {what} {}", .path.display())]
+    Io {
+        /// `create`, `read`.
+        what: &'static str,
+        /// Of what.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+}
+
+fn tail(output: &str) -> String {
+    if output.is_empty() { String::new() } else { format!("; it said:\n{output}") }
+}
+
+impl Error {
+    /// What to do now.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Setup { step: Step::UserNamespace | Step::IdMap | Step::Namespaces, .. } => {
+                Some(namespaces_hint())
+            }
+            Self::Setup { step: Step::Mounts, source, .. }
+                if source.raw_os_error() == Some(libc::EPERM)
+                    || source.raw_os_error() == Some(libc::EACCES) =>
+            {
+                Some(namespaces_hint())
+            }
+            Self::NoIdRange { user, .. } => Some(format!(
+                "give the user a range: `usermod --add-subuids 100000-165535 --add-subgids \
+                 100000-165535 {user}` as root, or run as root"
+            )),
+            Self::NoIdMapper { .. } => Some(
+                "install it (package uidmap on Debian and Ubuntu, shadow-utils on Fedora and \
+                 Arch), or run as root"
+                    .into(),
+            ),
+            Self::IdMapper { .. } => Some(
+                "newuidmap and newgidmap must be set-user-id root or hold cap_setuid and \
+                 cap_setgid; /etc/subuid and /etc/subgid name the ranges"
+                    .into(),
+            ),
+            Self::Job { hint, .. } => hint.clone(),
+            Self::JobDied { status: Status::Signalled(libc::SIGKILL), .. } => {
+                Some("the kernel kills what does not fit into memory: see `dmesg`".into())
+            }
+            _ => None,
+        }
+    }
+
+    /// The exit status of the program, if it is a program that failed.
+    pub fn status(&self) -> Option<Status> {
+        match self {
+            Self::Failed { status, .. } => Some(*status),
+            _ => None,
+        }
+    }
+}
+
+/// Why namespaces may be forbidden here, as far as the kernel says.
+pub(crate) fn namespaces_hint() -> String {
+    let setting = |path: &str| {
+        let text = std::fs::read_to_string(format!("/proc/sys/{path}")).ok()?;
+        text.trim().parse::<u64>().ok()
+    };
+    if setting("kernel/unprivileged_userns_clone") == Some(0) {
+        return "allow user namespaces: `sysctl kernel.unprivileged_userns_clone=1` as root".into();
+    }
+    if setting("user/max_user_namespaces") == Some(0) {
+        return "allow user namespaces: `sysctl user.max_user_namespaces=15000` as root".into();
+    }
+    if setting("kernel/apparmor_restrict_unprivileged_userns") == Some(1) {
+        return "AppArmor restricts user namespaces here: `sysctl \
+                kernel.apparmor_restrict_unprivileged_userns=0` as root"
+            .into();
+    }
+    "the host must allow user namespaces; in a container, its runtime has to (docker and podman: \
+     `--privileged`, or `--security-opt seccomp=unconfined --security-opt \
+     systempaths=unconfined`)"
+        .into()
+}
