@@ -1,0 +1,59 @@
+//! Kernel modules of the initramfs.
+//!
+//! `/modules` is the list, written when the initramfs was made: one absolute path a line, in the
+//! order in which they are loaded, so that what a module needs stands before it. Nothing here
+//! knows of dependencies or hardware.
+
+use std::fs::{self, File};
+use std::path::Path;
+
+use rustix::io::Errno;
+use rustix::system::finit_module;
+
+use crate::error::{Context, Error, Result};
+
+/// `MODULE_INIT_COMPRESSED_FILE` (linux/module.h): the kernel decompresses the file itself.
+const COMPRESSED: i32 = 4;
+
+/// Loads the modules that `list` names; those that cannot be loaded are returned with the reason.
+/// A module that the kernel has built in, or whose hardware is not there, stops nothing.
+pub(crate) fn load(list: &Path) -> Result<Vec<Error>> {
+    let text = fs::read_to_string(list).on("read", list)?;
+    Ok(paths(&text).filter_map(|path| load_one(path).err()).collect())
+}
+
+fn load_one(path: &str) -> Result<()> {
+    let file = File::open(path).on("open", path)?;
+    match finit_module(&file, c"", flags(path)) {
+        // EEXIST: loaded or built in. ENODEV: a driver that found nothing to drive.
+        Ok(()) | Err(Errno::EXIST | Errno::NODEV) => Ok(()),
+        Err(errno) => Err(errno).on("load", path),
+    }
+}
+
+fn paths(list: &str) -> impl Iterator<Item = &str> {
+    list.lines().map(str::trim).filter(|line| !line.is_empty())
+}
+
+fn flags(path: &str) -> i32 {
+    if path.ends_with(".ko") { 0 } else { COMPRESSED }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_list_keeps_its_order_and_may_end_in_blank_lines() {
+        let list = "/lib/modules/loop.ko.xz\n/lib/modules/dm-mod.ko\n\n";
+        let all: Vec<_> = paths(list).collect();
+        assert_eq!(all, ["/lib/modules/loop.ko.xz", "/lib/modules/dm-mod.ko"]);
+    }
+
+    #[test]
+    fn only_a_compressed_module_is_given_to_the_kernel_as_one() {
+        assert_eq!(flags("/m/loop.ko"), 0);
+        assert_eq!(flags("/m/loop.ko.xz"), COMPRESSED);
+        assert_eq!(flags("/m/loop.ko.zst"), COMPRESSED);
+    }
+}

@@ -1,0 +1,171 @@
+//! The new root: layers and memory as one overlay, state bound over it, the data filesystem kept
+//! at hand for the agent.
+//!
+//! ```text
+//! /data            the data filesystem; later <root>/run/heirloom/data
+//! /layers/0, 1...  the filesystem layers, lowest first; gone once the overlay holds them
+//! /memory          tmpfs: upper and work of the overlay, and on an ISO the state
+//! /newroot         the overlay
+//! ```
+
+use std::ffi::CString;
+use std::fs::{self, DirBuilder, Permissions};
+use std::io;
+use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+
+use digest::Digest;
+use generation::cmdline::{Boot, Data};
+use generation::{Config, Layout};
+use rustix::fs::{CWD, Mode, OFlags, ResolveFlags, openat2};
+use rustix::mount::{MountFlags, UnmountFlags, mount, mount_move, unmount};
+
+use crate::device::{self, Device};
+use crate::error::{Chain, Context, Error, Result};
+use crate::log::Log;
+use crate::watchdog::Watchdog;
+use crate::{grow, layer, state};
+
+const DATA: &str = "/data";
+const LAYERS: &str = "/layers";
+const MEMORY: &str = "/memory";
+/// Where the new root is while it is put together.
+pub(crate) const ROOT: &str = "/newroot";
+
+/// The server's own init, in the new root.
+pub(crate) const INIT: &str = "/sbin/init";
+
+/// Puts the root of a generation together at [`ROOT`].
+pub(crate) fn assemble(boot: &Boot, log: &Log, watchdog: &mut Watchdog) -> Result<()> {
+    let device = device::find(&boot.data, log, watchdog)?;
+    log.info(format_args!("data on {}", device.name));
+    mount_data(&boot.data, &device, log)?;
+
+    let layout = Layout::open(Path::new(DATA).join("imgs"))?;
+    let manifest = layout.manifest(boot.generation)?;
+    let config = layout.config(&manifest)?;
+    let (server, short) = (&config.server, boot.generation.short());
+    log.info(format_args!("{server}, generation {short}"));
+
+    let mut lower = Vec::new();
+    for (number, layer) in manifest.filesystems()?.iter().enumerate() {
+        let target = make_directory(&Path::new(LAYERS).join(number.to_string()))?;
+        layer::mount(layer, &layout.blob(layer.digest), &target)?;
+        watchdog.beat();
+        lower.push(target);
+    }
+    overlay(&lower)?;
+    check_init()?;
+    bind_state(&boot.data, &config, log)?;
+    expose(boot.generation)
+}
+
+/// Takes apart what a failed try has put together.
+pub(crate) fn take_apart() {
+    let layers = fs::read_dir(LAYERS).into_iter().flatten().flatten().map(|entry| entry.path());
+    let mounted = [ROOT, MEMORY, DATA].map(PathBuf::from).into_iter().chain(layers);
+    for path in mounted {
+        // What was not mounted yet need not go.
+        let _ = unmount(&path, UnmountFlags::DETACH);
+    }
+}
+
+fn mount_data(data: &Data, device: &Device, log: &Log) -> Result<()> {
+    let target = make_directory(Path::new(DATA))?;
+    let flags = MountFlags::NOSUID | MountFlags::NODEV;
+    let node = device.path();
+    if let Data::Iso(_) = data {
+        // Root's alone, as the data partition is: the layers hold files that are secret.
+        let options = c"overriderockperm,mode=0400,dmode=0500";
+        let flags = flags | MountFlags::RDONLY;
+        return mount(&node, &target, "iso9660", flags, options).on("mount", &node);
+    }
+    grown(log, &device.name, grow::partition(device));
+    mount(&node, &target, "ext4", flags, None).on("mount", &node)?;
+    grown(log, "the data filesystem", grow::filesystem(device, &target));
+    fs::set_permissions(&target, Permissions::from_mode(0o700)).on("set the mode of", &target)
+}
+
+/// A server whose disk cannot be used to its end is still a server.
+fn grown(log: &Log, what: &str, result: Result<Option<u64>>) {
+    match result {
+        Ok(None) => {}
+        Ok(Some(length)) => log.info(format_args!("{what} grew to {} MiB", length >> 20)),
+        Err(error) => log.warning(format_args!("{what} does not grow: {}", Chain(&error))),
+    }
+}
+
+fn overlay(lower: &[PathBuf]) -> Result<()> {
+    let memory = make_directory(Path::new(MEMORY))?;
+    let root = make_directory(Path::new(ROOT))?;
+    mount("tmpfs", &memory, "tmpfs", MountFlags::NODEV, c"mode=0700").on("mount", &memory)?;
+    make_directory(&memory.join("work"))?;
+    make_directory(&memory.join("upper"))?;
+    let options = overlay_options(lower, &memory);
+    let options = CString::new(options).map_err(io::Error::from).on("mount", &root)?;
+    mount("overlay", &root, "overlay", MountFlags::empty(), &*options).on("mount", &root)?;
+    for layer in lower {
+        unmount(layer, UnmountFlags::DETACH).on("unmount", layer)?;
+    }
+    Ok(())
+}
+
+/// The highest layer comes first (Documentation/filesystems/overlayfs.rst).
+fn overlay_options(lower: &[PathBuf], memory: &Path) -> String {
+    let lower: Vec<_> = lower.iter().rev().map(|path| path.display().to_string()).collect();
+    let (lower, memory) = (lower.join(":"), memory.display());
+    format!("lowerdir={lower},upperdir={memory}/upper,workdir={memory}/work")
+}
+
+/// Whether there is something to hand over to is asked while there is a way back.
+fn check_init() -> Result<()> {
+    let flags = OFlags::PATH | OFlags::CLOEXEC;
+    let root = rustix::fs::openat(CWD, ROOT, flags, Mode::empty()).on("open", ROOT)?;
+    openat2(&root, INIT, flags, Mode::empty(), ResolveFlags::IN_ROOT).map(drop).on("find", INIT)
+}
+
+fn bind_state(data: &Data, config: &Config, log: &Log) -> Result<()> {
+    let home = match data {
+        Data::Ext4(_) => state::directory(Path::new(DATA))?,
+        Data::Iso(_) => state::directory(Path::new(MEMORY))?,
+    };
+    let roots = state::Roots::open(Path::new(ROOT), &home)?;
+    for state in &config.state {
+        if roots.bind(state)? {
+            log.info(format_args!("new state for {}", state.path));
+        }
+    }
+    Ok(())
+}
+
+/// Leaves in the new root's /run what the agent needs: the digest that was booted, and the data
+/// filesystem, whose root directory only root may enter.
+fn expose(generation: Digest) -> Result<()> {
+    let run = Path::new(ROOT).join("run");
+    let flags = MountFlags::NOSUID | MountFlags::NODEV;
+    mount("tmpfs", &run, "tmpfs", flags, c"mode=0755,size=20%").on("mount", &run)?;
+    let here = make_directory(&run.join("heirloom"))?;
+    let name = here.join("generation");
+    fs::write(&name, format!("{generation}\n")).on("write", &name)?;
+    let data = make_directory(&here.join("data"))?;
+    mount_move(DATA, &data).on("move /data to", &data)
+}
+
+fn make_directory(path: &Path) -> Result<PathBuf, Error> {
+    DirBuilder::new().recursive(true).mode(0o755).create(path).on("make", path)?;
+    Ok(path.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_last_layer_of_the_manifest_is_the_upmost() {
+        let lower = ["/layers/0", "/layers/1"].map(PathBuf::from);
+        assert_eq!(
+            overlay_options(&lower, Path::new("/memory")),
+            "lowerdir=/layers/1:/layers/0,upperdir=/memory/upper,workdir=/memory/work"
+        );
+    }
+}
