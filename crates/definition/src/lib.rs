@@ -1,1 +1,61 @@
 //! server.toml, role.toml, board.toml: types, validation, composition along the Cargo graph.
+//!
+//! A server is a Cargo package with a `server.toml`; the roles that it is made of are packages
+//! with a `role.toml` that it depends on; a board is a folder with a `board.toml`. Every key is
+//! documented beside the struct that holds it: [`server_toml`](ServerToml), [`role_toml`](RoleToml),
+//! [`board`](Board), and what servers and roles have in common, [`Part`].
+//!
+//! Reading and deciding are apart. [`Workspace`] and [`load`] touch the disk, Cargo and git; the
+//! rest turns text into types and types into a [`Server`] and does nothing else:
+//!
+//! ```text
+//! text ──parse──► ServerToml, RoleToml, Board ──compose──► Server
+//! ```
+//!
+//! This crate knows nothing of package archives, images or sandboxes. It never follows a symlink
+//! under a `rootfs/`: what is laid over a server's packages is data until the server runs.
+
+mod archive;
+mod board;
+mod claims;
+mod compose;
+mod error;
+mod graph;
+mod kernel;
+mod layers;
+mod load;
+mod names;
+mod overlay;
+mod packages;
+mod part;
+mod paths;
+mod permissions;
+mod problem;
+mod read;
+mod server;
+mod span;
+mod suggest;
+mod users;
+mod workspace;
+
+pub use archive::{
+    Arch, Archive, Component, Debian, Distribution, DistributionName, Pocket, SuiteName,
+};
+pub use board::{Architecture, Board, Firmware, Initramfs, Module};
+pub use compose::compose;
+pub use error::Error;
+pub use graph::{Graph, Node};
+pub use kernel::{Kernel, KernelArgument};
+pub use layers::LayerFormat;
+pub use load::{RoleFiles, ServerFiles};
+pub use names::{GroupName, Hostname, PartName, Refused, UserName};
+pub use overlay::{Kind, Laid, OverlayEntry};
+pub use packages::{Constraint, DebconfQuestion, PackageName, PackageRequest, Pin, Version};
+pub use part::{Part, RoleToml, StateEntry};
+pub use paths::{RootPath, StateDir, StatePath};
+pub use permissions::{Mode, Permission};
+pub use problem::{Problem, Problems};
+pub use server::{Deadline, Server, ServerToml};
+pub use span::Origin;
+pub use users::{Group, User};
+pub use workspace::Workspace;

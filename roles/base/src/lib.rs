@@ -1,1 +1,11 @@
-//! What every server has.
+//! The health check of the role `base`.
+
+use health::Report;
+
+/// The network is managed and the journal is kept.
+pub fn check(report: &mut Report<'_>) {
+    for unit in ["systemd-networkd.service", "systemd-resolved.service", "systemd-journald.service"]
+    {
+        report.check(unit, || health::unit(unit));
+    }
+}

@@ -1,0 +1,369 @@
+//! A server out of its own definition, its roles and its board.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::claims::{self, Claim, Family};
+use crate::load::{RoleFiles, ServerFiles};
+use crate::{
+    Board, Constraint, DebconfQuestion, Distribution, KernelArgument, Laid, Origin, OverlayEntry,
+    PackageName, PackageRequest, Part, PartName, Pocket, Problem, Problems, Server, StateEntry,
+    suggest,
+};
+
+/// Puts a server together. The order of `roles` does not matter.
+pub fn compose(
+    server: &ServerFiles,
+    roles: &[RoleFiles],
+    board: &Board,
+) -> Result<Server, Problems> {
+    let members = Members::new(server, roles);
+    let mut problems = Vec::new();
+    let install = install(server, board, &members, &mut problems);
+    let kernel = kernel_packages(server, board);
+    let overlay = overlay(&members, &mut problems);
+    let state = state(&members, &mut problems);
+    let debconf = debconf(&members, &mut problems);
+    let named = |what: &str, name: &str| format!("the {what} `{name}` is declared");
+    let users = members.merge(
+        |part| &part.users,
+        |user| (user.name.as_str(), &user.origin),
+        |name| named("user", name),
+        &mut problems,
+    );
+    let groups = members.merge(
+        |part| &part.groups,
+        |group| (group.name.as_str(), &group.origin),
+        |name| named("group", name),
+        &mut problems,
+    );
+    let permissions = members.merge(
+        |part| &part.permissions,
+        |permission| (permission.path.as_str(), &permission.origin),
+        |path| format!("permissions of `{path}` are set"),
+        &mut problems,
+    );
+    let toml = &server.server;
+    let mut pins = toml.part.pins.clone();
+    pins.sort();
+    let roles_bytes: u64 = roles.iter().map(|role| role.bytes).sum();
+    let dirs: BTreeSet<_> = roles.iter().map(|role| role.dir.clone()).collect();
+    let inputs = std::iter::once(server.dir.clone())
+        .chain(dirs)
+        .chain(std::iter::once(board.dir.clone()))
+        .collect();
+    let composed = Server {
+        name: server.name.clone(),
+        dir: server.dir.clone(),
+        hostname: toml.hostname.clone(),
+        board: board.clone(),
+        archive: toml.archive.clone(),
+        install,
+        pins,
+        recommends: toml.part.recommends,
+        kernel,
+        cmdline: cmdline(board, &members),
+        debconf,
+        overlay,
+        users,
+        groups,
+        state,
+        permissions,
+        health: toml.health,
+        layers: toml.layers,
+        parts: members.in_order.iter().map(|member| member.name.clone()).collect(),
+        definition_bytes: server.bytes + roles_bytes + board.bytes,
+        inputs,
+    };
+    Problems::none_or(problems, Some(composed))
+}
+
+/// A role or the server itself.
+struct Member<'a> {
+    name: &'a PartName,
+    part: &'a Part,
+    laid: &'a [Laid],
+}
+
+/// All parts, in the order in which they are laid.
+struct Members<'a> {
+    in_order: Vec<Member<'a>>,
+    family: Family<'a>,
+}
+
+impl<'a> Members<'a> {
+    fn new(server: &'a ServerFiles, roles: &'a [RoleFiles]) -> Self {
+        let mut members: BTreeMap<&PartName, Member<'a>> = BTreeMap::new();
+        for role in roles {
+            let member = Member { name: &role.name, part: &role.role.0, laid: &role.laid };
+            members.insert(&role.name, member);
+        }
+        let member = Member { name: &server.name, part: &server.server.part, laid: &server.laid };
+        members.insert(&server.name, member);
+        let depends = roles.iter().map(|role| (&role.name, &role.depends));
+        let family = Family::new(depends.chain(std::iter::once((&server.name, &server.depends))));
+        let order = family.laying_order();
+        let in_order = order.into_iter().filter_map(|name| members.remove(name)).collect();
+        Self { in_order, family }
+    }
+
+    /// The things of one kind that all parts declare, each as the part says that has the say.
+    fn merge<T: Clone + 'a>(
+        &self,
+        of: impl Fn(&'a Part) -> &'a Vec<T>,
+        key: impl Fn(&'a T) -> (&'a str, &'a Origin),
+        thing: impl Fn(&str) -> String,
+        problems: &mut Vec<Problem>,
+    ) -> Vec<T> {
+        let claims = self.in_order.iter().flat_map(|member| {
+            of(member.part).iter().map(|value| {
+                let (key, origin) = key(value);
+                (key, Claim { part: member.name, origin, value })
+            })
+        });
+        let standing = claims::winners(claims, |key| thing(key), &self.family, problems);
+        standing.into_iter().cloned().collect()
+    }
+}
+
+/// The board's arguments, then those of the parts in the order of laying; none twice.
+fn cmdline(board: &Board, members: &Members<'_>) -> Vec<KernelArgument> {
+    let parts = members.in_order.iter().flat_map(|member| &member.part.kernel.cmdline);
+    let mut arguments: Vec<KernelArgument> = Vec::new();
+    for argument in board.cmdline.iter().chain(parts) {
+        if !arguments.contains(argument) {
+            arguments.push(argument.clone());
+        }
+    }
+    arguments
+}
+
+fn kernel_packages(server: &ServerFiles, board: &Board) -> Vec<PackageName> {
+    match &server.server.part.kernel.package {
+        Some(package) => vec![package.value.clone()],
+        None => {
+            let distribution = server.server.archive.distribution.name();
+            board.kernel_packages(distribution).unwrap_or_default().to_vec()
+        }
+    }
+}
+
+/// The kernel's packages as requests.
+fn kernel_requests(
+    server: &ServerFiles,
+    board: &Board,
+    problems: &mut Vec<Problem>,
+) -> Vec<PackageRequest> {
+    let archive = &server.server.archive;
+    let kernel = &server.server.part.kernel;
+    let packages = kernel_packages(server, board);
+    if packages.is_empty() {
+        let name = archive.distribution.name();
+        let message = format!("the board `{}` names no kernel for {name}", board.name);
+        let hint = format!("[kernel.{name}] packages = [...] in its board.toml");
+        problems
+            .push(Problem::new(&board.origin, message).and(&server.server.board.origin).hint(hint));
+    }
+    let mut constraint = Constraint::Any;
+    let mut origin = match &kernel.package {
+        Some(package) => package.origin.clone(),
+        None => board.origin.clone(),
+    };
+    if let Some(pocket) = &kernel.pocket {
+        origin = pocket.origin.clone();
+        match &archive.distribution {
+            Distribution::Debian(debian) => {
+                // Whether it is one of the archive's is checked with all other requests.
+                constraint = Constraint::Suite(pocket.value.suite(&debian.suite));
+            }
+            Distribution::Arch(_) => {
+                let problem = Problem::new(&pocket.origin, "Arch has no pockets");
+                problems.push(problem.hint("leave `pocket` out".to_owned()));
+            }
+        }
+    }
+    let request =
+        |name| PackageRequest { name, constraint: constraint.clone(), origin: origin.clone() };
+    packages.into_iter().map(request).collect()
+}
+
+/// All requests, the kernel's among them: one a package, the one with a constraint if there is one.
+fn install(
+    server: &ServerFiles,
+    board: &Board,
+    members: &Members<'_>,
+    problems: &mut Vec<Problem>,
+) -> Vec<PackageRequest> {
+    let distribution = &server.server.archive.distribution;
+    let mut by_name: BTreeMap<PackageName, Vec<(&PartName, PackageRequest)>> = BTreeMap::new();
+    for request in kernel_requests(server, board, problems) {
+        by_name.entry(request.name.clone()).or_default().push((&server.name, request));
+    }
+    for member in &members.in_order {
+        for request in member.part.requests(distribution.name()) {
+            let requests = by_name.entry(request.name.clone()).or_default();
+            requests.push((member.name, request.clone()));
+        }
+    }
+    let mut install = Vec::new();
+    for (name, requests) in by_name {
+        match agreed(&name, requests, distribution, members) {
+            Ok(request) => install.push(request),
+            Err(problem) => problems.push(problem),
+        }
+    }
+    install
+}
+
+/// The one request that stands for all that ask for the package `name`.
+fn agreed(
+    name: &PackageName,
+    requests: Vec<(&PartName, PackageRequest)>,
+    distribution: &Distribution,
+    members: &Members<'_>,
+) -> Result<PackageRequest, Problem> {
+    let mut resolved = Vec::new();
+    for (part, request) in requests {
+        resolved.push((part, resolve_suite(request, distribution)?));
+    }
+    let constrained = |(_, request): &&(&PartName, PackageRequest)| {
+        !matches!(request.constraint, Constraint::Any)
+    };
+    let mut claims: Vec<Claim<'_, PackageRequest>> = Vec::new();
+    for (part, request) in resolved.iter().filter(constrained) {
+        let same = |known: &Claim<'_, PackageRequest>| known.value.constraint == request.constraint;
+        match claims.iter().find(|known| known.part == *part || same(known)) {
+            // Within the server its kernel's pocket and its list of packages can contradict.
+            Some(known) if !same(known) => {
+                let message = format!("`{}` and `{request}` are asked for", known.value);
+                return Err(Problem::new(&request.origin, message).and(known.origin));
+            }
+            Some(_) => {}
+            None => claims.push(Claim { part, origin: &request.origin, value: request }),
+        }
+    }
+    if claims.is_empty() {
+        let first = resolved.into_iter().next().map(|(_, request)| request);
+        return first.ok_or_else(|| Problem {
+            message: format!("nobody asks for `{name}`"),
+            places: Vec::new(),
+            hint: None,
+        });
+    }
+    let thing = format!("different versions of `{name}` are asked for");
+    claims::winner(&thing, &claims, &members.family).map(|claim| claim.value.clone())
+}
+
+/// Puts the suite in place of a pocket, and refuses suites that `[archive]` does not have.
+fn resolve_suite(
+    mut request: PackageRequest,
+    distribution: &Distribution,
+) -> Result<PackageRequest, Problem> {
+    let Constraint::Suite(suite) = &request.constraint else { return Ok(request) };
+    let known: Vec<String> = match distribution {
+        Distribution::Debian(debian) => {
+            if let Ok(pocket) = suite.as_str().parse::<Pocket>() {
+                request.constraint = Constraint::Suite(pocket.suite(&debian.suite));
+            }
+            debian.suites().into_iter().map(String::from).collect()
+        }
+        Distribution::Arch(arch) => arch.repositories.iter().cloned().map(String::from).collect(),
+    };
+    let Constraint::Suite(suite) = &request.constraint else { return Ok(request) };
+    if known.iter().any(|known| known == suite.as_str()) {
+        return Ok(request);
+    }
+    let message =
+        format!("`{}` is to come from `{suite}`, which is no part of [archive]", request.name);
+    let hint = suggest::hint(
+        suite.as_str(),
+        "add it to `pockets`; so far [archive] has",
+        known.iter().map(String::as_str),
+    );
+    Err(Problem::new(&request.origin, message).hint(hint))
+}
+
+fn overlay(members: &Members<'_>, problems: &mut Vec<Problem>) -> Vec<OverlayEntry> {
+    let mut by_path: BTreeMap<&str, Vec<Claim<'_, Laid>>> = BTreeMap::new();
+    for member in &members.in_order {
+        for laid in member.laid {
+            let claim = Claim { part: member.name, origin: &laid.origin, value: laid };
+            by_path.entry(laid.path.as_str()).or_default().push(claim);
+        }
+    }
+    let mut overlay = Vec::new();
+    for (path, claims) in by_path {
+        match laid_by(path, &claims, &members.family) {
+            Ok(claim) => overlay.push(OverlayEntry {
+                path: claim.value.path.clone(),
+                source: claim.value.source.clone(),
+                kind: claim.value.kind.clone(),
+                part: claim.part.clone(),
+            }),
+            Err(problem) => problems.push(problem),
+        }
+    }
+    overlay
+}
+
+/// Directories go together; anything else is laid by one part.
+fn laid_by<'a>(
+    path: &str,
+    claims: &[Claim<'a, Laid>],
+    family: &Family<'_>,
+) -> Result<Claim<'a, Laid>, Problem> {
+    let directory = claims.iter().find(|claim| claim.value.kind.is_directory());
+    let other = claims.iter().find(|claim| !claim.value.kind.is_directory());
+    match (directory, other) {
+        (Some(directory), None) => Ok(*directory),
+        (Some(directory), Some(other)) => {
+            let message = format!(
+                "`{path}` is a directory in `{}` and none in `{}`",
+                directory.part, other.part
+            );
+            let hint = "a part overrides files, not whole directories".to_owned();
+            Err(Problem::new(directory.origin, message).and(other.origin).hint(hint))
+        }
+        _ => claims::winner(&format!("`{path}` is laid"), claims, family),
+    }
+}
+
+fn state(members: &Members<'_>, problems: &mut Vec<Problem>) -> Vec<StateEntry> {
+    let state = members.merge(
+        |part| &part.state,
+        |entry| (entry.path.as_str(), &entry.origin),
+        |path| format!("`{path}` is declared as state"),
+        problems,
+    );
+    for (index, entry) in state.iter().enumerate() {
+        for earlier in &state[..index] {
+            if entry.path.is_within(earlier.path.as_str()) {
+                let message = format!("`{}` lies within the state `{}`", entry.path, earlier.path);
+                let hint = "it is kept with it: leave the inner one out".to_owned();
+                let problem = Problem::new(&entry.origin, message).and(&earlier.origin);
+                problems.push(problem.hint(hint));
+            } else if entry.at.overlaps(&earlier.at) {
+                let message = format!(
+                    "`{}` and `{}` are kept in one place below /state",
+                    entry.path, earlier.path
+                );
+                let hint = "give each a directory of its own".to_owned();
+                let problem = Problem::new(&entry.origin, message).and(&earlier.origin);
+                problems.push(problem.hint(hint));
+            }
+        }
+    }
+    state
+}
+
+fn debconf(
+    members: &Members<'_>,
+    problems: &mut Vec<Problem>,
+) -> BTreeMap<DebconfQuestion, String> {
+    let answers = members.merge(
+        |part| &part.debconf,
+        |(question, _, origin)| (question.as_str(), origin),
+        |question| format!("`{question}` is answered"),
+        problems,
+    );
+    answers.into_iter().map(|(question, answer, _)| (question, answer)).collect()
+}

@@ -1,0 +1,119 @@
+//! What can go wrong with a definition.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use crate::Problems;
+
+/// An error of this crate.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The definition has mistakes.
+    #[error("{0}")]
+    Definition(#[from] Problems),
+    /// A file of the definition cannot be read.
+    #[error("cannot read {path}")]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        source: io::Error,
+    },
+    /// A file of a new server cannot be written.
+    #[error("cannot write {path}")]
+    Write {
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        source: io::Error,
+    },
+    /// Cargo does not tell what the workspace consists of.
+    #[error("cargo cannot read the workspace in {dir}")]
+    Cargo {
+        /// The directory.
+        dir: PathBuf,
+        /// What Cargo said.
+        source: cargo_metadata::Error,
+    },
+    /// There is no such server.
+    #[error("there is no server `{name}` in this workspace")]
+    NoServer {
+        /// What was asked for.
+        name: String,
+        /// What to ask for instead.
+        hint: Option<String>,
+    },
+    /// The name of a new server is no name.
+    #[error("a server cannot be called `{name}`: it {message}")]
+    Name {
+        /// The name.
+        name: String,
+        /// What is wrong with it.
+        message: String,
+        /// What is right.
+        hint: Option<String>,
+    },
+    /// A new server's place is taken.
+    #[error("{path} exists already")]
+    Exists {
+        /// The directory.
+        path: PathBuf,
+    },
+    /// A new server needs a role that is not there.
+    #[error("the workspace has no role `{name}`, which a new server is made of")]
+    NoRole {
+        /// The role.
+        name: &'static str,
+    },
+    /// `SOURCE_DATE_EPOCH` is no number of seconds.
+    #[error("SOURCE_DATE_EPOCH is `{value}`, which is no number of seconds since 1970")]
+    Epoch {
+        /// What it is.
+        value: String,
+    },
+    /// A shallow clone does not know when a file was last changed.
+    #[error("{dir} is a shallow clone: the dates of its commits say nothing about its files")]
+    Shallow {
+        /// The workspace.
+        dir: PathBuf,
+    },
+    /// git is needed and cannot be started.
+    #[error("cannot start git, which knows when the definition was last changed")]
+    NoGit {
+        /// Why not.
+        source: io::Error,
+    },
+    /// git was started and failed.
+    #[error("git failed in {dir}: {message}")]
+    Git {
+        /// The workspace.
+        dir: PathBuf,
+        /// What git said.
+        message: String,
+    },
+}
+
+impl Error {
+    pub(crate) fn read(path: &Path, source: io::Error) -> Self {
+        Self::Read { path: path.to_owned(), source }
+    }
+
+    /// What to do about it.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Definition(problems) => problems.hint(),
+            Self::NoServer { hint, .. } | Self::Name { hint, .. } => hint.clone(),
+            Self::Exists { .. } => Some("choose another name".to_owned()),
+            Self::NoRole { name } => Some(format!("a role is a crate with a role.toml: {name}")),
+            Self::Epoch { .. } => {
+                Some("unset it, or as in SOURCE_DATE_EPOCH=1700000000".to_owned())
+            }
+            Self::Shallow { .. } => {
+                Some("`git fetch --unshallow`, or set SOURCE_DATE_EPOCH".to_owned())
+            }
+            Self::NoGit { .. } => Some("install git, or set SOURCE_DATE_EPOCH".to_owned()),
+            Self::Git { .. } => Some("mend that, or set SOURCE_DATE_EPOCH".to_owned()),
+            Self::Read { .. } | Self::Write { .. } | Self::Cargo { .. } => None,
+        }
+    }
+}

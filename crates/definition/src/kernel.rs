@@ -1,0 +1,67 @@
+//! `[kernel]`: which kernel a server runs, and its command line.
+
+use crate::names::{Refused, checked_text};
+use crate::span::Located;
+use crate::{PackageName, Pocket, read};
+
+checked_text! {
+    /// One argument of the kernel's command line: `console=ttyS0,115200`, `panic=10`.
+    KernelArgument, check_argument
+}
+
+fn check_argument(text: &str) -> Result<(), Refused> {
+    let hint = "one argument a text; as in [\"quiet\", \"panic=10\"]";
+    if text.is_empty() {
+        return Err(Refused::new("is empty", hint));
+    }
+    if !text.chars().all(|c| c.is_ascii_graphic() && c != '"') {
+        return Err(Refused::new("has a space, a quote or a character that is not ASCII", hint));
+    }
+    let key = text.split('=').next().unwrap_or_default();
+    if key.starts_with("heirloom.") || ["root", "init", "rdinit", "initrd"].contains(&key) {
+        let hint = "how a generation is found and started is not for the definition to say";
+        return Err(Refused::new(format!("sets `{key}`"), hint));
+    }
+    Ok(())
+}
+
+/// The table `[kernel]` of server.toml; a role has `cmdline` only.
+///
+/// ```toml
+/// [kernel]
+/// pocket = "backports"              # take the kernel from there; it must be among the pockets
+/// package = "linux-image-amd64"     # instead of the board's
+/// cmdline = ["quiet"]               # added to the board's
+/// ```
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Kernel {
+    pub(crate) pocket: Option<Located<Pocket>>,
+    pub(crate) package: Option<Located<PackageName>>,
+    pub(crate) cmdline: Vec<KernelArgument>,
+}
+
+impl Kernel {
+    /// Reads `[kernel]` of server.toml.
+    pub(crate) fn read(mut table: read::Table<'_, '_>) -> Self {
+        let pocket = table.value("pocket").and_then(|value| value.text());
+        let package = table.value("package").and_then(|value| value.text());
+        Self { pocket, package, cmdline: cmdline(table) }
+    }
+
+    /// Reads `[kernel]` of role.toml.
+    pub(crate) fn read_role(table: read::Table<'_, '_>) -> Self {
+        Self { cmdline: cmdline(table), ..Self::default() }
+    }
+}
+
+fn cmdline(mut table: read::Table<'_, '_>) -> Vec<KernelArgument> {
+    let arguments = table.value("cmdline").map(|value| arguments(&value)).unwrap_or_default();
+    table.finish();
+    arguments
+}
+
+/// The arguments of a list. The same one twice is allowed to nobody but the kernel, which takes
+/// several consoles: those differ.
+pub(crate) fn arguments(value: &read::Value<'_, '_>) -> Vec<KernelArgument> {
+    value.texts().unwrap_or_default().into_iter().map(|argument| argument.value).collect()
+}

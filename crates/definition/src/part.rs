@@ -1,0 +1,162 @@
+//! What servers and roles have in common.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+
+use crate::kernel::Kernel;
+use crate::packages::{self, Answer};
+use crate::{
+    DebconfQuestion, DistributionName, Group, Origin, PackageRequest, Permission, Pin, Problems,
+    StateDir, StatePath, User, permissions, read, users,
+};
+
+/// An entry of `[state]`: something that outlives a reboot.
+///
+/// ```toml
+/// [state]
+/// "/var/mail" = "mail"      # runtime path = where it lies below /state
+/// ```
+///
+/// At first boot it is a copy of what the image has there, with owners and modes: a directory of
+/// a package, a file of a `rootfs/`. Where the image has a file, a file is kept; where it has
+/// nothing, an empty directory of root, 0755, or what `[permissions]` says.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StateEntry {
+    /// The path on the running server.
+    pub path: StatePath,
+    /// Its place below `/state`.
+    pub at: StateDir,
+    /// Where it is declared.
+    pub origin: Origin,
+}
+
+/// The keys that server.toml and role.toml share.
+///
+/// ```toml
+/// [packages]
+/// install = ["git", "nginx/bookworm-backports", "postfix=3.7.11-0+deb12u1"]
+///
+/// [packages.debian]               # besides, on Debian; the same for [packages.arch]
+/// install = ["openssh-server"]
+///
+/// [debconf]                       # answers to questions of Debian's packages
+/// "postfix/main_mailer_type" = "No configuration"
+///
+/// [kernel]
+/// cmdline = ["quiet"]
+/// ```
+///
+/// and `[users]`, `[groups]` (see [`User`], [`Group`]), `[state]` (see [`StateEntry`]) and
+/// `[permissions]` (see [`Permission`]).
+///
+/// Package names without a distribution are for both. A suite after the `/` is one of those of
+/// `[archive]`; roles, which do not know the release, write a pocket: `nginx/backports`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Part {
+    pub(crate) install: Vec<PackageRequest>,
+    pub(crate) install_for: BTreeMap<DistributionName, Vec<PackageRequest>>,
+    pub(crate) pins: Vec<Pin>,
+    pub(crate) recommends: bool,
+    pub(crate) debconf: Vec<(DebconfQuestion, String, Origin)>,
+    pub(crate) users: Vec<User>,
+    pub(crate) groups: Vec<Group>,
+    pub(crate) state: Vec<StateEntry>,
+    pub(crate) permissions: Vec<Permission>,
+    pub(crate) kernel: Kernel,
+}
+
+/// The whole of role.toml: the keys of [`Part`] and no others.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RoleToml(pub(crate) Part);
+
+impl RoleToml {
+    /// Reads `text`, the content of `file`.
+    pub fn parse(file: &Path, text: &str) -> Result<Self, Problems> {
+        read::document(file, text, |mut table| {
+            let mut part = Part::read(&mut table, |_, _| {});
+            part.kernel = table.table("kernel").map(Kernel::read_role).unwrap_or_default();
+            table.finish();
+            Some(Self(part))
+        })
+    }
+}
+
+impl Part {
+    /// Reads the common tables; `more` reads further keys of `[packages]`.
+    pub(crate) fn read(
+        table: &mut read::Table<'_, '_>,
+        more: impl FnOnce(&mut Self, &mut read::Table<'_, '_>),
+    ) -> Self {
+        let mut part = Self::default();
+        if let Some(mut packages) = table.table("packages") {
+            part.read_packages(&mut packages);
+            more(&mut part, &mut packages);
+            packages.finish();
+        }
+        if let Some(debconf) = table.table("debconf") {
+            part.debconf = read_debconf(&debconf);
+        }
+        part.users = table.table("users").as_ref().map(users::read_users).unwrap_or_default();
+        part.groups = table.table("groups").as_ref().map(users::read_groups).unwrap_or_default();
+        part.state = table.table("state").as_ref().map(read_state).unwrap_or_default();
+        let permissions = table.table("permissions");
+        part.permissions = permissions.as_ref().map(permissions::read).unwrap_or_default();
+        part
+    }
+
+    fn read_packages(&mut self, table: &mut read::Table<'_, '_>) {
+        self.install = install(table);
+        for name in DistributionName::ALL {
+            if let Some(mut packages) = table.table(name.as_str()) {
+                self.install_for.insert(name, install(&mut packages));
+                packages.finish();
+            }
+        }
+    }
+
+    /// Reads the keys of `[packages]` that only a server has.
+    pub(crate) fn read_choices(&mut self, table: &mut read::Table<'_, '_>) {
+        self.pins = table.value("pin").map(|value| packages::pins(&value)).unwrap_or_default();
+        let recommends = table.value("recommends").and_then(|value| value.boolean());
+        self.recommends = recommends.unwrap_or(false);
+    }
+
+    /// What it asks for on `distribution`.
+    pub(crate) fn requests(
+        &self,
+        distribution: DistributionName,
+    ) -> impl Iterator<Item = &PackageRequest> {
+        self.install.iter().chain(self.install_for.get(&distribution).into_iter().flatten())
+    }
+}
+
+fn install(table: &mut read::Table<'_, '_>) -> Vec<PackageRequest> {
+    table.value("install").map(|value| packages::requests(&value)).unwrap_or_default()
+}
+
+fn read_debconf(table: &read::Table<'_, '_>) -> Vec<(DebconfQuestion, String, Origin)> {
+    let mut answers = Vec::new();
+    for (question, value) in table.entries::<DebconfQuestion>() {
+        let answer = if value.is_boolean() {
+            value.boolean().map(|answer| answer.to_string())
+        } else {
+            value.text::<Answer>().map(|answer| answer.value.0)
+        };
+        if let Some(answer) = answer {
+            answers.push((question.value, answer, question.origin));
+        }
+    }
+    answers
+}
+
+fn read_state(table: &read::Table<'_, '_>) -> Vec<StateEntry> {
+    let mut entries = Vec::new();
+    for (path, value) in table.entries::<StatePath>() {
+        if let Some(at) = value.text::<StateDir>() {
+            entries.push(StateEntry { path: path.value, at: at.value, origin: path.origin });
+        }
+    }
+    entries
+}

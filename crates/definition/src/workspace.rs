@@ -1,0 +1,137 @@
+//! The workspace: which servers there are, and each of them put together.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use cargo_metadata::MetadataCommand;
+
+use crate::graph::{Graph, Node};
+use crate::load::Loader;
+use crate::{Error, PartName, Problem, Server, compose, suggest};
+
+/// A Cargo workspace that holds definitions of servers.
+#[derive(Clone, Debug)]
+pub struct Workspace {
+    root: PathBuf,
+    target: PathBuf,
+    graph: Graph,
+}
+
+impl Workspace {
+    /// Reads the workspace that `dir` lies in.
+    ///
+    /// Cargo is asked without the dependencies first (an eighth of the time); only when a role may
+    /// lie outside the workspace is it asked for everything.
+    pub fn load(dir: &Path) -> Result<Self, Error> {
+        let mut command = MetadataCommand::new();
+        command.current_dir(dir).no_deps();
+        let failed = |source| Error::Cargo { dir: dir.to_owned(), source };
+        let mut metadata = command.exec().map_err(failed)?;
+        let mut graph = Graph::new(&metadata);
+        if graph.is_open() {
+            let mut command = MetadataCommand::new();
+            metadata = command.current_dir(dir).exec().map_err(failed)?;
+            graph = Graph::new(&metadata);
+        }
+        let root = metadata.workspace_root.into_std_path_buf();
+        Ok(Self { root, target: metadata.target_directory.into_std_path_buf(), graph })
+    }
+
+    /// The directory of the workspace's Cargo.toml.
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// Where Cargo and we keep what can be made again.
+    pub fn target(&self) -> &Path {
+        &self.target
+    }
+
+    /// The names of all servers, sorted.
+    pub fn servers(&self) -> Vec<&str> {
+        let mut names: Vec<_> = self.server_nodes().map(|node| node.name.as_str()).collect();
+        names.sort_unstable();
+        names
+    }
+
+    fn server_nodes(&self) -> impl Iterator<Item = &Node> {
+        self.graph.nodes().filter(|node| node.dir.join("server.toml").is_file())
+    }
+
+    /// The roles among the packages of the workspace and their dependencies: name, directory.
+    pub(crate) fn role(&self, name: &str) -> Option<&Node> {
+        self.graph.nodes().find(|node| node.name == name && is_role(node))
+    }
+
+    /// Reads and composes the server `name`.
+    pub fn server(&self, name: &str) -> Result<Server, Error> {
+        let node = self.server_nodes().find(|node| node.name == name);
+        let node = node.ok_or_else(|| Error::NoServer {
+            name: name.to_owned(),
+            hint: suggest::hint(name, "servers", self.servers())
+                .or_else(|| Some("`cargo xtask new NAME` writes one".to_owned())),
+        })?;
+        let mut loader = Loader::new(&self.root);
+        let server = loader.server(&node.name, &node.dir, self.roles_of(node))?;
+        let mut roles = Vec::new();
+        for node in self.graph.reached(node).into_iter().filter(|node| is_role(node)) {
+            roles.extend(loader.role(&node.name, &node.dir, self.roles_of(node))?);
+        }
+        let board = match &server {
+            Some(server) => self.board(&server.server.board, &mut loader)?,
+            None => None,
+        };
+        loader.finish()?;
+        let (Some(server), Some(board)) = (server, board) else {
+            // Whatever is missing was reported, and `finish` has returned it.
+            return Err(Error::NoServer { name: name.to_owned(), hint: None });
+        };
+        Ok(compose(&server, &roles, &board)?)
+    }
+
+    /// The roles below a package: its ancestors in the order of laying.
+    fn roles_of(&self, node: &Node) -> BTreeSet<PartName> {
+        let roles = self.graph.reached(node).into_iter().filter(|node| is_role(node));
+        // A name that is none is reported when the role itself is read.
+        roles.filter_map(|node| node.name.parse().ok()).collect()
+    }
+
+    fn board(
+        &self,
+        name: &crate::span::Located<PartName>,
+        loader: &mut Loader<'_>,
+    ) -> Result<Option<crate::Board>, Error> {
+        let boards = self.root.join("boards");
+        let dir = boards.join(name.value.as_str());
+        if dir.join("board.toml").is_file() {
+            return loader.board(&name.value, &dir);
+        }
+        let known = board_names(&boards)?;
+        let message = format!("there is no board `{}`", name.value);
+        let hint = suggest::hint(name.value.as_str(), "boards", known.iter().map(String::as_str));
+        let hint = hint.or_else(|| Some("a board is a file boards/NAME/board.toml".to_owned()));
+        loader.report(Problem::new(&name.origin, message).hint(hint));
+        Ok(None)
+    }
+}
+
+fn is_role(node: &Node) -> bool {
+    node.dir.join("role.toml").is_file()
+}
+
+fn board_names(boards: &Path) -> Result<BTreeSet<String>, Error> {
+    let entries = match fs::read_dir(boards) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(BTreeSet::new()),
+        Err(error) => return Err(Error::read(boards, error)),
+    };
+    let mut names = BTreeSet::new();
+    for entry in entries {
+        let entry = entry.map_err(|error| Error::read(boards, error))?;
+        if entry.path().join("board.toml").is_file() {
+            names.extend(entry.file_name().into_string().ok());
+        }
+    }
+    Ok(names)
+}
