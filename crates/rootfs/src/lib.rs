@@ -1,1 +1,13 @@
 //! The package tree and the config layer.
+
+pub mod accounts;
+pub mod config;
+mod error;
+mod facts;
+pub mod ids;
+pub mod packages;
+pub mod paths;
+pub mod tarball;
+
+pub use error::Error;
+pub use facts::{Facts, Kernel};

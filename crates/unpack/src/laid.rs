@@ -48,3 +48,10 @@ pub struct Package {
     /// Extended attributes of directories, set by [`crate::Tree::settle`]: place, name, value.
     pub(crate) directory_xattrs: Vec<(PathBuf, String, Vec<u8>)>,
 }
+
+impl Package {
+    /// A package that has these members.
+    pub fn new(control: Control, members: Vec<Laid>) -> Self {
+        Self { control, members, directory_xattrs: Vec::new() }
+    }
+}

@@ -1,0 +1,166 @@
+//! What can go wrong between a lock and a layer.
+
+use std::io;
+use std::path::PathBuf;
+
+/// A package tree or a config layer could not be made.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// A stream could not be read or written.
+    #[error(transparent)]
+    Io(#[from] io::Error),
+    /// A file could not be read.
+    #[error("cannot read {path}")]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        #[source]
+        source: io::Error,
+    },
+    /// A file could not be written.
+    #[error("cannot write {path}")]
+    Write {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        #[source]
+        source: io::Error,
+    },
+    /// A package could not be unpacked.
+    #[error(transparent)]
+    Unpack(#[from] unpack::Error),
+    /// A program could not be run, or failed.
+    #[error("{doing}")]
+    Program {
+        /// What was being done.
+        doing: String,
+        /// What the sandbox said.
+        #[source]
+        source: Box<sandbox::Error>,
+    },
+    /// The sandbox could not be used.
+    #[error(transparent)]
+    Sandbox(#[from] sandbox::Error),
+    /// Packages that dpkg did not finish.
+    #[error("dpkg left packages that are not installed: {}", .0.join(", "))]
+    NotInstalled(Vec<String>),
+    /// A debconf answer to a question that no package asks.
+    #[error("the debconf answer `{question}` is to a question that no package of the lock asks")]
+    UnknownQuestion {
+        /// The question.
+        question: String,
+        /// A question of the packages that looks like it.
+        similar: Option<String>,
+    },
+    /// A socket, a fifo or a device node in a finished tree.
+    #[error("{path} is a socket, a fifo or a device node, which no image can hold")]
+    SpecialFile {
+        /// The path.
+        path: String,
+    },
+    /// A file of the tree that should be text of a known form is not.
+    #[error("{path} of the tree, line {line}: {message}")]
+    Malformed {
+        /// The file.
+        path: &'static str,
+        /// The line, from 1.
+        line: usize,
+        /// What is wrong.
+        message: String,
+    },
+    /// No numeric id is left.
+    #[error("no id is free for the {kind} `{name}` in {range}")]
+    NoFreeId {
+        /// `user` or `group`.
+        kind: &'static str,
+        /// Its name.
+        name: String,
+        /// The ids that were tried.
+        range: &'static str,
+    },
+    /// Two names that the lock or the tree gives one id, or the other way round.
+    #[error("the {kind} `{name}` has id {recorded} in the lock and {found} {place}")]
+    Ids {
+        /// `user` or `group`.
+        kind: &'static str,
+        /// Its name.
+        name: String,
+        /// The lock's id.
+        recorded: u32,
+        /// The other id.
+        found: u32,
+        /// Where the other id is.
+        place: &'static str,
+    },
+    /// One id in the lock for two names.
+    #[error("the lock gives the id {id} to the {kind}s `{one}` and `{other}`")]
+    SharedId {
+        /// `user` or `group`.
+        kind: &'static str,
+        /// The id.
+        id: u32,
+        /// A name.
+        one: String,
+        /// Another one.
+        other: String,
+    },
+    /// The definition declares what the packages or the definition already have, differently.
+    #[error("the definition declares the {kind} `{name}`, which {reason}")]
+    Account {
+        /// `user` or `group`.
+        kind: &'static str,
+        /// Its name.
+        name: String,
+        /// Why that cannot be.
+        reason: String,
+    },
+    /// A path of the definition that cannot be laid over the tree.
+    #[error("{path}: {reason}")]
+    Path {
+        /// The path, as the definition has it.
+        path: String,
+        /// What is wrong with it.
+        reason: String,
+        /// What to do.
+        hint: Option<String>,
+    },
+    /// A job could not be carried out in the namespace.
+    #[error("{0}")]
+    Job(String),
+}
+
+impl Error {
+    /// What to do now.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Unpack(error) => error.hint(),
+            Self::Sandbox(error) => error.hint(),
+            Self::Program { source, .. } => source.hint(),
+            Self::NotInstalled(_) => Some(
+                "a package that they need may be missing from the lock: lock the server again"
+                    .to_owned(),
+            ),
+            Self::UnknownQuestion { similar: Some(similar), .. } => {
+                Some(format!("did you mean `{similar}`?"))
+            }
+            Self::UnknownQuestion { .. } => Some(
+                "the questions of a package are in its `templates` file: `dpkg-deb -I FILE.deb \
+                 templates`"
+                    .to_owned(),
+            ),
+            Self::Ids { .. } | Self::SharedId { .. } => Some(
+                "mend the id in the lock's [users] or [groups]; state on servers is owned by the \
+                 number"
+                    .to_owned(),
+            ),
+            Self::Path { hint, .. } => hint.clone(),
+            Self::Read { source, .. } | Self::Write { source, .. } | Self::Io(source)
+                if source.kind() == io::ErrorKind::StorageFull =>
+            {
+                Some("make room on the device and run the command again".to_owned())
+            }
+            _ => None,
+        }
+    }
+}

@@ -1,0 +1,236 @@
+//! dpkg's database, as if dpkg itself had unpacked every package: dpkg(1), deb-triggers(5), and
+//! the files under `/var/lib/dpkg` of any Debian machine.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+
+use unpack::{Control, Laid, Package};
+
+use crate::error::Error;
+
+/// Where the database lies.
+pub(super) const ADMIN: &str = "var/lib/dpkg";
+
+/// Writes the database of packages that were unpacked and not configured. Their order is that in
+/// which dpkg will configure them where their dependencies leave a choice.
+pub(super) fn write(tree: &Path, architecture: &str, packages: &[Package]) -> Result<(), Error> {
+    let admin = tree.join(ADMIN);
+    for directory in ["info", "triggers", "updates", "alternatives", "parts"] {
+        let path = admin.join(directory);
+        fs::create_dir_all(&path).map_err(|source| Error::Write { path, source })?;
+    }
+    let status: String = packages.iter().map(stanza).collect();
+    put(&admin.join("status"), status.as_bytes(), 0o644)?;
+    put(&admin.join("info/format"), b"1\n", 0o644)?;
+    put(&admin.join("arch"), format!("{architecture}\n").as_bytes(), 0o644)?;
+    for empty in ["available", "diversions", "statoverride", "triggers/Unincorp"] {
+        put(&admin.join(empty), b"", 0o644)?;
+    }
+    for package in packages {
+        info(&admin.join("info"), package)?;
+    }
+    for (name, lines) in triggers(packages) {
+        put(&admin.join("triggers").join(name), lines.as_bytes(), 0o644)?;
+    }
+    Ok(())
+}
+
+/// The files of `info` for one package.
+fn info(directory: &Path, package: &Package) -> Result<(), Error> {
+    let name = info_name(&package.control);
+    let path = |kind: &str| directory.join(format!("{name}.{kind}"));
+    for (kind, file) in &package.control.files {
+        if kind != "control" {
+            let mode = if file.executable { 0o755 } else { 0o644 };
+            put(&path(kind), &file.bytes, mode)?;
+        }
+    }
+    if !package.control.files.contains_key("md5sums") {
+        put(&path("md5sums"), md5sums(&package.members).as_bytes(), 0o644)?;
+    }
+    put(&path("list"), &list(&package.members), 0o644)
+}
+
+/// The name of a package's files in `info`, and in messages.
+pub(super) fn info_name(control: &Control) -> String {
+    match control.field("Multi-Arch") {
+        Some("same") => format!("{}:{}", control.package(), control.architecture()),
+        _ => control.package().to_owned(),
+    }
+}
+
+/// Every path of a package, one a line.
+fn list(members: &[Laid]) -> Vec<u8> {
+    let mut list = Vec::new();
+    if members.first().is_none_or(|first| first.listed != b"/.") {
+        list.extend(b"/.\n");
+    }
+    for laid in members {
+        list.extend(&laid.listed);
+        list.push(b'\n');
+    }
+    list
+}
+
+/// Sums for a package that brings none, as dpkg makes them.
+fn md5sums(members: &[Laid]) -> String {
+    let sums = members.iter().filter_map(|laid| {
+        let path = std::str::from_utf8(&laid.listed).ok()?.strip_prefix('/')?;
+        Some(format!("{}  {path}\n", hex(laid.md5?)))
+    });
+    sums.collect()
+}
+
+fn hex(md5: [u8; 16]) -> String {
+    md5.iter().fold(String::new(), |mut hex, byte| {
+        let _ = write!(hex, "{byte:02x}");
+        hex
+    })
+}
+
+/// A package's paragraph in `status`.
+fn stanza(package: &Package) -> String {
+    let control = package.control.text("control").unwrap_or_default();
+    let mut stanza = String::from("Status: install ok unpacked\n");
+    // Package comes first, for people who read the file.
+    for first in [true, false] {
+        let mut wanted = false;
+        for line in control.lines().filter(|line| !line.trim().is_empty()) {
+            if !line.starts_with([' ', '\t']) {
+                let is_name = line.to_ascii_lowercase().starts_with("package:");
+                let is_status = line.to_ascii_lowercase().starts_with("status:");
+                wanted = is_name == first && !is_status;
+            }
+            if wanted && first {
+                stanza.insert_str(0, &format!("{line}\n"));
+            } else if wanted {
+                stanza.push_str(line);
+                stanza.push('\n');
+            }
+        }
+    }
+    let mut conffiles = package
+        .control
+        .conffiles()
+        .filter_map(|path| {
+            let laid = package.members.iter().find(|laid| laid.listed == path.as_bytes())?;
+            Some(format!(" {path} {}\n", hex(laid.md5?)))
+        })
+        .peekable();
+    if conffiles.peek().is_some() {
+        stanza.push_str("Conffiles:\n");
+        stanza.extend(conffiles);
+    }
+    stanza.push('\n');
+    stanza
+}
+
+/// The files of `triggers`: who is interested in which named trigger, and `File` for paths.
+fn triggers(packages: &[Package]) -> BTreeMap<String, String> {
+    let mut files: BTreeMap<String, String> = BTreeMap::from([("File".to_owned(), String::new())]);
+    for package in packages {
+        let name = info_name(&package.control);
+        for line in package.control.text("triggers").unwrap_or_default().lines() {
+            let line = line.split('#').next().unwrap_or_default();
+            let mut words = line.split_whitespace();
+            let suffix = match words.next() {
+                Some("interest" | "interest-await") => "",
+                Some("interest-noawait") => "/noawait",
+                _ => continue,
+            };
+            let Some(trigger) = words.next() else { continue };
+            if trigger.starts_with('/') {
+                let line = format!("{trigger} {name}{suffix}\n");
+                files.entry("File".to_owned()).or_default().push_str(&line);
+            } else if is_trigger_name(trigger) {
+                let line = format!("{name}{suffix}\n");
+                files.entry(trigger.to_owned()).or_default().push_str(&line);
+            }
+        }
+    }
+    files
+}
+
+/// Whether a name of a trigger is one that can be a file's name: deb-triggers(5) has them of
+/// printable ASCII without blanks.
+fn is_trigger_name(name: &str) -> bool {
+    name.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'/') && !name.starts_with('.')
+}
+
+fn put(path: &Path, bytes: &[u8], mode: u32) -> Result<(), Error> {
+    fs::write(path, bytes)
+        .and_then(|()| fs::set_permissions(path, fs::Permissions::from_mode(mode)))
+        .map_err(|source| Error::Write { path: path.to_owned(), source })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use unpack::{ControlFile, Kind};
+
+    fn package(control: &str, files: &[(&str, &str)], members: &[(&str, Option<u8>)]) -> Package {
+        let file = |text: &str| ControlFile { bytes: text.into(), executable: false };
+        let mut control_files = BTreeMap::from([("control".to_owned(), file(control))]);
+        control_files.extend(files.iter().map(|(name, text)| ((*name).to_owned(), file(text))));
+        let member = |(path, md5): &(&str, Option<u8>)| Laid {
+            place: path.trim_start_matches('/').into(),
+            listed: path.as_bytes().to_vec(),
+            kind: Kind::File(1),
+            mode: 0o644,
+            uid: 0,
+            gid: 0,
+            mtime: 0,
+            md5: md5.map(|byte| [byte; 16]),
+        };
+        let members = members.iter().map(member).collect();
+        Package::new(Control { files: control_files }, members)
+    }
+
+    #[test]
+    fn a_stanza_is_the_control_file_with_state_and_conffiles() {
+        let control = "Version: 1\nPackage: a\nDescription: x\n more\n .\n\n";
+        let conffiles = [("conffiles", "/etc/a\nremove-on-upgrade /etc/old\n")];
+        let package = package(control, &conffiles, &[("/etc/a", Some(0xab))]);
+        let sum = "ab".repeat(16);
+        assert_eq!(
+            stanza(&package),
+            format!(
+                "Package: a\nStatus: install ok unpacked\nVersion: 1\nDescription: x\n more\n .\n\
+                 Conffiles:\n /etc/a {sum}\n\n"
+            )
+        );
+    }
+
+    #[test]
+    fn files_of_packages_for_several_architectures_carry_theirs() {
+        let control = "Package: libc6\nVersion: 2\nArchitecture: amd64\nMulti-Arch: same\n";
+        assert_eq!(info_name(&package(control, &[], &[]).control), "libc6:amd64");
+        let control = "Package: bash\nVersion: 2\nArchitecture: amd64\nMulti-Arch: foreign\n";
+        assert_eq!(info_name(&package(control, &[], &[]).control), "bash");
+    }
+
+    #[test]
+    fn interests_become_files_of_triggers() {
+        let text = "# made by hand\ninterest-noawait /usr/share/man\ninterest ldconfig\n\
+                    activate x\ninterest ../../etc/passwd\n";
+        let triggers = triggers(&[package("Package: a\nVersion: 1\n", &[("triggers", text)], &[])]);
+        assert_eq!(
+            triggers.into_iter().collect::<Vec<_>>(),
+            [
+                ("File".to_owned(), "/usr/share/man a/noawait\n".to_owned()),
+                ("ldconfig".to_owned(), "a\n".to_owned()),
+            ]
+        );
+    }
+
+    #[test]
+    fn missing_sums_are_made() {
+        let package =
+            package("Package: a\nVersion: 1\n", &[], &[("/usr/a", Some(1)), ("/b", None)]);
+        assert_eq!(md5sums(&package.members), format!("{}  usr/a\n", "01".repeat(16)));
+        assert_eq!(list(&package.members), b"/.\n/usr/a\n/b\n");
+    }
+}

@@ -1,0 +1,39 @@
+//! Programs that packages' scripts call and that must not run in a build.
+//!
+//! While scripts run, each of these is covered by a stub; the tree's own file stays untouched.
+
+/// A program that is covered, its path in the tree, and why.
+pub(super) struct Stub {
+    /// Absolute path in the tree.
+    pub(super) path: &'static str,
+    /// What happens to the program's work.
+    pub(super) fate: Fate,
+}
+
+/// What happens to the work of a covered program.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Fate {
+    /// It is not wanted in an image.
+    Dropped,
+    /// It is done once, when all scripts have run.
+    Deferred,
+}
+
+/// What stands in for a covered program.
+pub(super) const SCRIPT: &str = "#!/bin/sh\nexit 0\n";
+
+/// The programs that are covered.
+pub(super) const STUBS: [Stub; 6] = [
+    // The initramfs of a generation is Heirloom's own; this one would be built twice over.
+    Stub { path: "/usr/sbin/update-initramfs", fate: Fate::Dropped },
+    // Host keys belong to a machine, not to an image.
+    Stub { path: "/usr/bin/ssh-keygen", fate: Fate::Dropped },
+    // Likewise the self-signed certificate, which has the build's host name in it.
+    Stub { path: "/usr/sbin/make-ssl-cert", fate: Fate::Dropped },
+    // Compiled modules carry times, and are made again when they are missing.
+    Stub { path: "/usr/bin/py3compile", fate: Fate::Dropped },
+    // An index of manual pages, with times; man-db's timer makes it on a server.
+    Stub { path: "/usr/bin/mandb", fate: Fate::Dropped },
+    // Every package that brings a certificate would have the bundle made anew.
+    Stub { path: "/usr/sbin/update-ca-certificates", fate: Fate::Deferred },
+];
