@@ -2,7 +2,16 @@
 //!
 //! A lock is TOML with one `[[package]]` block a file, sorted by name, so that `git diff` shows
 //! what an update changes. It holds what is needed to check every file with no network, and the
-//! numeric ids of the system users that the packages made.
+//! numeric ids of the system users that the packages made. `docs/reference/lock.md` describes the
+//! form key by key.
+//!
+//! A lock is read as hostile: what [`Lock::read`] gives out has names and versions of the
+//! distribution's grammar, paths that stay below the archive's root, and no package twice.
+
+mod check;
+mod groups;
+mod read;
+mod text;
 
 use std::collections::BTreeMap;
 
@@ -10,10 +19,12 @@ use digest::Digest;
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 
+pub use groups::{read_groups, write_groups};
+
 /// The form of lock that this program writes and reads.
 pub const FORMAT: u32 = 1;
 
-/// `server.lock` (and `tools.lock`, with one lock a group).
+/// `server.lock`, or one group of `tools.lock`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Lock {
@@ -74,6 +85,52 @@ pub struct Package {
     pub path: String,
     /// Which archive: `debian`, `debian-security`; `archlinux`.
     pub archive: String,
+}
+
+impl Lock {
+    /// The digest of what the package tree is made from: everything but the ids of users and
+    /// groups, which are given to the finished tree.
+    pub fn packages_digest(&self) -> Digest {
+        let without_ids = Self { users: BTreeMap::new(), groups: BTreeMap::new(), ..self.clone() };
+        Digest::of(without_ids.text(""))
+    }
+
+    /// The files of the lock, as the store fetches them.
+    pub fn items(&self) -> Vec<store::Item> {
+        self.packages.iter().map(|package| package.item(self.date)).collect()
+    }
+
+    /// Bytes of all package files.
+    pub fn size(&self) -> u64 {
+        self.packages.iter().map(|package| package.size).sum()
+    }
+
+    /// The locked file of a package, in the lock's own architecture or `all`.
+    pub fn package(&self, name: &str) -> Option<&Package> {
+        self.packages.iter().find(|package| {
+            package.name == name
+                && [&self.architecture, "all", "any"].contains(&&*package.architecture)
+        })
+    }
+}
+
+impl Package {
+    /// The file, as the store fetches it; `date` is a day on which the archive had it.
+    pub fn item(&self, date: Date) -> store::Item {
+        store::Item {
+            digest: self.sha256,
+            size: self.size,
+            name: self.path.rsplit('/').next().unwrap_or(&self.path).to_owned(),
+            archive: self.archive.clone(),
+            path: self.path.clone(),
+            date,
+        }
+    }
+
+    /// What a package is known by: name and architecture.
+    pub(crate) fn key(&self) -> (&str, &str) {
+        (&self.name, &self.architecture)
+    }
 }
 
 mod hex {

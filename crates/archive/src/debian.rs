@@ -1,0 +1,73 @@
+//! Debian's archive: from a request to a lock.
+//!
+//! 1. For each suite an `InRelease` that may stand for the day is looked for among the sources
+//!    ([`Keyring`] checks its signature), and the lists of packages that it vouches for are read.
+//! 2. Every package gets a candidate, as apt's policy has it; pins and versions that the request
+//!    names win.
+//! 3. apt's walk over the dependencies is repeated to know which alternatives it takes, and the
+//!    solver makes of that a set of packages in which everything holds. Where the candidates do not
+//!    fit together, other versions of the suites are let in.
+//! 4. What the roots do not reach is left out, the rest is written down.
+
+mod choice;
+mod explain;
+mod files;
+mod index;
+mod keyring;
+mod marks;
+mod mentions;
+mod names;
+mod needs;
+mod relation;
+mod release;
+mod request;
+mod resolve;
+mod signature;
+mod solver;
+mod stanza;
+mod suite;
+mod sweep;
+mod universe;
+mod version;
+
+use index::SuiteIndex;
+use names::{architecture, suite_names, unknown_package};
+use suite::Suite;
+
+pub use files::Files;
+pub use request::{Pin, Pocket, Request, Wanted, WantedError};
+pub use resolve::{resolve, update};
+pub use signature::{Keyring, KeyringError, SignatureError};
+pub use version::{Version, VersionError};
+
+use crate::Error;
+use crate::lock::Lock;
+
+/// An archive to resolve against: where its files come from, and the keys that vouch for them.
+pub struct Archive<'f> {
+    files: &'f dyn Files,
+    keyring: Keyring,
+}
+
+impl<'f> Archive<'f> {
+    /// Debian's own archive: its keys come from a package whose digest is built in.
+    ///
+    /// # Errors
+    /// When that package cannot be had.
+    pub fn debian(files: &'f dyn Files) -> Result<Self, Error> {
+        let keyring = keyring::of_debian(files)?;
+        Ok(Self { files, keyring })
+    }
+
+    /// An archive signed with other keys.
+    pub fn new(files: &'f dyn Files, keyring: Keyring) -> Self {
+        Self { files, keyring }
+    }
+
+    fn load(&self, request: &Request, previous: Option<&Lock>) -> Result<Vec<SuiteIndex>, Error> {
+        Suite::of(request)
+            .into_iter()
+            .map(|suite| SuiteIndex::load(self.files, &self.keyring, suite, request, previous))
+            .collect()
+    }
+}

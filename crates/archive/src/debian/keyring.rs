@@ -1,0 +1,72 @@
+//! The keys of the Debian archive, from the package that the archive itself ships them in. The
+//! package is known by its digest, so the first link of the chain of trust stands in this file.
+
+use std::io::{self, Read};
+
+use digest::Digest;
+use jiff::civil::Date;
+use store::Item;
+
+use super::files::Files;
+use super::signature::Keyring;
+use crate::error::Error;
+
+/// Version 2023.3+deb12u2 holds the keys of bullseye, bookworm and trixie.
+const PACKAGE: &str = "debian-archive-keyring_2023.3+deb12u2_all.deb";
+const PATH: &str = "pool/main/d/debian-archive-keyring/";
+const SHA256: [u8; 32] = [
+    0xf6, 0x99, 0xe2, 0xf8, 0x8d, 0xca, 0x05, 0x21, 0x2f, 0x2a, 0x45, 0x2b, 0x58, 0x47, 0x5f, 0x29,
+    0x93, 0xcb, 0x69, 0x93, 0xdf, 0xba, 0xfb, 0x1d, 0x02, 0x05, 0xa3, 0x29, 0x1e, 0xb8, 0xb4, 0xb8,
+];
+const SIZE: u64 = 178_572;
+/// The file in it.
+const KEYS: &str = "./usr/share/keyrings/debian-archive-keyring.gpg";
+
+/// Fetches and reads the keys of the Debian archive.
+pub(crate) fn of_debian(files: &dyn Files) -> Result<Keyring, Error> {
+    let item = Item {
+        digest: Digest::from(SHA256),
+        size: SIZE,
+        name: PACKAGE.to_owned(),
+        archive: "debian".to_owned(),
+        path: format!("{PATH}{PACKAGE}"),
+        date: Date::constant(2025, 12, 31),
+    };
+    let package =
+        files.file(&item).map_err(|source| Error::Fetch { what: PACKAGE.to_owned(), source })?;
+    let keys = keys(&package)
+        .map_err(|source| Error::KeyringPackage { package: PACKAGE.to_owned(), source })?;
+    Ok(Keyring::parse(&keys)?)
+}
+
+/// The keyring file of a package: its third `ar` member is a tar archive (deb(5)). The digest
+/// vouches for the bytes, so what is not as expected is only ever a wrong constant above.
+fn keys(package: &[u8]) -> io::Result<Vec<u8>> {
+    let data = member(package, "data.tar.xz").ok_or(io::ErrorKind::InvalidData)?;
+    let mut tar = tar::Archive::new(liblzma::read::XzDecoder::new(data));
+    for entry in tar.entries()? {
+        let mut entry = entry?;
+        if entry.path_bytes().as_ref() == KEYS.as_bytes() {
+            let mut keys = Vec::new();
+            entry.read_to_end(&mut keys)?;
+            return Ok(keys);
+        }
+    }
+    Err(io::Error::new(io::ErrorKind::NotFound, KEYS))
+}
+
+/// The bytes of an `ar` member, ar(5): after the magic, headers of 60 bytes with the name in the
+/// first 16 and the size in the 10 from byte 48, each member padded to an even length.
+fn member<'a>(archive: &'a [u8], wanted: &str) -> Option<&'a [u8]> {
+    let mut rest = archive.strip_prefix(b"!<arch>\n")?;
+    loop {
+        let (header, body) = rest.split_at_checked(60)?;
+        let name = str::from_utf8(&header[..16]).ok()?.trim_end_matches([' ', '/']);
+        let size: usize = str::from_utf8(&header[48..58]).ok()?.trim_end().parse().ok()?;
+        let bytes = body.get(..size)?;
+        if name == wanted {
+            return Some(bytes);
+        }
+        rest = body.get(size + size % 2..)?;
+    }
+}

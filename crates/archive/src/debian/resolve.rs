@@ -1,0 +1,189 @@
+//! From a request to a lock.
+
+use std::collections::BTreeMap;
+
+use super::choice::candidates;
+use super::index::SuiteIndex;
+use super::marks::Marks;
+use super::needs::Needs;
+use super::request::{Request, Wanted};
+use super::solver::{Root, solve};
+use super::sweep::sweep;
+use super::universe::{Choice, RecordId, Universe};
+use super::{Archive, Files};
+use crate::Error;
+use crate::lock::{FORMAT, Lock, Package};
+
+/// Resolves a request against Debian's archive of its day. The previous lock keeps older indexes
+/// out and hands on the ids of users and groups; its versions do not matter.
+///
+/// # Errors
+/// When no index may stand for the day, a package is not there, or the request cannot be satisfied.
+pub fn resolve(
+    files: &dyn Files,
+    request: &Request,
+    previous: Option<&Lock>,
+) -> Result<Lock, Error> {
+    Archive::debian(files)?.resolve(request, previous)
+}
+
+/// As [`resolve`], but only the named packages move, and others as far as they need it: all else
+/// stays at the version of the lock where the archive still has it.
+///
+/// # Errors
+/// As [`resolve`]; also when a named package is not in the lock.
+pub fn update(
+    files: &dyn Files,
+    request: &Request,
+    lock: &Lock,
+    packages: &[String],
+) -> Result<Lock, Error> {
+    Archive::debian(files)?.update(request, lock, packages)
+}
+
+impl Archive<'_> {
+    /// See [`resolve`](fn@resolve).
+    ///
+    /// # Errors
+    /// As there.
+    pub fn resolve(&self, request: &Request, previous: Option<&Lock>) -> Result<Lock, Error> {
+        let indexes = self.load(request, previous)?;
+        lock(&indexes, request, previous, None)
+    }
+
+    /// See [`update`](fn@update).
+    ///
+    /// # Errors
+    /// As there.
+    pub fn update(
+        &self,
+        request: &Request,
+        previous: &Lock,
+        packages: &[String],
+    ) -> Result<Lock, Error> {
+        let mut keep = previous.clone();
+        for name in packages {
+            let before = keep.packages.len();
+            keep.packages.retain(|package| package.name != *name);
+            if keep.packages.len() == before {
+                let what = format!("the lock has no package `{name}` to update");
+                return Err(Error::Request { what });
+            }
+        }
+        let indexes = self.load(request, Some(previous))?;
+        lock(&indexes, request, Some(previous), Some(&keep))
+    }
+}
+
+fn lock(
+    indexes: &[SuiteIndex],
+    request: &Request,
+    previous: Option<&Lock>,
+    keep: Option<&Lock>,
+) -> Result<Lock, Error> {
+    let universe = Universe::read(indexes, request)?;
+    let candidates = candidates(&universe, request, keep)?;
+    let narrow = attempt(&universe, request, &candidates.narrow)?;
+    let solution = match narrow {
+        Ok(solution) => solution,
+        Err(_) => attempt(&universe, request, &candidates.wide)?
+            .map_err(|conflict| Error::Unsatisfiable { explanation: conflict.0 })?,
+    };
+    let mut packages: Vec<_> = solution.iter().map(|id| package(&universe, *id)).collect();
+    packages.sort_by(|a, b| a.key().cmp(&b.key()));
+    let ids =
+        |of: fn(&Lock) -> &BTreeMap<String, u32>| previous.map(of).cloned().unwrap_or_default();
+    Ok(Lock {
+        version: FORMAT,
+        distribution: "debian".to_owned(),
+        architecture: request.native().to_owned(),
+        date: request.date,
+        request: request.digest(),
+        indexes: indexes.iter().map(SuiteIndex::record).collect(),
+        packages,
+        users: ids(|lock| &lock.users),
+        groups: ids(|lock| &lock.groups),
+    })
+}
+
+fn attempt(
+    universe: &Universe<'_>,
+    request: &Request,
+    choice: &Choice,
+) -> Result<Result<Vec<RecordId>, super::solver::Conflict>, Error> {
+    let needs = Needs::new(universe, choice, request.recommends, &request.assume_installed);
+    let roots = roots(universe, request, choice)?;
+    let first: Vec<_> = roots.iter().filter_map(|root| root.solutions.first().copied()).collect();
+    let marks = Marks::walk(&needs, &first);
+    let solved = solve(&needs, &roots, &marks)?;
+    Ok(solved.map(|solution| {
+        let of_roots = roots.iter().flat_map(|root| root.solutions.iter().copied());
+        sweep(&needs, of_roots, &solution)
+    }))
+}
+
+/// The essential packages, then what was asked for, each sorted by name: the order of a definition
+/// decides nothing.
+fn roots(universe: &Universe<'_>, request: &Request, choice: &Choice) -> Result<Vec<Root>, Error> {
+    let mut roots = Vec::new();
+    if request.essential {
+        let mut names: Vec<_> = universe
+            .packages
+            .iter()
+            .enumerate()
+            .filter(|(_, package)| package.architecture == 0)
+            .filter(|(id, _)| {
+                choice.of(*id).first().is_some_and(|id| universe.record(*id).stanza.essential)
+            })
+            .map(|(id, package)| (package.name, id))
+            .collect();
+        names.sort_unstable();
+        roots.extend(names.into_iter().map(|(name, id)| Root {
+            text: format!("{name}, which is essential"),
+            solutions: choice.of(id).to_vec(),
+        }));
+    }
+    let mut install: Vec<&Wanted> = request.install.iter().collect();
+    install.sort();
+    install.dedup();
+    for wanted in install {
+        roots.push(root(universe, request, choice, wanted)?);
+    }
+    Ok(roots)
+}
+
+fn root(
+    universe: &Universe<'_>,
+    request: &Request,
+    choice: &Choice,
+    wanted: &Wanted,
+) -> Result<Root, Error> {
+    let architecture = super::architecture(request, wanted)?;
+    let real = universe.find(&wanted.name, architecture);
+    let solutions = match real.map(|package| choice.of(package)) {
+        Some(versions) if !versions.is_empty() => versions.to_vec(),
+        // A virtual package will do where there is nothing to choose, as for apt.
+        _ => match universe.providers(&wanted.name).as_slice() {
+            [provider] => universe
+                .find(provider, architecture)
+                .map(|package| choice.of(package).to_vec())
+                .unwrap_or_default(),
+            _ => return Err(super::unknown_package(universe, request, &wanted.name)),
+        },
+    };
+    Ok(Root { text: wanted.to_string(), solutions })
+}
+
+fn package(universe: &Universe<'_>, id: RecordId) -> Package {
+    let record = universe.record(id);
+    let stanza = &record.stanza;
+    Package {
+        name: stanza.name.to_owned(),
+        version: stanza.version.to_owned(),
+        architecture: stanza.architecture.to_owned(),
+        size: stanza.size,
+        sha256: stanza.sha256,
+        path: stanza.path.to_owned(),
+        archive: universe.indexes[record.suites[0]].suite.archive.to_owned(),
+    }
+}

@@ -1,0 +1,115 @@
+//! Versions of Debian packages, ordered as deb-version(7) has it.
+
+use std::cmp::Ordering;
+use std::fmt;
+use std::str::FromStr;
+
+/// A version: its text as the archive writes it, and its order.
+///
+/// Two versions may be equal and differ in text (`1.0` and `0:1.0`).
+#[derive(Clone, Debug)]
+pub struct Version {
+    text: String,
+    parsed: debversion::Version,
+}
+
+/// Text that is no Debian version.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("`{0}` is not a Debian version")]
+pub struct VersionError(pub(crate) String);
+
+impl Version {
+    /// The version as it was written.
+    pub fn as_str(&self) -> &str {
+        &self.text
+    }
+}
+
+impl FromStr for Version {
+    type Err = VersionError;
+
+    fn from_str(text: &str) -> Result<Self, VersionError> {
+        let wrong = || VersionError(text.to_owned());
+        // Policy 5.6.12: what follows the epoch starts with a digit; a few old packages do not,
+        // and dpkg takes them all the same.
+        let parsed = text.parse().map_err(|_| wrong())?;
+        Ok(Self { text: text.to_owned(), parsed })
+    }
+}
+
+impl fmt::Display for Version {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+impl PartialEq for Version {
+    fn eq(&self, other: &Self) -> bool {
+        self.cmp(other) == Ordering::Equal
+    }
+}
+
+impl Eq for Version {}
+
+impl PartialOrd for Version {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Version {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.parsed.cmp(&other.parsed)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn version(text: &str) -> Version {
+        text.parse().unwrap()
+    }
+
+    /// deb-version(7): tilde before the end, letters before the rest, digits as numbers.
+    #[test]
+    fn versions_are_ordered_as_dpkg_orders_them() {
+        let ascending = [
+            "0.9~~",
+            "0.9~",
+            "0.9",
+            "0.9a",
+            "0.9+b1",
+            "0.10",
+            "1.0~rc1-1",
+            "1.0-0.1",
+            "1.0-1~bpo12+1",
+            "1.0-1",
+            "1.0-1+b2",
+            "1.0-1+deb12u1",
+            "1.0-2",
+            "1.0-10",
+            "6.12.9-1~bpo12+1",
+            "6.12.12-1~bpo12+1",
+            "1:0.1",
+            "2:0",
+        ];
+        for pair in ascending.windows(2) {
+            assert!(version(pair[0]) < version(pair[1]), "{} < {}", pair[0], pair[1]);
+        }
+    }
+
+    #[test]
+    fn equal_versions_may_be_written_differently() {
+        for (one, other) in [("1.0", "0:1.0"), ("1.0-0", "1.0"), ("1.00", "1.0")] {
+            assert_eq!(version(one), version(other), "{one} {other}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_version_is_refused() {
+        for text in ["", " ", "1 0", "1.0\n", "a:1", "1.0/2", "1:", "../x"] {
+            assert!(text.parse::<Version>().is_err(), "{text:?}");
+        }
+    }
+}

@@ -1,0 +1,237 @@
+//! What can go wrong between a request and a lock.
+
+use std::io;
+use std::path::PathBuf;
+
+use jiff::civil::Date;
+
+use crate::debian::{KeyringError, SignatureError, WantedError};
+
+/// The cause of an error that another crate knows more of.
+pub type Cause = Box<dyn std::error::Error + Send + Sync>;
+
+/// An error of reading or making a lock.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// A lock file cannot be read.
+    #[error("cannot read the lock {}", path.display())]
+    ReadLock {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// A lock file cannot be written.
+    #[error("cannot write the lock {}", path.display())]
+    WriteLock {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// A lock file says what no lock says.
+    #[error("{}:{line}:{column}: {what}", path.display())]
+    InvalidLock {
+        /// The file.
+        path: PathBuf,
+        /// The line, from 1.
+        line: usize,
+        /// The column in characters, from 1.
+        column: usize,
+        /// What is wrong there.
+        what: String,
+    },
+    /// A request with a package that is not understood.
+    #[error(transparent)]
+    Wanted(#[from] WantedError),
+    /// A request that no archive can answer.
+    #[error("cannot resolve: {what}")]
+    Request {
+        /// What is wrong with it.
+        what: String,
+    },
+    /// A file of the archive cannot be had.
+    #[error("cannot fetch {what}")]
+    Fetch {
+        /// The file.
+        what: String,
+        /// Why.
+        #[source]
+        source: Cause,
+    },
+    /// The package that holds the archive's keys is not what it should be.
+    #[error("cannot read the archive keyring from {package}")]
+    KeyringPackage {
+        /// The package file.
+        package: String,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// The archive's keys are not understood.
+    #[error(transparent)]
+    Keyring(#[from] KeyringError),
+    /// No source has an index that may stand for the day.
+    #[error("no signed index of {suite} can be used for {date}")]
+    NoIndex {
+        /// The suite.
+        suite: String,
+        /// The day that was asked for.
+        date: Date,
+        /// Why indexes that were found were passed over.
+        refusals: Vec<WhyNot>,
+        /// Every source that was asked, with its reason.
+        #[source]
+        source: Cause,
+    },
+    /// A signed index does not have what is asked for.
+    #[error("{suite} has no {component} for {architecture}")]
+    NoComponent {
+        /// The suite.
+        suite: String,
+        /// The component.
+        component: String,
+        /// The architecture.
+        architecture: String,
+    },
+    /// A list of packages is not understood.
+    #[error("cannot understand {file} of {suite}: {what}")]
+    Index {
+        /// The suite.
+        suite: String,
+        /// The file below the suite.
+        file: String,
+        /// What is wrong with it.
+        what: String,
+    },
+    /// A package that is in no index.
+    #[error("there is no package `{name}` in {suites} of {date}")]
+    UnknownPackage {
+        /// The package.
+        name: String,
+        /// The suites that were looked through.
+        suites: String,
+        /// Their day.
+        date: Date,
+        /// Packages of similar names, or those that provide it.
+        similar: Vec<String>,
+    },
+    /// A version that is in no index.
+    #[error("{name} has no version {version} in {suites} of {date}")]
+    UnknownVersion {
+        /// The package.
+        name: String,
+        /// The version that was asked for.
+        version: String,
+        /// The suites that were looked through.
+        suites: String,
+        /// Their day.
+        date: Date,
+        /// The versions that are there.
+        available: Vec<String>,
+        /// Whether a pin asks for it.
+        pinned: bool,
+    },
+    /// A package that the suite that was named does not have.
+    #[error("{suite} has no package `{name}`")]
+    NotInSuite {
+        /// The package.
+        name: String,
+        /// The suite that was named.
+        suite: String,
+        /// The suites of the request.
+        suites: String,
+    },
+    /// The request contradicts itself or the archive.
+    #[error("these packages cannot be installed together:\n{explanation}")]
+    Unsatisfiable {
+        /// The chain that conflicts, one step a line.
+        explanation: String,
+    },
+}
+
+/// Why an index was passed over.
+#[derive(Debug, thiserror::Error)]
+pub enum WhyNot {
+    /// Its signature does not count.
+    #[error(transparent)]
+    Signature(#[from] SignatureError),
+    /// It is no index.
+    #[error("{0}")]
+    Malformed(String),
+    /// It belongs to another suite.
+    #[error("it is the index of {0}")]
+    OtherSuite(String),
+    /// It was signed after the day.
+    #[error("it was signed on {0}, after that day")]
+    TooNew(Date),
+    /// It was signed before the one that the lock already has.
+    #[error(
+        "it was signed at {found}, before the one of the lock ({locked}): an old index is replayed"
+    )]
+    Replayed {
+        /// When it was signed.
+        found: jiff::Timestamp,
+        /// When the lock's was.
+        locked: jiff::Timestamp,
+    },
+}
+
+impl Error {
+    /// What to do now.
+    pub fn hint(&self) -> Option<String> {
+        Some(match self {
+            Self::ReadLock { source, .. } if source.kind() == io::ErrorKind::NotFound => {
+                "`cargo xtask lock NAME` writes it".to_owned()
+            }
+            Self::InvalidLock { .. } => {
+                "take the file back from git, or write it anew: `cargo xtask lock NAME`".to_owned()
+            }
+            Self::NoIndex { refusals, .. } => no_index_hint(refusals)?,
+            Self::NoComponent { .. } => {
+                "see `components` and `pockets` under [archive] in server.toml".to_owned()
+            }
+            Self::UnknownPackage { similar, .. } if !similar.is_empty() => {
+                format!("did you mean {}?", similar.join(", "))
+            }
+            Self::UnknownPackage { .. } => {
+                "it may be in a component or pocket that [archive] in server.toml does not name"
+                    .to_owned()
+            }
+            Self::UnknownVersion { available, pinned, .. } => {
+                let there = match available.as_slice() {
+                    [] => "there is no version of it at all".to_owned(),
+                    versions => format!("there is {}", versions.join(", ")),
+                };
+                let date = if *pinned {
+                    "; a version of another day can be pinned by moving `date` to a day that has it"
+                } else {
+                    ""
+                };
+                format!("{there}{date}")
+            }
+            Self::NotInSuite { suites, .. } => format!("the suites asked for are {suites}"),
+            Self::Unsatisfiable { .. } => {
+                "leave one of them out, or pin a version that fits: `cargo xtask pin`".to_owned()
+            }
+            _ => return None,
+        })
+    }
+}
+
+fn no_index_hint(refusals: &[WhyNot]) -> Option<String> {
+    let any = |test: fn(&WhyNot) -> bool| refusals.iter().any(test);
+    if any(|why| matches!(why, WhyNot::Replayed { .. })) {
+        return Some("to go back on purpose, set `date` to an earlier day than the lock's".into());
+    }
+    if any(|why| matches!(why, WhyNot::TooNew(_))) {
+        return Some(
+            "the mirrors have moved on and the dated archive cannot be reached: try again later, \
+             or move `date` forward"
+                .to_owned(),
+        );
+    }
+    None
+}

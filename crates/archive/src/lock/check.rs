@@ -1,0 +1,131 @@
+//! What a lock may say.
+
+use super::{FORMAT, Lock, Package};
+
+/// No package file is larger than that: the largest of Debian has some 2 GB.
+const LARGEST_PACKAGE: u64 = 16 << 30;
+/// Ids above are the kernel's and systemd's (`nobody` and the overflow id, systemd's uid ranges).
+const LARGEST_ID: u32 = 65_533;
+
+/// Where a lock is wrong: a path of keys and positions, and what is wrong there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Fault {
+    pub(super) place: Place,
+    pub(super) what: String,
+}
+
+/// A part of a lock.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Place {
+    Head,
+    Index(usize),
+    Package(usize),
+    Users,
+    Groups,
+}
+
+/// The first thing that is wrong with a lock.
+pub(super) fn check(lock: &Lock) -> Result<(), Fault> {
+    let head = |what: String| Fault { place: Place::Head, what };
+    if lock.version != FORMAT {
+        return Err(head(format!(
+            "this is a lock of form {}, and this program knows form {FORMAT}",
+            lock.version
+        )));
+    }
+    if !["debian", "arch"].contains(&&*lock.distribution) {
+        return Err(head(format!("`{}` is not a distribution", lock.distribution)));
+    }
+    if !is_architecture(&lock.architecture) {
+        return Err(head(format!("{:?} is not an architecture", lock.architecture)));
+    }
+    for (at, index) in lock.indexes.iter().enumerate() {
+        if !is_word(&index.suite, "+-._") {
+            let what = format!("{:?} is not the name of a suite", index.suite);
+            return Err(Fault { place: Place::Index(at), what });
+        }
+    }
+    for (at, package) in lock.packages.iter().enumerate() {
+        check_package(package).map_err(|what| Fault { place: Place::Package(at), what })?;
+    }
+    check_order(&lock.packages)?;
+    for (place, ids) in [(Place::Users, &lock.users), (Place::Groups, &lock.groups)] {
+        for (name, id) in ids {
+            check_id(name, *id).map_err(|what| Fault { place, what })?;
+        }
+    }
+    Ok(())
+}
+
+fn check_package(package: &Package) -> Result<(), String> {
+    let Package { name, version, architecture, size, path, archive, .. } = package;
+    if !is_word(name, "+-._@") {
+        return Err(format!("{name:?} is not the name of a package"));
+    }
+    if !is_word(version, "+-._~:") {
+        return Err(format!("{version:?} is not a version"));
+    }
+    if !is_architecture(architecture) {
+        return Err(format!("{architecture:?} is not an architecture"));
+    }
+    if !is_word(archive, "+-._") {
+        return Err(format!("{archive:?} is not the name of an archive"));
+    }
+    if !(1..=LARGEST_PACKAGE).contains(size) {
+        return Err(format!("{size} is not the size of a package file"));
+    }
+    if !is_path(path) {
+        return Err(format!("{path:?} is not a path below the archive's root"));
+    }
+    Ok(())
+}
+
+/// Order is part of the form: a lock that a merge has shuffled is written anew rather than guessed
+/// at, and what is built never depends on the order of lines that nobody looks at.
+fn check_order(packages: &[Package]) -> Result<(), Fault> {
+    for (at, pair) in packages.windows(2).enumerate() {
+        let place = Place::Package(at + 1);
+        let (name, architecture) = pair[1].key();
+        match pair[0].key().cmp(&pair[1].key()) {
+            std::cmp::Ordering::Less => {}
+            std::cmp::Ordering::Equal => {
+                return Err(Fault { place, what: format!("{name}:{architecture} is there twice") });
+            }
+            std::cmp::Ordering::Greater => {
+                let what = format!("{name} stands after {}: packages are sorted", pair[0].name);
+                return Err(Fault { place, what });
+            }
+        }
+    }
+    Ok(())
+}
+
+fn check_id(name: &str, id: u32) -> Result<(), String> {
+    let starts = name.starts_with(|c: char| c.is_ascii_lowercase() || c == '_');
+    if !starts || name.len() > 32 || !is_word(name.trim_start_matches('_'), "-_.") {
+        return Err(format!("{name:?} is not the name of a user or group"));
+    }
+    if id > LARGEST_ID {
+        return Err(format!("{id} is not an id of a system user or group"));
+    }
+    Ok(())
+}
+
+/// Letters, digits and some marks, not starting with a mark.
+fn is_word(text: &str, marks: &str) -> bool {
+    text.starts_with(|c: char| c.is_ascii_alphanumeric())
+        && text.len() <= 255
+        && text.chars().all(|c| c.is_ascii_alphanumeric() || marks.contains(c))
+}
+
+fn is_architecture(text: &str) -> bool {
+    is_word(text, "-_")
+}
+
+/// A relative path of plain characters with no empty, `.` or `..` part.
+fn is_path(text: &str) -> bool {
+    let plain = |c: char| c.is_ascii_graphic() && !"\\?#%\"'<>".contains(c);
+    text.len() <= 1024
+        && text.chars().all(plain)
+        && text.split('/').all(|part| !matches!(part, "" | "." | ".."))
+}
