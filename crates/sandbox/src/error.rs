@@ -4,6 +4,7 @@ use std::io;
 use std::path::PathBuf;
 
 use crate::job::Cause;
+use crate::program::Group;
 use crate::protocol::{Status, Step};
 
 /// Result of this crate.
@@ -110,6 +111,39 @@ pub enum Error {
         /// The command line.
         command: String,
     },
+    /// `tools.toml` cannot be understood.
+    #[error("{}: {message}", .path.display())]
+    ToolsFile {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong, with the line where there is one.
+        message: String,
+    },
+    /// `tools.lock` answers another question than `tools.toml` asks.
+    #[error("{}: group `{group}` is not what tools.toml asks for", .path.display())]
+    StaleToolsLock {
+        /// The group.
+        group: Group,
+        /// The lock.
+        path: PathBuf,
+    },
+    /// There are no tools for this machine.
+    #[error("tools.lock has no group `{group}` for {architecture}")]
+    NoTools {
+        /// The group.
+        group: Group,
+        /// Debian's name of the architecture.
+        architecture: String,
+    },
+    /// `tools.lock` cannot be read, resolved or written.
+    #[error("cannot lock the tools")]
+    Archive(#[from] archive::Error),
+    /// A tool's package could not be fetched.
+    #[error("cannot fetch the tools")]
+    Store(#[from] store::Error),
+    /// A tool's package could not be unpacked.
+    #[error("cannot unpack the tools")]
+    Unpack(#[from] unpack::Error),
     /// Something on the host's disk.
     #[error("cannot {what} {}", .path.display())]
     Io {
@@ -157,6 +191,12 @@ impl Error {
             Self::JobDied { status: Status::Signalled(libc::SIGKILL), .. } => {
                 Some("the kernel kills what does not fit into memory: see `dmesg`".into())
             }
+            Self::StaleToolsLock { .. } | Self::NoTools { .. } => {
+                Some("`cargo xtask lock --tools` resolves the groups of tools.toml anew".into())
+            }
+            Self::Archive(error) => error.hint(),
+            Self::Store(error) => error.hint(),
+            Self::Unpack(error) => error.hint(),
             _ => None,
         }
     }

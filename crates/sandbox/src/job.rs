@@ -82,11 +82,11 @@ pub struct JobEntry {
 impl JobEntry {
     /// The entry of job `J`.
     pub const fn of<J: Job>() -> Self {
-        Self { name: J::NAME, run: run::<J> }
+        Self { name: J::NAME, run: run_json::<J> }
     }
 }
 
-fn run<J: Job>(input: &str) -> io::Result<Reply> {
+fn run_json<J: Job>(input: &str) -> io::Result<Reply> {
     let job: J = serde_json::from_str(input)?;
     Ok(match job.run() {
         Ok(output) => Reply::Output(serde_json::to_string(&output)?),
@@ -119,11 +119,15 @@ pub(crate) fn is_job() -> bool {
 ///
 /// Needs root, or `newuidmap` and `newgidmap` with a range in `/etc/subuid` and `/etc/subgid`.
 pub fn in_namespace<J: Job>(job: &J) -> Result<J::Output> {
+    run(job, Ids::Range)
+}
+
+pub(crate) fn run<J: Job>(job: &J, ids: Ids) -> Result<J::Output> {
     let value = |what| move |source| Error::JobValue { name: J::NAME, what, source };
     let input = serde_json::to_string(job).map_err(value("input"))?;
     let scratch = make_scratch()?;
     let work = Work::Job { name: J::NAME.into(), input, scratch: scratch.path().into() };
-    let request = Request { ids: Ids::Range, network: false, terminal: false, work };
+    let request = Request { ids, network: false, terminal: false, work };
     let opening = |source| Error::Io { what: "open", path: "/dev/null".into(), source };
     let null = std::fs::File::open("/dev/null").map_err(opening)?;
     let stderr = io::stderr();

@@ -8,6 +8,7 @@
 //! starts itself once more.
 
 mod command;
+pub mod doctor;
 mod error;
 mod idmap;
 mod init;
@@ -15,19 +16,23 @@ mod job;
 mod mounts;
 mod namespace;
 mod process;
+mod program;
 mod protocol;
 mod root_command;
 mod scratch;
 mod seccomp;
 mod serve;
+mod tools;
 mod worker;
 
 pub use command::Command;
 pub use error::{Error, Result};
 pub use job::{Cause, Job, JobEntry, JobFailure, in_namespace, set_scratch_parent};
 pub use process::{Output, Running, Sink, Stdin};
+pub use program::{Group, Program};
 pub use protocol::{Status, Step};
 pub use root_command::RootCommand;
 pub use scratch::{Scratch, scratch};
 pub use serve::serve;
+pub use tools::{LockedGroup, ToolRoot, Tools, lock_tools};
 pub use worker::set_worker;
