@@ -92,13 +92,8 @@ impl Packages {
         database::write(&tree, &self.architecture, &packages)?;
         clock.lap("database");
         let root = configure::Root { tree: &tree, epoch: self.epoch, packages: &packages };
-        root.preinst(&debconf::selections(&packages, &self.debconf)?)?;
-        clock.lap("preinst");
-        root.configure()?;
-        clock.lap("configure");
-        root.deferred()?;
-        root.check()?;
-        clock.lap("deferred");
+        let selections = debconf::selections(&packages, &self.debconf)?;
+        root.scripts(&selections, |phase| clock.lap(phase))?;
         let times: HashMap<Vec<u8>, i64> = packages
             .iter()
             .flat_map(|package| &package.members)

@@ -1,17 +1,21 @@
 //! Runs the packages' own scripts, each once, in the tree.
 
 use std::fmt::Write as _;
-use std::fs;
+use std::fs::{self, File};
 use std::io;
 use std::os::unix::fs::symlink;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use sandbox::RootCommand;
 use unpack::Package;
 
 use super::database::{ADMIN, info_name};
-use super::stubs::{Fate, SCRIPT, STUBS};
+use super::stubs::{Arguments, Fate, SCRIPT, STUBS};
 use crate::error::Error;
+
+/// What the sandbox lays over the tree. It makes an empty file for the time where there is none;
+/// when two commands run at a time, the file must outlive either.
+const LAID: [&str; 2] = ["etc/hosts", "usr/sbin/policy-rc.d"];
 
 /// A tree whose packages are unpacked and whose database says so.
 pub(super) struct Root<'a> {
@@ -21,9 +25,43 @@ pub(super) struct Root<'a> {
 }
 
 impl Root<'_> {
+    /// Runs all scripts, each once, and meanwhile what can run beside them. `lap` is told when a
+    /// phase is over.
+    pub(super) fn scripts(&self, selections: &str, mut lap: impl FnMut(&str)) -> Result<(), Error> {
+        let made = self.make_places()?;
+        std::thread::scope(|scope| {
+            let beside = scope.spawn(|| self.beside());
+            self.preinst(selections)?;
+            lap("preinst");
+            self.configure()?;
+            lap("configure");
+            beside.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+        })?;
+        self.deferred()?;
+        for path in made {
+            fs::remove_file(&path).map_err(|source| Error::Write { path, source })?;
+        }
+        self.check()?;
+        lap("deferred");
+        Ok(())
+    }
+
+    /// Makes the files of [`LAID`] that are missing.
+    fn make_places(&self) -> Result<Vec<PathBuf>, Error> {
+        let mut made = Vec::new();
+        for path in LAID.map(|path| self.tree.join(path)) {
+            match File::create_new(&path) {
+                Ok(_) => made.push(path),
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+                Err(source) => return Err(Error::Write { path, source }),
+            }
+        }
+        Ok(made)
+    }
+
     /// Runs every `preinst install`, base-passwd's first because it makes the account files, and
     /// then answers debconf's questions.
-    pub(super) fn preinst(&self, selections: &str) -> Result<(), Error> {
+    fn preinst(&self, selections: &str) -> Result<(), Error> {
         self.link_awk()?;
         let mut script = String::from("set -e\ncd /\n");
         let mut packages: Vec<&Package> = self
@@ -53,14 +91,47 @@ impl Root<'_> {
     }
 
     /// Runs every `postinst configure` and every trigger.
-    pub(super) fn configure(&self) -> Result<(), Error> {
+    fn configure(&self) -> Result<(), Error> {
         let options = ["--force-unsafe-io", "--log=/dev/null", "--configure", "-a"];
         let command = self.command("/usr/bin/dpkg").args(options);
         self.run("configure the packages", command)
     }
 
+    /// Runs what can run beside the scripts.
+    fn beside(&self) -> Result<(), Error> {
+        for stub in STUBS.iter().filter(|stub| self.has(stub.path)) {
+            let Fate::Beside(arguments) = stub.fate else { continue };
+            let runs: Vec<Vec<String>> = match arguments {
+                Arguments::Fixed(fixed) => vec![fixed.iter().map(|arg| arg.to_string()).collect()],
+                Arguments::KernelVersion => {
+                    self.kernels()?.into_iter().map(|version| vec![version]).collect()
+                }
+            };
+            for arguments in runs {
+                let command = RootCommand::new(self.tree, stub.path).args(arguments);
+                self.run(&format!("run {}", stub.path), self.environment(command))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The versions of the tree's kernels, sorted.
+    fn kernels(&self) -> Result<Vec<String>, Error> {
+        let path = self.tree.join("usr/lib/modules");
+        let read = |source| Error::Read { path: path.clone(), source };
+        let entries = match fs::read_dir(&path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(vec![]),
+            result => result.map_err(read)?,
+        };
+        let names: io::Result<Vec<String>> =
+            entries.map(|entry| Ok(entry?.file_name().to_string_lossy().into_owned())).collect();
+        let mut names = names.map_err(read)?;
+        names.sort();
+        Ok(names)
+    }
+
     /// Does, once, what the stubs left for later.
-    pub(super) fn deferred(&self) -> Result<(), Error> {
+    fn deferred(&self) -> Result<(), Error> {
         for stub in STUBS.iter().filter(|stub| stub.fate == Fate::Deferred) {
             if self.has(stub.path) {
                 let command = self.environment(RootCommand::new(self.tree, stub.path));
@@ -71,7 +142,7 @@ impl Root<'_> {
     }
 
     /// Makes sure that dpkg left nothing half done.
-    pub(super) fn check(&self) -> Result<(), Error> {
+    fn check(&self) -> Result<(), Error> {
         let path = self.tree.join(ADMIN).join("status");
         let status = fs::read_to_string(&path).map_err(|source| Error::Read { path, source })?;
         let unfinished = unfinished(&status);
