@@ -40,8 +40,10 @@ pub(crate) enum Trouble {
     Refused(Reason),
     /// There is no connection to be had.
     Unreachable(String),
-    /// The connection broke or stalled.
+    /// The connection broke.
     Interrupted(String),
+    /// Nothing came for as long as we wait.
+    Silent,
     /// The server wants to be left alone for a while.
     Busy { status: u16, after: Option<Duration> },
     /// The server has no bytes from there on.
@@ -252,7 +254,7 @@ fn trouble(error: &ureq::Error, patience: Duration) -> Trouble {
         ureq::Error::Timeout(Timeout::Connect | Timeout::Resolve) => {
             Trouble::Unreachable(format!("no connection within {patience:?}"))
         }
-        ureq::Error::Timeout(_) => Trouble::Interrupted(silent(patience)),
+        ureq::Error::Timeout(_) => Trouble::Silent,
         ureq::Error::Io(io) => match io.kind() {
             Kind::ConnectionRefused
             | Kind::HostUnreachable
@@ -272,4 +274,10 @@ fn trouble(error: &ureq::Error, patience: Duration) -> Trouble {
 /// What is said of a server that says nothing.
 pub(crate) fn silent(patience: Duration) -> String {
     format!("nothing came for {patience:?}")
+}
+
+/// Whether an error while reading means that nothing came.
+pub(crate) fn is_silence(error: &io::Error) -> bool {
+    let inner = error.get_ref().and_then(|inner| inner.downcast_ref::<ureq::Error>());
+    error.kind() == io::ErrorKind::TimedOut || matches!(inner, Some(ureq::Error::Timeout(_)))
 }

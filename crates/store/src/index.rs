@@ -6,9 +6,9 @@ use std::io::Read as _;
 
 use jiff::civil::Date;
 
-use crate::client::Trouble;
-use crate::fetch::Patience;
+use crate::client::{Trouble, is_silence, silent};
 use crate::item::check_path;
+use crate::patience::Patience;
 use crate::refusal::{Reason, Refusal};
 use crate::source::{Place, places_of_path};
 use crate::store::Store;
@@ -86,12 +86,21 @@ impl Store {
                             }
                             _ => return Ok(bytes),
                         },
-                        Err(error) => (Reason::Interrupted(self.explain(&error)), None),
+                        Err(error) => {
+                            if is_silence(&error) {
+                                patience.shorten();
+                            }
+                            (Reason::Interrupted(self.explain(&error)), None)
+                        }
                     }
                 }
                 Err(Trouble::Refused(reason)) => return Err(reason),
                 Err(Trouble::NoSuchRange) => return Err(Reason::Status(416)),
                 Err(Trouble::Unreachable(why)) => return Err(Reason::Unreachable(why)),
+                Err(Trouble::Silent) => {
+                    patience.shorten();
+                    (Reason::Interrupted(silent(self.options.patience)), None)
+                }
                 Err(Trouble::Interrupted(why)) => (Reason::Interrupted(why), None),
                 Err(Trouble::Busy { status, after }) => (Reason::Status(status), after),
             };

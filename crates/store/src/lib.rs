@@ -22,8 +22,10 @@
 //! mirrors that the host's apt uses, the dated archive.
 
 mod apt;
+mod ask;
 mod client;
 mod config;
+mod download;
 mod error;
 mod fetch;
 mod forward;
@@ -31,6 +33,7 @@ mod index;
 mod item;
 mod options;
 mod part;
+mod patience;
 mod proxy;
 mod refusal;
 mod roots;
