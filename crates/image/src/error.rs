@@ -1,0 +1,125 @@
+//! What can go wrong between a tree and a medium.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// A result of this crate.
+pub type Result<T> = std::result::Result<T, Error>;
+
+/// Why an image could not be made.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// A file could not be used.
+    #[error("cannot {action} {}", path.display())]
+    Io {
+        /// What was tried.
+        action: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// The system's word.
+        source: io::Error,
+    },
+    /// A program of the tool root failed, or could not be started.
+    #[error("cannot make the {what}")]
+    Tool {
+        /// What was being made.
+        what: &'static str,
+        /// The program's command, exit and last words.
+        source: sandbox::Error,
+    },
+    /// A manifest, config or layout is not as it has to be.
+    #[error(transparent)]
+    Generation(#[from] generation::Error),
+    /// A tree's tar archive is not in the form that this crate reads.
+    #[error("{}: member `{member}` {why}", tar.display())]
+    Tree {
+        /// The archive.
+        tar: PathBuf,
+        /// The member's path.
+        member: String,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// A file that the image needs is not in the tree.
+    #[error("the package tree has no file `{0}`")]
+    Missing(String),
+    /// A kernel module that the board asks for is in neither the tree nor the kernel.
+    #[error("kernel {release} has no module `{module}`{}", needed_by.as_ref().map(|by| format!(", which `{by}` needs")).unwrap_or_default())]
+    NoModule {
+        /// The module.
+        module: String,
+        /// The module that depends on it, if it was not asked for itself.
+        needed_by: Option<String>,
+        /// The kernel's release.
+        release: String,
+    },
+    /// A kernel module is not one.
+    #[error("`{path}` is no kernel module: {why}")]
+    BadModule {
+        /// Its path in the tree.
+        path: String,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// The kernel and initramfs, or the blobs, are more than the medium takes.
+    #[error("the {what} would take {wanted} bytes, it has {available}")]
+    NoRoom {
+        /// The partition or medium.
+        what: &'static str,
+        /// Bytes needed.
+        wanted: u64,
+        /// Bytes that there are.
+        available: u64,
+    },
+    /// The partition table could not be written.
+    #[error("cannot write the partition table of {}", path.display())]
+    Partitions {
+        /// The image.
+        path: PathBuf,
+        /// What the crate `gpt` says.
+        source: io::Error,
+    },
+    /// The clock is behind the time that goes into the image. mksquashfs takes the clock for the
+    /// root directory where it is earlier.
+    #[error("the clock of this machine is before SOURCE_DATE_EPOCH, {epoch}")]
+    Clock {
+        /// Seconds since 1970.
+        epoch: u64,
+    },
+}
+
+impl Error {
+    /// What to do now, where there is something that can be done.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Io { source, .. } if source.kind() == io::ErrorKind::StorageFull => {
+                Some("make room on that filesystem and run the command again".into())
+            }
+            Self::Tool { source, .. } => source.hint(),
+            Self::Generation(source) => source.hint(),
+            Self::Tree { .. } => Some("remove the stage's result with `cargo clean`".into()),
+            Self::Missing(_) => {
+                Some("the packages of the server's board have to include a kernel".into())
+            }
+            Self::NoModule { needed_by: None, .. } => {
+                Some("correct `modules` in board.toml: names are those of `lsmod`".into())
+            }
+            Self::NoRoom { .. } => {
+                Some("put fewer modules into the initramfs, or fewer files into the image".into())
+            }
+            Self::Clock { .. } => {
+                Some("set the clock, or SOURCE_DATE_EPOCH to an earlier time".into())
+            }
+            Self::Io { .. }
+            | Self::NoModule { .. }
+            | Self::BadModule { .. }
+            | Self::Partitions { .. } => None,
+        }
+    }
+
+    /// For `map_err`: the action and the file that an input or output error belongs to.
+    pub(crate) fn io(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self + use<> {
+        let path = path.to_owned();
+        move |source| Self::Io { action, path, source }
+    }
+}
