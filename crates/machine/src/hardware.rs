@@ -1,0 +1,189 @@
+//! A machine that is switched off: its parts, and its disk.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, OnceLock};
+
+use sandbox::{Program, Sink, Stdin, ToolRoot};
+use tempfile::TempDir;
+
+use crate::accelerator::accelerator;
+use crate::arguments::{
+    CDROM, CONTROL, Firmware, HOME, Hardware, IMAGE, OVERLAY, OVMF_VARIABLES, VARIABLES,
+};
+use crate::error::{Error, Result};
+use crate::port;
+use crate::running::Running;
+
+/// A PC: processors, memory, disk, drive, network.
+#[derive(Debug)]
+pub struct Machine {
+    qemu: ToolRoot,
+    disk: Option<PathBuf>,
+    disk_size: Option<u64>,
+    cdrom: Option<PathBuf>,
+    firmware: Firmware,
+    memory: u32,
+    cpus: u32,
+    ports: Vec<u16>,
+    /// Made at the first start.
+    home: OnceLock<Arc<TempDir>>,
+}
+
+impl Machine {
+    /// A PC with BIOS, 2 processors and 1024 MiB of memory, and nothing in it yet. `qemu` is the
+    /// root of [`sandbox::Group::Qemu`].
+    pub fn new(qemu: &ToolRoot) -> Self {
+        Self {
+            qemu: qemu.clone(),
+            disk: None,
+            disk_size: None,
+            cdrom: None,
+            firmware: Firmware::default(),
+            memory: 1024,
+            cpus: 2,
+            ports: Vec::new(),
+            home: OnceLock::new(),
+        }
+    }
+
+    /// The raw image on its disk. The image is never changed: what the machine writes goes into an
+    /// overlay that lives as long as the machine.
+    pub fn disk(mut self, image: impl Into<PathBuf>) -> Self {
+        self.disk = Some(image.into());
+        self
+    }
+
+    /// The size of its disk in bytes, when that is to be larger than the image.
+    pub fn disk_size(mut self, bytes: u64) -> Self {
+        self.disk_size = Some(bytes);
+        self
+    }
+
+    /// The ISO in its drive, from which it boots first.
+    pub fn cdrom(mut self, iso: impl Into<PathBuf>) -> Self {
+        self.cdrom = Some(iso.into());
+        self
+    }
+
+    /// BIOS or UEFI.
+    pub fn firmware(mut self, firmware: Firmware) -> Self {
+        self.firmware = firmware;
+        self
+    }
+
+    /// Memory, in MiB.
+    pub fn memory(mut self, mebibytes: u32) -> Self {
+        self.memory = mebibytes;
+        self
+    }
+
+    /// Processors.
+    pub fn cpus(mut self, cpus: u32) -> Self {
+        self.cpus = cpus;
+        self
+    }
+
+    /// Makes the machine's TCP port `port` reachable on a free port of this host's loopback:
+    /// [`Running::port`] says which.
+    pub fn forward(mut self, port: u16) -> Self {
+        self.ports.push(port);
+        self
+    }
+
+    /// Switches it on, with its console in the caller's hands.
+    pub fn start(&self) -> Result<Running> {
+        let home = self.home()?;
+        let forwards = self.forwards()?;
+        let command = self.command(home.path(), &forwards, false)?;
+        let qemu = command.stdin(Stdin::Piped).stdout(Sink::Piped).spawn()?;
+        let control = home.path().join(CONTROL);
+        Running::new(qemu, forwards, control, home)
+    }
+
+    /// Switches it on with its console in the terminal, and returns when it has ended; Ctrl-A X
+    /// ends it. `ready` gets the pairs of host port and guest port before the console takes over.
+    pub fn run_interactively(&self, ready: impl FnOnce(&[(u16, u16)])) -> Result<()> {
+        let home = self.home()?;
+        let forwards = self.forwards()?;
+        let command = self.command(home.path(), &forwards, true)?;
+        ready(&forwards);
+        command.stdin(Stdin::Inherit).stdout(Sink::Inherit).stderr(Sink::Inherit).run()?;
+        Ok(())
+    }
+
+    fn command(
+        &self,
+        home: &Path,
+        forwards: &[(u16, u16)],
+        interactive: bool,
+    ) -> Result<sandbox::Command> {
+        if self.firmware == Firmware::Uefi {
+            self.forget_variables(home)?;
+        }
+        let hardware = Hardware {
+            accelerator: accelerator(&self.qemu)?,
+            firmware: self.firmware,
+            memory: self.memory,
+            cpus: self.cpus,
+            disk: self.disk.is_some(),
+            cdrom: self.cdrom.is_some(),
+            forwards,
+            interactive,
+        };
+        let mut command = self
+            .qemu
+            .command(Program::QemuSystemX86)
+            .network(true)
+            .device("kvm")
+            .bind_rw(home, HOME)
+            .args(hardware.arguments());
+        for (file, target) in [(&self.disk, IMAGE), (&self.cdrom, CDROM)] {
+            if let Some(file) = file {
+                command = command.bind_ro(absolute(file)?, target);
+            }
+        }
+        Ok(command)
+    }
+
+    /// A free port of this host for each that is forwarded.
+    fn forwards(&self) -> Result<Vec<(u16, u16)>> {
+        let host = port::free(self.ports.len())?;
+        Ok(host.into_iter().zip(self.ports.iter().copied()).collect())
+    }
+
+    /// The machine's own directory, with the overlay of its disk.
+    fn home(&self) -> Result<Arc<TempDir>> {
+        if let Some(home) = self.home.get() {
+            return Ok(Arc::clone(home));
+        }
+        let home = tempfile::Builder::new().prefix("heirloom-machine-").tempdir();
+        let home = home.map_err(Error::io("make", "a temporary directory"))?;
+        if let Some(image) = &self.disk {
+            let overlay = format!("{HOME}/{OVERLAY}");
+            let mut command = self
+                .qemu
+                .command(Program::QemuImg)
+                .bind_ro(absolute(image)?, IMAGE)
+                .bind_rw(home.path(), HOME)
+                .args(["create", "-q", "-f", "qcow2", "-b", IMAGE, "-F", "raw", &overlay]);
+            if let Some(bytes) = self.disk_size {
+                command = command.arg(bytes.to_string());
+            }
+            command.run()?;
+        }
+        Ok(Arc::clone(self.home.get_or_init(|| Arc::new(home))))
+    }
+
+    /// Gives it firmware that remembers nothing.
+    fn forget_variables(&self, home: &Path) -> Result<()> {
+        let empty = self.qemu.path().join(OVMF_VARIABLES.trim_start_matches('/'));
+        let bytes = fs::read(&empty).map_err(Error::io("read", &empty))?;
+        let own = home.join(VARIABLES);
+        fs::write(&own, bytes).map_err(Error::io("write", &own))
+    }
+}
+
+fn absolute(path: &Path) -> Result<PathBuf> {
+    fs::canonicalize(path).map_err(Error::io("open", path))
+}
