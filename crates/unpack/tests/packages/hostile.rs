@@ -1,11 +1,9 @@
 //! What a hostile package can try, and that nothing comes of it.
 
-mod build;
-
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use build::{Deb, header};
+use crate::build::{Deb, header};
 use tar::EntryType;
 use unpack::{Cause, Error, Options, Owners, Package, Tree};
 
@@ -128,7 +126,7 @@ fn a_hard_link_joins_files_of_one_package_only() {
 
 #[test]
 fn device_nodes_fifos_and_sparse_files_are_refused() {
-    let kinds = [EntryType::Char, EntryType::Block, EntryType::Fifo, EntryType::Other(b'Z')];
+    let kinds = [EntryType::Char, EntryType::Block, EntryType::Fifo, EntryType::new(b'Z')];
     for kind in kinds {
         let cause = refuse(Deb::new("evil").of_kind("./dev/null", kind));
         assert!(matches!(cause, Cause::Special { .. }), "{kind:?}: {cause}");

@@ -7,40 +7,47 @@ use tar::{EntryType, Header};
 
 /// A package in the making.
 #[derive(Clone)]
-pub struct Deb {
+pub(crate) struct Deb {
     control: Vec<(String, String)>,
     data: Vec<u8>,
     ending: &'static str,
 }
 
 impl Deb {
-    pub fn new(name: &str) -> Self {
+    pub(crate) fn new(name: &str) -> Self {
         let control = format!("Package: {name}\nVersion: 1.0\nArchitecture: all\n");
         Self { control: vec![("control".into(), control)], data: vec![], ending: "" }
     }
 
     /// More lines of the control file.
-    pub fn field(mut self, line: &str) -> Self {
+    pub(crate) fn field(mut self, line: &str) -> Self {
         self.control[0].1.push_str(&format!("{line}\n"));
         self
     }
 
-    pub fn control(mut self, name: &str, text: &str) -> Self {
+    pub(crate) fn control(mut self, name: &str, text: &str) -> Self {
         self.control.push((name.into(), text.into()));
         self
     }
 
     /// `.gz`, `.xz`, `.zst` or nothing.
-    pub fn compressed(mut self, ending: &'static str) -> Self {
+    pub(crate) fn compressed(mut self, ending: &'static str) -> Self {
         self.ending = ending;
         self
     }
 
-    pub fn file(self, path: &str, content: &str) -> Self {
+    pub(crate) fn file(self, path: &str, content: &str) -> Self {
         self.owned_file(path, content, 0, 0, 0o644)
     }
 
-    pub fn owned_file(self, path: &str, content: &str, uid: u64, gid: u64, mode: u32) -> Self {
+    pub(crate) fn owned_file(
+        self,
+        path: &str,
+        content: &str,
+        uid: u64,
+        gid: u64,
+        mode: u32,
+    ) -> Self {
         let mut header = header(EntryType::Regular, path, "", content.len() as u64);
         header.set_uid(uid);
         header.set_gid(gid);
@@ -48,26 +55,26 @@ impl Deb {
         self.raw(header, content.as_bytes())
     }
 
-    pub fn directory(self, path: &str, mode: u32) -> Self {
+    pub(crate) fn directory(self, path: &str, mode: u32) -> Self {
         let mut header = header(EntryType::Directory, path, "", 0);
         header.set_mode(mode);
         self.raw(header, b"")
     }
 
-    pub fn symlink(self, path: &str, target: &str) -> Self {
+    pub(crate) fn symlink(self, path: &str, target: &str) -> Self {
         self.raw(header(EntryType::Symlink, path, target, 0), b"")
     }
 
-    pub fn hard_link(self, path: &str, target: &str) -> Self {
+    pub(crate) fn hard_link(self, path: &str, target: &str) -> Self {
         self.raw(header(EntryType::Link, path, target, 0), b"")
     }
 
-    pub fn of_kind(self, path: &str, kind: EntryType) -> Self {
+    pub(crate) fn of_kind(self, path: &str, kind: EntryType) -> Self {
         self.raw(header(kind, path, "", 0), b"")
     }
 
     /// Extended attributes for the member that follows.
-    pub fn pax(self, records: &[(&str, &str)]) -> Self {
+    pub(crate) fn pax(self, records: &[(&str, &str)]) -> Self {
         let mut text = String::new();
         for (key, value) in records {
             let rest = key.len() + value.len() + 3;
@@ -79,7 +86,7 @@ impl Deb {
     }
 
     /// A member whose header says anything at all.
-    pub fn raw(mut self, mut header: Header, content: &[u8]) -> Self {
+    pub(crate) fn raw(mut self, mut header: Header, content: &[u8]) -> Self {
         header.set_cksum();
         self.data.extend(header.as_bytes());
         self.data.extend(content);
@@ -87,7 +94,7 @@ impl Deb {
         self
     }
 
-    pub fn bytes(&self) -> Vec<u8> {
+    pub(crate) fn bytes(&self) -> Vec<u8> {
         let mut control = tar::Builder::new(Vec::new());
         for (name, text) in &self.control {
             let mut header = header(EntryType::Regular, name, "", text.len() as u64);
@@ -105,7 +112,7 @@ impl Deb {
         deb
     }
 
-    pub fn write(&self, directory: &Path, name: &str) -> PathBuf {
+    pub(crate) fn write(&self, directory: &Path, name: &str) -> PathBuf {
         let path = directory.join(name);
         std::fs::write(&path, self.bytes()).unwrap();
         path
@@ -113,7 +120,7 @@ impl Deb {
 }
 
 /// A header with a name that no library would let through.
-pub fn header(kind: EntryType, path: &str, target: &str, size: u64) -> Header {
+pub(crate) fn header(kind: EntryType, path: &str, target: &str, size: u64) -> Header {
     let mut header = Header::new_gnu();
     header.as_old_mut().name[..path.len()].copy_from_slice(path.as_bytes());
     header.as_old_mut().linkname[..target.len()].copy_from_slice(target.as_bytes());

@@ -1,10 +1,8 @@
 //! Cut off and altered packages are errors or packages, never panics, and never leave the tree.
 
-mod build;
-
 use std::fs;
 
-use build::Deb;
+use crate::build::Deb;
 use proptest::prelude::*;
 use unpack::{Options, Owners, Tree};
 

@@ -1,13 +1,11 @@
 //! That honest packages come out as they went in, however many threads there are.
 
-mod build;
-
 use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use build::Deb;
+use crate::build::Deb;
 use unpack::{Control, Error, Kind, Options, Owners, Package, Tree};
 
 fn unpack_into(
@@ -23,13 +21,13 @@ fn unpack_into(
         .map(|(number, deb)| deb.write(directory.path(), &format!("{number}.deb")))
         .collect();
     // Owners can be kept by root alone; everything else is the same for all.
-    let owners = if rustix_is_root() { Owners::Keep } else { Owners::Ignore };
+    let owners = if is_root() { Owners::Keep } else { Owners::Ignore };
     let options = Options { owners, usr_merge: true };
     let tree = Tree::open(tree, &options).unwrap();
     unpack::packages(&files, &tree, &options, threads, replaces)
 }
 
-fn rustix_is_root() -> bool {
+fn is_root() -> bool {
     fs::metadata("/proc/self").unwrap().uid() == 0
 }
 
@@ -64,7 +62,7 @@ fn every_compression_gives_the_same_tree() {
 
 #[test]
 fn owners_modes_and_attributes_are_kept() {
-    if !rustix_is_root() {
+    if !is_root() {
         eprintln!(
             "owners can be kept by root alone: the package tree's tests do it in a namespace"
         );
@@ -78,7 +76,11 @@ fn owners_modes_and_attributes_are_kept() {
     unpack_into(tree.path(), &[deb], 1, |_, _| false).unwrap();
     let su = tree.path().join("usr/bin/su").metadata().unwrap();
     assert_eq!((su.uid(), su.gid(), su.mode() & 0o7777), (12, 34, 0o4755));
-    assert_eq!(tree.path().join("etc/note").metadata().unwrap().mtime(), 1_234_567_890);
+    let note = tree.path().join("etc/note");
+    assert_eq!(note.metadata().unwrap().mtime(), 1_234_567_890);
+    let mut value = [0; 16];
+    let size = rustix::fs::getxattr(&note, "user.note", &mut value[..]).unwrap();
+    assert_eq!(&value[..size], b"kept");
 }
 
 #[test]
