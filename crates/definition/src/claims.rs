@@ -96,10 +96,9 @@ pub(crate) fn winner<'a, T>(
         [first, rest @ ..] => {
             let parts: Vec<String> =
                 standing.iter().map(|claim| format!("`{}`", claim.part)).collect();
-            let message = format!(
-                "{thing} by {}, none of which depends on the other",
-                parts.join(" and by ")
-            );
+            let none = if standing.len() == 2 { "neither" } else { "none" };
+            let parts = parts.join(" and by ");
+            let message = format!("{thing} by {parts}, {none} of which depends on the other");
             let problem = Problem::new(first.origin, message);
             let hint = "what depends on a part may override it: add the dependency to Cargo.toml, \
                         or say it once more in the server";

@@ -98,6 +98,10 @@ impl Error {
         Self::Read { path: path.to_owned(), source }
     }
 
+    pub(crate) fn write(path: &Path, source: io::Error) -> Self {
+        Self::Write { path: path.to_owned(), source }
+    }
+
     /// What to do about it.
     pub fn hint(&self) -> Option<String> {
         match self {

@@ -19,9 +19,9 @@ use crate::{
 /// "/var/mail" = "mail"      # runtime path = where it lies below /state
 /// ```
 ///
-/// At first boot it is a copy of what the image has there, with owners and modes: a directory of
-/// a package, a file of a `rootfs/`. Where the image has a file, a file is kept; where it has
-/// nothing, an empty directory of root, 0755, or what `[permissions]` says.
+/// Where the image has a file at the path, a file is kept, and begins as a copy of that one.
+/// Otherwise it is a directory, which begins empty, with the owner and the mode of the image's: a
+/// package's, or root's with 0755, or what `[permissions]` says.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StateEntry {
     /// The path on the running server.

@@ -27,13 +27,25 @@ pub(crate) fn document<T>(
     if !errors.is_empty() {
         let span = |error: &toml::de::Error| error.span().unwrap_or(0..0);
         for error in &errors {
-            reader.report(Problem::new(&reader.origin(span(error)), error.message().trim()));
+            let message = error.message().trim();
+            let problem = Problem::new(&reader.origin(span(error)), message);
+            reader.report(problem.hint(toml_hint(message)));
         }
         // What is left of a file with errors in it would only give further, misleading ones.
         return Problems::none_or(reader.problems.into_inner(), None);
     }
     let value = parse(Table::new(&reader, "", 0..0, root.get_ref()));
     Problems::none_or(reader.problems.into_inner(), value)
+}
+
+/// What to do about text that is no TOML, where its parser's words do not say so.
+fn toml_hint(message: &str) -> Option<String> {
+    let hint = match message {
+        _ if message.contains("leading zero") => "modes are texts: \"0640\"",
+        _ if message.contains("duplicate key") => "a key or a table is written once",
+        _ => "TOML is described at https://toml.io",
+    };
+    Some(hint.to_owned())
 }
 
 /// The file being read and the mistakes found so far.
@@ -74,11 +86,7 @@ impl<'r, 'i> Table<'r, 'i> {
 
     /// Where the table begins.
     pub(crate) fn origin(&self) -> Origin {
-        if self.name.is_empty() {
-            Origin::file(self.reader.file)
-        } else {
-            self.reader.origin(self.span.clone())
-        }
+        self.reader.origin(self.span.clone())
     }
 
     /// Whether there is nothing in it.

@@ -59,9 +59,14 @@ impl Workspace {
         self.graph.nodes().filter(|node| node.dir.join("server.toml").is_file())
     }
 
-    /// The roles among the packages of the workspace and their dependencies: name, directory.
-    pub(crate) fn role(&self, name: &str) -> Option<&Node> {
-        self.graph.nodes().find(|node| node.name == name && is_role(node))
+    /// Whether a package of this name is known.
+    pub(crate) fn has_package(&self, name: &str) -> bool {
+        self.package(name).is_some()
+    }
+
+    /// The directory of the local package `name`.
+    pub(crate) fn package(&self, name: &str) -> Option<&Path> {
+        self.graph.nodes().find(|node| node.name == name).map(|node| node.dir.as_path())
     }
 
     /// Reads and composes the server `name`.
