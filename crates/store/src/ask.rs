@@ -38,8 +38,15 @@ impl Store {
             progress::detail("Passed over", format!("{name}: {source} {reason}"));
             return false;
         }
-        // A vault is asked for every file, whatever became of some.
-        let out = place.kind != Kind::Vault && self.standing.note(source, reason);
+        // A vault is asked for every file, whatever became of some. So is the last resort, unless
+        // there is no way to it.
+        let out = match (place.kind, reason) {
+            (Kind::Vault, _) => false,
+            (Kind::Dated, Reason::Unreachable(_)) | (Kind::Mirror | Kind::Moving, _) => {
+                self.standing.note(source, reason)
+            }
+            (Kind::Dated, _) => false,
+        };
         if let Reason::Unreachable(_) = reason {
             if out {
                 progress::warning(format!("{source} {reason}; going on without it"));

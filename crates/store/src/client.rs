@@ -22,6 +22,9 @@ use crate::roots::Certificates;
 /// How often a server may send us elsewhere.
 const REDIRECTS: usize = 10;
 
+/// The longest that a server may take to accept a connection.
+const CONNECT: Duration = Duration::from_secs(15);
+
 /// The body of an answer.
 pub(crate) struct Reply {
     /// At which byte of the file it begins: what was asked for, or 0 when the server does not do
@@ -165,7 +168,7 @@ impl Client {
             .max_redirects_will_error(false)
             .proxy(proxy)
             .tls_config(TlsConfig::builder().root_certs(roots).build())
-            .timeout_connect(Some(self.patience))
+            .timeout_connect(Some(self.patience.min(CONNECT)))
             .timeout_recv_response(Some(self.patience))
             .timeout_per_read(Some(self.patience))
             .max_idle_connections(2 * self.connections)
@@ -252,7 +255,7 @@ fn trouble(error: &ureq::Error, patience: Duration) -> Trouble {
     match error {
         ureq::Error::HostNotFound => Trouble::Unreachable("its name is not known".to_owned()),
         ureq::Error::Timeout(Timeout::Connect | Timeout::Resolve) => {
-            Trouble::Unreachable(format!("no connection within {patience:?}"))
+            Trouble::Unreachable(format!("no connection within {:?}", patience.min(CONNECT)))
         }
         ureq::Error::Timeout(_) => Trouble::Silent,
         ureq::Error::Io(io) => match io.kind() {

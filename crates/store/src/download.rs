@@ -70,6 +70,9 @@ impl Download<'_> {
             }
             refusals.push(refusal);
         }
+        if part.len() == 0 {
+            part.discard()?;
+        }
         Ok(Outcome::Failed(refusals))
     }
 
@@ -82,7 +85,7 @@ impl Download<'_> {
         part: &mut Part,
         shown: &mut Shown,
     ) -> Result<std::result::Result<(), Reason>> {
-        let mut patience = Patience::new(self.store.options.pause, part.len());
+        let mut patience = Patience::new(self.store.options.pause, place.kind, part.len());
         // Bytes that are there already may be another source's: when the sum is wrong, this source
         // is asked for all of them before it is blamed.
         let mut may_start_over = true;
@@ -141,7 +144,10 @@ impl Download<'_> {
         let (reason, pause) = match trouble {
             Trouble::Refused(reason) => return Some(reason),
             Trouble::NoSuchRange => return Some(Reason::Status(416)),
-            Trouble::Unreachable(why) => return Some(Reason::Unreachable(why)),
+            Trouble::Unreachable(why) => {
+                patience.shorten();
+                (Reason::Unreachable(why), None)
+            }
             Trouble::Silent => {
                 patience.shorten();
                 (Reason::Interrupted(silent(self.store.options.patience)), None)

@@ -83,10 +83,9 @@ impl Store {
             });
         }
         if fetched.files > 0 {
-            progress::done(
-                "Fetched",
-                format!("{} files, {}", fetched.files, megabytes(fetched.bytes)),
-            );
+            let files = if fetched.files == 1 { "file" } else { "files" };
+            let size = megabytes(fetched.bytes);
+            progress::done("Fetched", format!("{} {files}, {size}", fetched.files));
         }
         Ok(fetched)
     }

@@ -70,7 +70,7 @@ impl Store {
 
     /// Reads all that lies at a place.
     fn read_all(&self, place: &Place) -> std::result::Result<Vec<u8>, Reason> {
-        let mut patience = Patience::new(self.options.pause, 0);
+        let mut patience = Patience::new(self.options.pause, place.kind, 0);
         loop {
             let (reason, pause) = match self.ask(place, 0) {
                 Ok(reply) => {
@@ -96,7 +96,10 @@ impl Store {
                 }
                 Err(Trouble::Refused(reason)) => return Err(reason),
                 Err(Trouble::NoSuchRange) => return Err(Reason::Status(416)),
-                Err(Trouble::Unreachable(why)) => return Err(Reason::Unreachable(why)),
+                Err(Trouble::Unreachable(why)) => {
+                    patience.shorten();
+                    (Reason::Unreachable(why), None)
+                }
                 Err(Trouble::Silent) => {
                     patience.shorten();
                     (Reason::Interrupted(silent(self.options.patience)), None)

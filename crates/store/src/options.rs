@@ -1,5 +1,6 @@
 //! How a store is opened.
 
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -58,7 +59,7 @@ impl Options {
     /// When there is no cache folder, or the configuration or a proxy address cannot be understood.
     pub fn from_environment() -> Result<Self> {
         let mut options = Self::bare(cache_dir()?);
-        if let Some(path) = config_path() {
+        if let Some(path) = config_path_of(&of_process) {
             options.mirrors = config::read(&path)?;
         }
         options.mirrors.append(&Mirrors::of_apt(&apt::read(Path::new("/etc/apt"))));
@@ -124,28 +125,72 @@ impl Options {
 /// # Errors
 /// When none of the three variables is set.
 pub fn cache_dir() -> Result<PathBuf> {
-    folder("HEIRLOOM_CACHE", "XDG_CACHE_HOME", ".cache").ok_or(Error::NoHome)
+    cache_dir_of(&of_process).ok_or(Error::NoHome)
 }
 
-fn config_path() -> Option<PathBuf> {
-    match std::env::var_os("HEIRLOOM_CONFIG").filter(|value| !value.is_empty()) {
-        Some(path) => Some(path.into()),
-        None => folder("", "XDG_CONFIG_HOME", ".config").map(|folder| folder.join("config.toml")),
-    }
+fn of_process(name: &str) -> Option<OsString> {
+    std::env::var_os(name)
+}
+
+fn cache_dir_of(variable: &impl Fn(&str) -> Option<OsString>) -> Option<PathBuf> {
+    named(variable, "HEIRLOOM_CACHE").or_else(|| folder(variable, "XDG_CACHE_HOME", ".cache"))
+}
+
+fn config_path_of(variable: &impl Fn(&str) -> Option<OsString>) -> Option<PathBuf> {
+    named(variable, "HEIRLOOM_CONFIG").or_else(|| {
+        folder(variable, "XDG_CONFIG_HOME", ".config").map(|folder| folder.join("config.toml"))
+    })
+}
+
+/// A path that is given for Heirloom alone, where it is relative, from the working directory.
+fn named(variable: &impl Fn(&str) -> Option<OsString>, name: &str) -> Option<PathBuf> {
+    std::path::absolute(variable(name)?).ok()
 }
 
 /// XDG Base Directory Specification: relative paths and empty values count as unset.
-fn folder(own: &str, xdg: &str, below_home: &str) -> Option<PathBuf> {
-    let variable = |name: &str| {
-        let value = PathBuf::from(std::env::var_os(name)?);
-        (!value.as_os_str().is_empty()).then_some(value)
-    };
-    if !own.is_empty()
-        && let Some(path) = variable(own)
-    {
-        return std::path::absolute(path).ok();
-    }
-    let xdg = variable(xdg).filter(|path| path.is_absolute());
-    let base = xdg.or_else(|| variable("HOME").map(|home| home.join(below_home)))?;
+fn folder(
+    variable: &impl Fn(&str) -> Option<OsString>,
+    xdg: &str,
+    below_home: &str,
+) -> Option<PathBuf> {
+    let absolute = |name| variable(name).map(PathBuf::from).filter(|path| path.is_absolute());
+    let base = absolute(xdg).or_else(|| absolute("HOME").map(|home| home.join(below_home)))?;
     Some(base.join("heirloom"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn cache(variables: &[(&str, &str)]) -> Option<PathBuf> {
+        cache_dir_of(&|name| variables.iter().find(|(key, _)| *key == name).map(|(_, v)| v.into()))
+    }
+
+    #[test]
+    fn heirloom_s_own_variable_wins_over_xdg_and_xdg_over_home() {
+        let home = ("HOME", "/home/a");
+        let xdg = ("XDG_CACHE_HOME", "/var/cache/a");
+        let own = ("HEIRLOOM_CACHE", "/big/disk");
+        assert_eq!(cache(&[home]), Some("/home/a/.cache/heirloom".into()));
+        assert_eq!(cache(&[home, xdg]), Some("/var/cache/a/heirloom".into()));
+        assert_eq!(cache(&[home, xdg, own]), Some("/big/disk".into()));
+    }
+
+    #[test]
+    fn what_is_empty_or_relative_counts_as_unset() {
+        let unset = [("HEIRLOOM_CACHE", ""), ("XDG_CACHE_HOME", "cache"), ("HOME", "/home/a")];
+        assert_eq!(cache(&unset), Some("/home/a/.cache/heirloom".into()));
+        assert_eq!(cache(&[("HOME", "")]), None);
+    }
+
+    #[test]
+    fn the_configuration_lies_where_xdg_says() {
+        let of = |variables: &'static [(&str, &str)]| {
+            config_path_of(&|name| {
+                variables.iter().find(|(key, _)| *key == name).map(|(_, v)| v.into())
+            })
+        };
+        assert_eq!(of(&[("HOME", "/h")]), Some("/h/.config/heirloom/config.toml".into()));
+        assert_eq!(of(&[("HEIRLOOM_CONFIG", "/c.toml")]), Some("/c.toml".into()));
+    }
 }

@@ -2,8 +2,12 @@
 
 use std::time::Duration;
 
+use crate::source::Kind;
+
 /// How often a source is asked for one file, as long as it gives nothing new.
 const TRIES: u32 = 4;
+/// The same for the last resort, which is slow and soon overrun.
+const LAST_TRIES: u32 = 6;
 /// What counts as something new: a server that gives a byte a time is not waited for.
 const STEP: u64 = 1024 * 1024;
 /// The longest that a server may ask us to wait.
@@ -12,32 +16,40 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 /// Tries and pauses.
 pub(crate) struct Patience {
     pause: Duration,
+    next_pause: Duration,
+    tries: u32,
     left: u32,
     best: u64,
 }
 
 impl Patience {
-    pub(crate) fn new(pause: Duration, len: u64) -> Self {
-        Self { pause, left: TRIES, best: len }
+    /// For a file of which there are `len` bytes.
+    pub(crate) fn new(pause: Duration, kind: Kind, len: u64) -> Self {
+        let tries = if kind == Kind::Dated { LAST_TRIES } else { TRIES };
+        Self { pause, next_pause: pause, tries, left: tries, best: len }
     }
 
-    /// Silence takes long to notice: after it there is one more try at most.
+    /// Silence takes long to notice, and a server that is not there will hardly come: after these
+    /// there is one more try at most.
     pub(crate) fn shorten(&mut self) {
         self.left = self.left.min(2);
     }
 
-    /// Whether to ask once more, now that there are `len` bytes; waits before it says yes.
+    /// Whether to ask once more, now that there are `len` bytes; waits before it says yes, each
+    /// time twice as long, or as long as the server `asked`.
     pub(crate) fn again(&mut self, len: u64, asked: Option<Duration>) -> bool {
         if len >= self.best.saturating_add(STEP) {
             self.best = len;
-            self.left = TRIES;
+            self.left = self.tries;
+            self.next_pause = self.pause;
         }
-        self.left -= 1;
+        self.left = self.left.saturating_sub(1);
         if self.left == 0 {
             return false;
         }
-        let doubled = self.pause * 2_u32.pow(TRIES - 1 - self.left);
-        std::thread::sleep(asked.map_or(doubled, |asked| asked.max(doubled)).min(LONGEST_PAUSE));
+        let pause = asked.map_or(self.next_pause, |asked| asked.max(self.next_pause));
+        std::thread::sleep(pause.min(LONGEST_PAUSE));
+        self.next_pause *= 2;
         true
     }
 }
@@ -51,7 +63,7 @@ mod tests {
     }
 
     fn patience() -> Patience {
-        Patience::new(Duration::ZERO, 0)
+        Patience::new(Duration::ZERO, Kind::Mirror, 0)
     }
 
     #[test]

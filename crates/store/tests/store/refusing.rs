@@ -2,6 +2,7 @@
 
 use crate::server::{Habit, Server};
 use crate::{cache, content, held, item, options, store};
+use proptest::prelude::*;
 use std::time::Duration;
 use store::{Error, Reason, Store};
 
@@ -189,4 +190,61 @@ fn hostile_paths_are_refused_before_anyone_is_asked() {
         assert!(matches!(store.fetch(&[hostile]), Err(Error::ArchivePath { .. })), "{path}");
     }
     assert_eq!(server.requests().len(), 0);
+}
+
+#[test]
+fn what_nobody_has_leaves_nothing_behind() {
+    let (cache, bytes) = (cache(), content("a", 10));
+    let server = Server::start(&[("a.deb", &bytes, Habit::Instead(b"0123456789".to_vec()))]);
+    let wanted = [item("a.deb", &bytes), item("b.deb", b"b")];
+    assert!(store(&cache, &[&server]).fetch(&wanted).is_err());
+    assert_eq!(std::fs::read_dir(cache.path().join("store/partial")).unwrap().count(), 0);
+}
+
+/// Bad habits of all sorts, for a file of 1000 bytes.
+fn habit() -> impl Strategy<Value = Habit> {
+    let times = || 1..3_usize;
+    prop_oneof![
+        Just(Habit::NoRanges),
+        Just(Habit::LiesAboutRanges),
+        Just(Habit::Endless),
+        (0..1000_usize, times()).prop_map(|(after, times)| Habit::Breaks { after, times }),
+        (0..1000_usize, times())
+            .prop_map(|(after, times)| Habit::BreaksWithoutRanges { after, times }),
+        proptest::collection::vec(0..2_u8, 990..1010).prop_map(Habit::Instead),
+        (prop_oneof![Just(401_u16), Just(500), Just(416)], times())
+            .prop_map(|(status, times)| Habit::Status { status, headers: "", times }),
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    /// Whatever the sources before it do, one good source is enough, and the bytes are right;
+    /// without it they are right or there are none.
+    #[test]
+    fn what_is_in_the_store_is_right(
+        habits in proptest::collection::vec(habit(), 1..4),
+        left in proptest::collection::vec(0..2_u8, 0..1002),
+    ) {
+        let bytes: Vec<u8> = (0..1000_usize).map(|i| (i / 7 % 2) as u8).collect();
+        let wanted = item("a.deb", &bytes);
+        let cache = cache();
+        let bad: Vec<Server> = habits
+            .iter()
+            .map(|habit| Server::start(&[("a.deb", &bytes, habit.clone())]))
+            .collect();
+        let mut mirrors: Vec<&Server> = bad.iter().collect();
+        let alone = store(&cache, &mirrors);
+        let part = format!("store/partial/{}.part", wanted.digest.hex());
+        std::fs::write(cache.path().join(part), left).unwrap();
+        let result = alone.fetch(std::slice::from_ref(&wanted));
+        prop_assert_eq!(held(&alone, &wanted).is_some(), result.is_ok());
+
+        let good = Server::start(&[("a.deb", &bytes, Habit::Whole)]);
+        mirrors.push(&good);
+        let store = store(&cache, &mirrors);
+        store.fetch(std::slice::from_ref(&wanted)).unwrap();
+        prop_assert_eq!(held(&store, &wanted), Some(bytes));
+    }
 }
