@@ -18,7 +18,7 @@ use digest::Digest;
 use generation::{Descriptor, manifest};
 
 use crate::cpio::Archive;
-use crate::modules::{Module, closure};
+use crate::modules::{Module, Wanted, closure};
 use crate::tree::Tree;
 use crate::{Error, Result};
 
@@ -36,7 +36,7 @@ const FOLDERS: [&str; 7] = ["dev", "lib", "lib/modules", "mnt", "proc", "run", "
 pub fn build(
     tree: &Tree,
     release: &str,
-    wanted: &[String],
+    wanted: &Wanted,
     init: &Path,
     out: &Path,
 ) -> Result<Descriptor> {

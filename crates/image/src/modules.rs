@@ -20,11 +20,20 @@ pub struct Module {
     pub bytes: Vec<u8>,
 }
 
+/// What a board wants before the root is there, each list in the order of loading.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Wanted {
+    /// Modules that every kernel for the board has, as files or built in.
+    pub required: Vec<String>,
+    /// Modules that are put in where the kernel has them.
+    pub optional: Vec<String>,
+}
+
 /// The modules `wanted` of the kernel `release`, each after what it depends on.
 ///
 /// # Errors
-/// [`Error::NoModule`] for a module that is neither a file nor built into the kernel.
-pub fn closure(tree: &Tree, release: &str, wanted: &[String]) -> Result<Vec<Module>> {
+/// [`Error::NoModule`] for a required module that is neither a file nor built into the kernel.
+pub fn closure(tree: &Tree, release: &str, wanted: &Wanted) -> Result<Vec<Module>> {
     let mut closure = Closure {
         tree,
         release,
@@ -33,8 +42,13 @@ pub fn closure(tree: &Tree, release: &str, wanted: &[String]) -> Result<Vec<Modu
         seen: BTreeSet::new(),
         modules: Vec::new(),
     };
-    for name in wanted {
+    for name in &wanted.required {
         closure.add(&modinfo::name(name), None)?;
+    }
+    for name in wanted.optional.iter().map(|name| modinfo::name(name)) {
+        if closure.files.contains_key(&name) {
+            closure.add(&name, None)?;
+        }
     }
     Ok(closure.modules)
 }
@@ -171,7 +185,8 @@ mod tests {
         members.extend(extra);
         let tar = tar(&members);
         let tree = Tree::open(tar.path()).unwrap();
-        let wanted: Vec<_> = wanted.iter().map(|name| (*name).to_owned()).collect();
+        let required = wanted.iter().map(|name| (*name).to_owned()).collect();
+        let wanted = Wanted { required, optional: vec!["nowhere".to_owned()] };
         Ok(closure(&tree, "6.12", &wanted)?.into_iter().map(|module| module.name).collect())
     }
 

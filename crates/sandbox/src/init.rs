@@ -66,7 +66,7 @@ fn work(
     mounts::make_private()?;
     match &request.work {
         Work::Program(start) => run_program(start, stdio).map(Some),
-        Work::Job { name, input, scratch } => {
+        Work::Job { name, input, scratch, memory } => {
             mounts::mount_proc()?;
             let own = [JobEntry::of::<Probe>()];
             let known = jobs.iter().chain(&own).find(|entry| entry.name == name);
@@ -75,7 +75,7 @@ fn work(
                 SetupFailure::new(Step::Start, format!("start {name}"), error)
             })?;
             match fork().map_err(|error| SetupFailure::new(Step::Start, "start a job", error))? {
-                None => job::run_in_worker(entry, input, scratch, stdio, socket),
+                None => job::run_in_worker(entry, input, job::Room { path: scratch.clone(), memory: *memory }, stdio, socket),
                 Some(pid) => {
                     drop(stdio);
                     let status = reap(pid)?;

@@ -4,7 +4,8 @@
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixStream;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, OnceLock, PoisonError};
 
 use serde::de::DeserializeOwned;
@@ -97,17 +98,35 @@ fn run_json<J: Job>(input: &str) -> io::Result<Reply> {
 /// Where jobs find room, if it was set.
 static SCRATCH_PARENT: Mutex<Option<PathBuf>> = Mutex::new(None);
 
-/// The scratch of the job that this process is, if it is one.
-static SCRATCH: OnceLock<PathBuf> = OnceLock::new();
+/// Whether jobs may find room in memory.
+static MEMORY: AtomicBool = AtomicBool::new(true);
+
+/// The room of the job that this process is, if it is one.
+static SCRATCH: OnceLock<Room> = OnceLock::new();
+
+/// Where a job finds room.
+#[derive(Debug)]
+pub(crate) struct Room {
+    /// Its directory on disk.
+    pub(crate) path: PathBuf,
+    /// Whether it may use memory instead.
+    pub(crate) memory: bool,
+}
 
 /// Makes `parent` the directory in which jobs find room on disk; else it is `/var/tmp`.
 pub fn set_scratch_parent(parent: impl Into<PathBuf>) {
     *SCRATCH_PARENT.lock().unwrap_or_else(PoisonError::into_inner) = Some(parent.into());
 }
 
-/// The directory of the job that this process is; `None` outside of jobs.
-pub(crate) fn own_scratch() -> Option<&'static Path> {
-    SCRATCH.get().map(PathBuf::as_path)
+/// Lets later jobs find room on disk only, whatever memory there is: directories have another
+/// order there, which no result may depend on.
+pub fn set_scratch_on_disk() {
+    MEMORY.store(false, Ordering::Relaxed);
+}
+
+/// The room of the job that this process is; `None` outside of jobs.
+pub(crate) fn own_scratch() -> Option<&'static Room> {
+    SCRATCH.get()
 }
 
 /// Whether this process is a job.
@@ -126,7 +145,12 @@ pub(crate) fn run<J: Job>(job: &J, ids: Ids) -> Result<J::Output> {
     let value = |what| move |source| Error::JobValue { name: J::NAME, what, source };
     let input = serde_json::to_string(job).map_err(value("input"))?;
     let scratch = make_scratch()?;
-    let work = Work::Job { name: J::NAME.into(), input, scratch: scratch.path().into() };
+    let work = Work::Job {
+        name: J::NAME.into(),
+        input,
+        scratch: scratch.path().into(),
+        memory: MEMORY.load(Ordering::Relaxed),
+    };
     let request = Request { ids, network: false, terminal: false, work };
     let opening = |source| Error::Io { what: "open", path: "/dev/null".into(), source };
     let null = std::fs::File::open("/dev/null").map_err(opening)?;
@@ -157,13 +181,13 @@ fn make_scratch() -> Result<tempfile::TempDir> {
 pub(crate) fn run_in_worker(
     entry: &JobEntry,
     input: &str,
-    scratch: &Path,
+    room: Room,
     stdio: [OwnedFd; 3],
     socket: &UnixStream,
 ) -> ! {
     // As the standard library has it in a program of ours.
     set_handler(libc::SIGPIPE, libc::SIG_IGN);
-    let _ = SCRATCH.set(scratch.to_owned());
+    let _ = SCRATCH.set(room);
     let done = take_stdio(stdio)
         .and_then(|()| (entry.run)(input))
         .and_then(|reply| send_reply(socket, &reply));

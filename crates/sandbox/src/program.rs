@@ -23,6 +23,9 @@ pub enum Group {
 }
 
 impl Group {
+    /// The groups that a build of any server may need.
+    pub const BUILD: [Self; 3] = [Self::Image, Self::Erofs, Self::Guest];
+
     /// All of them.
     pub const ALL: [Self; 6] =
         [Self::Image, Self::Erofs, Self::Guest, Self::Qemu, Self::Pacman, Self::Check];

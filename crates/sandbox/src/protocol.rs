@@ -57,6 +57,8 @@ pub(crate) enum Work {
         input: String,
         /// A directory of its own, which is removed when the job has ended.
         scratch: PathBuf,
+        /// Whether room may be made in memory.
+        memory: bool,
     },
 }
 

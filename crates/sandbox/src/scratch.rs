@@ -32,16 +32,16 @@ impl Scratch {
 /// Makes room for about `bytes` bytes of files. Only inside a job.
 pub fn scratch(bytes: u64) -> Result<Scratch> {
     static COUNT: AtomicUsize = AtomicUsize::new(0);
-    let parent =
+    let room =
         job::own_scratch().ok_or_else(|| Error::OutsideJob { command: "scratch".into() })?;
-    let path = parent.join(COUNT.fetch_add(1, Ordering::Relaxed).to_string());
+    let path = room.path.join(COUNT.fetch_add(1, Ordering::Relaxed).to_string());
     fs::create_dir(&path).map_err(|source| Error::Io {
         what: "create",
         path: path.clone(),
         source,
     })?;
     let memory = available_memory();
-    let in_memory = fits(bytes, memory);
+    let in_memory = room.memory && fits(bytes, memory);
     if in_memory {
         mounts::mount_tmpfs(&path, memory - RESERVE).map_err(|source| Error::Io {
             what: "mount a tmpfs on",

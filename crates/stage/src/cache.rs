@@ -32,7 +32,7 @@ pub struct Done {
 }
 
 /// One run of a stage, for `--timings` and `--explain`.
-#[derive(Clone, Debug, serde::Serialize)]
+#[derive(Clone, Debug, serde::Serialize, serde::Deserialize)]
 pub struct Timing {
     /// Which stage.
     pub stage: String,
