@@ -1,5 +1,7 @@
 //! How parts make a server.
 
+#![cfg(test)]
+
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 

@@ -2,6 +2,8 @@
 //!
 //! `INSTA_UPDATE=always cargo test -p heirloom-definition` writes the texts anew.
 
+#![cfg(test)]
+
 use std::fs;
 use std::path::Path;
 

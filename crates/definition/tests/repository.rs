@@ -1,5 +1,7 @@
 //! The definitions of this repository.
 
+#![cfg(test)]
+
 use std::path::Path;
 
 use definition::{Constraint, Kind, Workspace};

@@ -1,5 +1,7 @@
 //! Workspaces on disk: Cargo's graph, what `rootfs/` may hold, new servers, and dates from git.
 
+#![cfg(test)]
+
 use std::ffi::OsStr;
 use std::fs;
 use std::os::unix::ffi::OsStrExt;
