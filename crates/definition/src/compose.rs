@@ -3,11 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::claims::{self, Claim, Family};
+use crate::install;
 use crate::load::{RoleFiles, ServerFiles};
 use crate::{
-    Board, Constraint, DebconfQuestion, Distribution, KernelArgument, Laid, Origin, OverlayEntry,
-    PackageName, PackageRequest, Part, PartName, Pocket, Problem, Problems, Server, StateEntry,
-    suggest,
+    Board, DebconfQuestion, KernelArgument, Laid, Origin, OverlayEntry, Part, PartName, Problem,
+    Problems, Server, StateEntry,
 };
 
 /// Puts a server together. The order of `roles` does not matter.
@@ -18,8 +18,9 @@ pub fn compose(
 ) -> Result<Server, Problems> {
     let members = Members::new(server, roles);
     let mut problems = Vec::new();
-    let install = install(server, board, &members, &mut problems);
-    let kernel = kernel_packages(server, board);
+    let requests = members.in_order.iter().map(|member| (member.name, member.part));
+    let install = install::requests(server, board, requests, &members.family, &mut problems);
+    let kernel = install::kernel(server, board);
     let overlay = overlay(&members, &mut problems);
     let state = state(&members, &mut problems);
     let debconf = debconf(&members, &mut problems);
@@ -135,151 +136,6 @@ fn cmdline(board: &Board, members: &Members<'_>) -> Vec<KernelArgument> {
         }
     }
     arguments
-}
-
-fn kernel_packages(server: &ServerFiles, board: &Board) -> Vec<PackageName> {
-    match &server.server.part.kernel.package {
-        Some(package) => vec![package.value.clone()],
-        None => {
-            let distribution = server.server.archive.distribution.name();
-            board.kernel_packages(distribution).unwrap_or_default().to_vec()
-        }
-    }
-}
-
-/// The kernel's packages as requests.
-fn kernel_requests(
-    server: &ServerFiles,
-    board: &Board,
-    problems: &mut Vec<Problem>,
-) -> Vec<PackageRequest> {
-    let archive = &server.server.archive;
-    let kernel = &server.server.part.kernel;
-    let packages = kernel_packages(server, board);
-    if packages.is_empty() {
-        let name = archive.distribution.name();
-        let message = format!("the board `{}` names no kernel for {name}", board.name);
-        let hint = format!("[kernel.{name}] packages = [...] in its board.toml");
-        problems
-            .push(Problem::new(&board.origin, message).and(&server.server.board.origin).hint(hint));
-    }
-    let mut constraint = Constraint::Any;
-    let mut origin = match &kernel.package {
-        Some(package) => package.origin.clone(),
-        None => board.origin.clone(),
-    };
-    if let Some(pocket) = &kernel.pocket {
-        origin = pocket.origin.clone();
-        match &archive.distribution {
-            Distribution::Debian(debian) => {
-                // Whether it is one of the archive's is checked with all other requests.
-                constraint = Constraint::Suite(pocket.value.suite(&debian.suite));
-            }
-            Distribution::Arch(_) => {
-                let problem = Problem::new(&pocket.origin, "Arch has no pockets");
-                problems.push(problem.hint("leave `pocket` out".to_owned()));
-            }
-        }
-    }
-    let request =
-        |name| PackageRequest { name, constraint: constraint.clone(), origin: origin.clone() };
-    packages.into_iter().map(request).collect()
-}
-
-/// All requests, the kernel's among them: one a package, the one with a constraint if there is one.
-fn install(
-    server: &ServerFiles,
-    board: &Board,
-    members: &Members<'_>,
-    problems: &mut Vec<Problem>,
-) -> Vec<PackageRequest> {
-    let distribution = &server.server.archive.distribution;
-    let mut by_name: BTreeMap<PackageName, Vec<(&PartName, PackageRequest)>> = BTreeMap::new();
-    for request in kernel_requests(server, board, problems) {
-        by_name.entry(request.name.clone()).or_default().push((&server.name, request));
-    }
-    for member in &members.in_order {
-        for request in member.part.requests(distribution.name()) {
-            let requests = by_name.entry(request.name.clone()).or_default();
-            requests.push((member.name, request.clone()));
-        }
-    }
-    let mut install = Vec::new();
-    for (name, requests) in by_name {
-        match agreed(&name, requests, distribution, members) {
-            Ok(request) => install.push(request),
-            Err(problem) => problems.push(problem),
-        }
-    }
-    install
-}
-
-/// The one request that stands for all that ask for the package `name`.
-fn agreed(
-    name: &PackageName,
-    requests: Vec<(&PartName, PackageRequest)>,
-    distribution: &Distribution,
-    members: &Members<'_>,
-) -> Result<PackageRequest, Problem> {
-    let mut resolved = Vec::new();
-    for (part, request) in requests {
-        resolved.push((part, resolve_suite(request, distribution)?));
-    }
-    let constrained = |(_, request): &&(&PartName, PackageRequest)| {
-        !matches!(request.constraint, Constraint::Any)
-    };
-    let mut claims: Vec<Claim<'_, PackageRequest>> = Vec::new();
-    for (part, request) in resolved.iter().filter(constrained) {
-        let same = |known: &Claim<'_, PackageRequest>| known.value.constraint == request.constraint;
-        match claims.iter().find(|known| known.part == *part || same(known)) {
-            // Within the server its kernel's pocket and its list of packages can contradict.
-            Some(known) if !same(known) => {
-                let message = format!("`{}` and `{request}` are asked for", known.value);
-                return Err(Problem::new(&request.origin, message).and(known.origin));
-            }
-            Some(_) => {}
-            None => claims.push(Claim { part, origin: &request.origin, value: request }),
-        }
-    }
-    if claims.is_empty() {
-        let first = resolved.into_iter().next().map(|(_, request)| request);
-        return first.ok_or_else(|| Problem {
-            message: format!("nobody asks for `{name}`"),
-            places: Vec::new(),
-            hint: None,
-        });
-    }
-    let thing = format!("different versions of `{name}` are asked for");
-    claims::winner(&thing, &claims, &members.family).map(|claim| claim.value.clone())
-}
-
-/// Puts the suite in place of a pocket, and refuses suites that `[archive]` does not have.
-fn resolve_suite(
-    mut request: PackageRequest,
-    distribution: &Distribution,
-) -> Result<PackageRequest, Problem> {
-    let Constraint::Suite(suite) = &request.constraint else { return Ok(request) };
-    let known: Vec<String> = match distribution {
-        Distribution::Debian(debian) => {
-            if let Ok(pocket) = suite.as_str().parse::<Pocket>() {
-                request.constraint = Constraint::Suite(pocket.suite(&debian.suite));
-            }
-            debian.suites().into_iter().map(String::from).collect()
-        }
-        Distribution::Arch(arch) => arch.repositories.iter().cloned().map(String::from).collect(),
-    };
-    let Constraint::Suite(suite) = &request.constraint else { return Ok(request) };
-    if known.iter().any(|known| known == suite.as_str()) {
-        return Ok(request);
-    }
-    let message =
-        format!("`{}` is to come from `{suite}`, which is no part of [archive]", request.name);
-    let hint = suggest::hint(
-        suite.as_str(),
-        "add it to `pockets`; so far [archive] has",
-        known.iter().map(String::as_str),
-    );
-    Err(Problem::new(&request.origin, message).hint(hint))
 }
 
 fn overlay(members: &Members<'_>, problems: &mut Vec<Problem>) -> Vec<OverlayEntry> {

@@ -7,19 +7,19 @@ use cargo_metadata::{DependencyKind, Metadata};
 
 /// A package that lies on this disk.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Node {
+pub(crate) struct Node {
     /// Its name.
-    pub name: String,
+    pub(crate) name: String,
     /// The directory of its Cargo.toml.
-    pub dir: PathBuf,
+    pub(crate) dir: PathBuf,
     /// The directories of the packages that it depends on by path.
-    pub depends: BTreeSet<PathBuf>,
+    pub(crate) depends: BTreeSet<PathBuf>,
 }
 
 /// The local packages, by directory. Ordinary dependencies count: those of tests, examples and
 /// build scripts say nothing about what a server is made of.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Graph {
+pub(crate) struct Graph {
     nodes: BTreeMap<PathBuf, Node>,
     /// Whether a dependency leads to a package that the graph does not hold.
     open: bool,
@@ -27,7 +27,7 @@ pub struct Graph {
 
 impl Graph {
     /// The graph that `cargo metadata` described, with or without `--no-deps`.
-    pub fn new(metadata: &Metadata) -> Self {
+    pub(crate) fn new(metadata: &Metadata) -> Self {
         let mut nodes = BTreeMap::new();
         let mut from_git = false;
         let with_dependencies = metadata.resolve.is_some();
@@ -72,17 +72,17 @@ impl Graph {
     }
 
     /// Whether a dependency leads to a package that `--no-deps` left out.
-    pub fn is_open(&self) -> bool {
+    pub(crate) fn is_open(&self) -> bool {
         self.open
     }
 
     /// All packages, by directory.
-    pub fn nodes(&self) -> impl Iterator<Item = &Node> {
+    pub(crate) fn nodes(&self) -> impl Iterator<Item = &Node> {
         self.nodes.values()
     }
 
     /// The packages that `node` depends on, through any number of others, without itself.
-    pub fn reached(&self, node: &Node) -> Vec<&Node> {
+    pub(crate) fn reached(&self, node: &Node) -> Vec<&Node> {
         let mut seen = BTreeSet::from([&node.dir]);
         let mut open = vec![node];
         let mut reached = Vec::new();

@@ -60,8 +60,7 @@ fn cmdline(mut table: read::Table<'_, '_>) -> Vec<KernelArgument> {
     arguments
 }
 
-/// The arguments of a list. The same one twice is allowed to nobody but the kernel, which takes
-/// several consoles: those differ.
+/// The arguments of a list, none twice: several consoles differ in their names.
 pub(crate) fn arguments(value: &read::Value<'_, '_>) -> Vec<KernelArgument> {
     value.texts().unwrap_or_default().into_iter().map(|argument| argument.value).collect()
 }
