@@ -10,10 +10,11 @@ use percent_encoding::percent_decode_str;
 use ureq::http::Uri;
 use ureq::http::header::{HeaderMap, HeaderName};
 use ureq::tls::{RootCerts, TlsConfig};
-use ureq::unversioned::transport::{Connector as _, TcpConnector};
+use ureq::unversioned::transport::{Connector as _, DefaultConnector, TcpConnector};
 use ureq::{Agent, Timeout};
 
-use crate::forward::{AbsoluteForm, ToProxy};
+use crate::addresses::{Addresses, ToProxy};
+use crate::forward::AbsoluteForm;
 use crate::options::Options;
 use crate::proxy::Proxies;
 use crate::refusal::Reason;
@@ -59,6 +60,7 @@ pub(crate) struct Client {
     proxies: Proxies,
     certificates: Certificates,
     roots: OnceLock<RootCerts>,
+    addresses: Addresses,
     patience: Duration,
     connections: usize,
     agents: Mutex<HashMap<Route, Agent>>,
@@ -80,6 +82,7 @@ impl Client {
             proxies: options.proxies.clone(),
             certificates: options.certificates.clone(),
             roots: OnceLock::new(),
+            addresses: Addresses::default(),
             patience: options.patience,
             connections: options.connections,
             agents: Mutex::default(),
@@ -177,12 +180,15 @@ impl Client {
             // The bytes that were hashed are the ones that lie on the server.
             .accept_encoding("identity")
             .build();
+        let addresses = self.addresses.clone();
         Ok(match route {
-            Route::Direct | Route::Tunnel(_) => config.new_agent(),
+            Route::Direct | Route::Tunnel(_) => {
+                Agent::with_parts(config, DefaultConnector::new(), addresses)
+            }
             Route::Forward(proxy) => {
                 let proxy = proxy.parse().map_err(|_| not_a_url(proxy))?;
                 let connector = ().chain(TcpConnector::default()).chain(AbsoluteForm);
-                Agent::with_parts(config, connector, ToProxy(proxy))
+                Agent::with_parts(config, connector, ToProxy { proxy, addresses })
             }
         })
     }
@@ -259,15 +265,15 @@ fn trouble(error: &ureq::Error, patience: Duration) -> Trouble {
         }
         ureq::Error::Timeout(_) => Trouble::Silent,
         ureq::Error::Io(io) => match io.kind() {
-            Kind::ConnectionRefused
-            | Kind::HostUnreachable
-            | Kind::NetworkUnreachable
-            | Kind::NetworkDown
-            | Kind::AddrNotAvailable
-            | Kind::PermissionDenied
-            // What rustls says of a certificate arrives as this.
-            | Kind::InvalidData => Trouble::Unreachable(io.to_string()),
-            _ => Trouble::Interrupted(io.to_string()),
+            Kind::ConnectionReset
+            | Kind::ConnectionAborted
+            | Kind::BrokenPipe
+            | Kind::NotConnected
+            | Kind::UnexpectedEof
+            | Kind::TimedOut => Trouble::Interrupted(io.to_string()),
+            // Refused, no route; what the resolver says (it has no kind of its own), and what
+            // rustls says of a certificate.
+            _ => Trouble::Unreachable(io.to_string()),
         },
         ureq::Error::Protocol(_) => Trouble::Interrupted(error.to_string()),
         _ => Trouble::Unreachable(error.to_string()),

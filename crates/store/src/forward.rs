@@ -8,27 +8,9 @@
 use std::io::{Read as _, Write as _};
 
 use ureq::Error;
-use ureq::config::Config;
-use ureq::http::Uri;
-use ureq::unversioned::resolver::{DefaultResolver, ResolvedSocketAddrs, Resolver};
 use ureq::unversioned::transport::{
     Buffers, ConnectionDetails, Connector, LazyBuffers, NextTimeout, Transport, TransportAdapter,
 };
-
-/// Finds the proxy's address, whatever the request is for.
-#[derive(Debug)]
-pub(crate) struct ToProxy(pub(crate) Uri);
-
-impl Resolver for ToProxy {
-    fn resolve(
-        &self,
-        _target: &Uri,
-        config: &Config,
-        timeout: NextTimeout,
-    ) -> Result<ResolvedSocketAddrs, Error> {
-        DefaultResolver::default().resolve(&self.0, config, timeout)
-    }
-}
 
 /// Wraps connections so that requests on them are in absolute form.
 #[derive(Debug)]

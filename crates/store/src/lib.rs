@@ -21,6 +21,7 @@
 //! Sources, in the order in which they are asked: vaults, mirrors of the user's configuration, the
 //! mirrors that the host's apt uses, the dated archive.
 
+mod addresses;
 mod apt;
 mod ask;
 mod client;

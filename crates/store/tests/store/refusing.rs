@@ -116,6 +116,18 @@ fn a_source_that_cannot_be_reached_is_asked_for_few_of_many_files() {
 }
 
 #[test]
+fn a_source_without_an_address_is_unreachable() {
+    let (cache, bytes) = (cache(), content("a", 10));
+    // RFC 6761: this name has no address anywhere.
+    let options = options(&cache).mirror("debian", "http://mirror.invalid/debian");
+    let error = Store::open(options).unwrap().fetch(&[item("a.deb", &bytes)]).unwrap_err();
+    let Error::Unavailable { failures } = &error else { panic!("{error}") };
+    let reason = &failures[0].refusals[0].reason;
+    assert!(matches!(reason, Reason::Unreachable(_)), "{reason:?}");
+    assert!(error.hint().is_some_and(|hint| hint.contains("network")));
+}
+
+#[test]
 fn a_source_that_is_wrong_again_and_again_is_not_asked_for_the_rest() {
     let cache = cache();
     let contents: Vec<(String, Vec<u8>)> =
