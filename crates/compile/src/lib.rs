@@ -1,1 +1,105 @@
 //! Static programs for the server, compiled in the tool root.
+//!
+//! A package of the workspace is compiled by the tool root's cargo and rustc, with no network and
+//! no sight of the host: `guest/init`, the agent, a server's health check. The result is a
+//! function of the sources of the package and of the local packages that it depends on, of what
+//! `Cargo.lock` says of the others, and of the compiler: where the workspace lies, which other
+//! members it has and which cargo the host has change nothing.
+//!
+//! What the tool root's cargo is given is made for it:
+//!
+//! ```text
+//! /work/build/Cargo.toml        the workspace with just these members
+//! /work/build/guest/init/...    each member: Cargo.toml, build.rs and src, without tests
+//! /work/build/vendor/...        what comes from crates.io, checked against Cargo.lock
+//! /work/build/.cargo/config.toml
+//! ```
+
+mod closure;
+mod error;
+mod locked;
+mod manifest;
+mod members;
+mod prepare;
+mod resolve;
+mod vendor;
+
+use std::path::{Path, PathBuf};
+
+use sandbox::{Group, Program, Tools};
+use stage::{Cache, Inputs};
+
+pub use error::{Error, Result};
+
+use closure::Closure;
+
+/// Goes up when the same inputs are compiled to other bytes.
+const VERSION: u32 = 1;
+
+/// What a program is compiled for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Target {
+    /// 64-bit PCs.
+    X86_64,
+    /// 64-bit ARM.
+    Aarch64,
+}
+
+impl Target {
+    /// rustc's name of it: Linux with glibc, which is linked statically.
+    pub fn triple(self) -> &'static str {
+        match self {
+            Self::X86_64 => "x86_64-unknown-linux-gnu",
+            Self::Aarch64 => "aarch64-unknown-linux-gnu",
+        }
+    }
+}
+
+/// The static program that `package`, a member of the workspace at `workspace`, is compiled to.
+///
+/// Crates that the host's cargo has not fetched yet are fetched by it, unless its own setting
+/// `CARGO_NET_OFFLINE` forbids it.
+///
+/// # Errors
+/// A package that is no member, that needs more than crates.io has, whose crates cannot be fetched
+/// or are not those of `Cargo.lock`; the compiler's own errors.
+pub fn program(
+    tools: &Tools<'_>,
+    cache: &Cache,
+    workspace: &Path,
+    package: &str,
+    target: Target,
+) -> Result<PathBuf> {
+    let closure = Closure::read(workspace, package)?;
+    let mut inputs = Inputs::new("program", VERSION)
+        .text("package", package)
+        .text("target", target.triple())
+        .digest("tools", tools.key(Group::Guest)?)
+        .digest("workspace", closure.workspace_digest()?)
+        .digest("locked crates", closure.locked_digest());
+    for member in closure.members() {
+        inputs = inputs.digest(&format!("sources of {}", member.name), member.digest()?);
+    }
+    let done = cache.run(package, &inputs, |out| compile(tools, &closure, target, out))?;
+    Ok(done.dir.join(closure.binary()))
+}
+
+/// Compiles into `out`.
+fn compile(tools: &Tools<'_>, closure: &Closure, target: Target, out: &Path) -> Result<()> {
+    let _shown = progress::spinner("Compiling", format!("{} for the server", closure.package()));
+    let build = out.join("build");
+    prepare::workspace(closure, target, &build)?;
+    tools
+        .command(Program::Cargo)?
+        .bind_rw(&build, prepare::BUILD)
+        .cwd(prepare::BUILD)
+        .env("CARGO_HOME", "/tmp/cargo")
+        .args(["build", "--release", "--offline", "--quiet", "--target", target.triple()])
+        .args(["--package", closure.package(), "--bin", closure.binary()])
+        .free_sync()
+        .run()?;
+    let binary = build.join("target").join(target.triple()).join("release").join(closure.binary());
+    let result = out.join(closure.binary());
+    std::fs::rename(&binary, &result).map_err(Error::io("move", &binary))?;
+    std::fs::remove_dir_all(&build).map_err(Error::io("remove", &build))
+}

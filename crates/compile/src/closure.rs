@@ -1,0 +1,204 @@
+//! What a program is made of: its package, the local packages below it, the locked crates.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use digest::{Digest, Hasher};
+use toml::{Table, Value};
+
+use crate::error::{Error, Result};
+use crate::locked::{CargoLock, Locked};
+use crate::manifest::{declared, without_tests};
+use crate::members::{members, read_manifest};
+
+/// A local package.
+#[derive(Debug)]
+pub(crate) struct Member {
+    pub(crate) name: String,
+    /// Relative to the workspace.
+    pub(crate) directory: String,
+    /// Its manifest, without tests.
+    pub(crate) manifest: Table,
+    /// Its files: build.rs, and everything under src, sorted. Relative to its directory.
+    pub(crate) files: Vec<PathBuf>,
+    root: PathBuf,
+}
+
+/// Everything that a program is made of, as far as the workspace says.
+#[derive(Debug)]
+pub(crate) struct Closure {
+    workspace: PathBuf,
+    package: String,
+    members: BTreeMap<String, Member>,
+    /// The root manifest, cut to what the members inherit.
+    manifest: Table,
+    locked: BTreeSet<Locked>,
+}
+
+impl Closure {
+    /// Reads what `package` of the workspace at `workspace` is made of. Starts no program.
+    pub(crate) fn read(workspace: &Path, package: &str) -> Result<Self> {
+        let root = read_manifest(&workspace.join("Cargo.toml"))?;
+        let all = members(workspace, &root)?;
+        let lock = CargoLock::read(&workspace.join("Cargo.lock"))?;
+        if !all.contains_key(package) {
+            let (package, workspace) = (package.to_owned(), workspace.to_owned());
+            return Err(Error::NoPackage { package, workspace });
+        }
+
+        let mut found: BTreeMap<String, Member> = BTreeMap::new();
+        let mut inherited = BTreeSet::new();
+        let mut locked = BTreeSet::new();
+        let mut open = vec![package.to_owned()];
+        while let Some(name) = open.pop() {
+            // What is no member comes from the lock, or is found by nobody and refused by cargo.
+            let Some(directory) = all.get(&name).filter(|_| !found.contains_key(&name)) else {
+                continue;
+            };
+            let member = Member::read(workspace, &name, directory)?;
+            let mut packages = BTreeSet::new();
+            for one in declared(&member.manifest) {
+                let mut package = one.package();
+                if one.is_inherited() {
+                    inherited.insert(one.alias.to_owned());
+                    let shared = root_dependency(&root, one.alias);
+                    let renamed = shared.and_then(|value| value.get("package")?.as_str());
+                    package = renamed.unwrap_or(package);
+                }
+                packages.insert(package.to_owned());
+            }
+            locked.extend(lock.reached(&name, &packages)?);
+            open.extend(packages);
+            found.insert(name, member);
+        }
+        let manifest = root_manifest(&root, &found, &inherited);
+        let (workspace, package) = (workspace.to_owned(), package.to_owned());
+        Ok(Self { workspace, package, members: found, manifest, locked })
+    }
+
+    /// The root of the workspace that it was read from.
+    pub(crate) fn workspace(&self) -> &Path {
+        &self.workspace
+    }
+
+    /// The package that has the program.
+    pub(crate) fn package(&self) -> &str {
+        &self.package
+    }
+
+    /// The program's name: the first `[[bin]]`'s, else the package's.
+    pub(crate) fn binary(&self) -> &str {
+        let manifest = self.members.get(&self.package).map(|member| &member.manifest);
+        let declared = manifest
+            .and_then(|manifest| manifest.get("bin")?.as_array()?.first()?.get("name")?.as_str());
+        declared.unwrap_or(&self.package)
+    }
+
+    /// The local packages, by name.
+    pub(crate) fn members(&self) -> impl Iterator<Item = &Member> {
+        self.members.values()
+    }
+
+    /// The crates, those of other platforms among them.
+    pub(crate) fn locked(&self) -> &BTreeSet<Locked> {
+        &self.locked
+    }
+
+    /// The root manifest with just these members.
+    pub(crate) fn manifest(&self) -> &Table {
+        &self.manifest
+    }
+
+    /// The digest of the root manifest, as far as it matters.
+    pub(crate) fn workspace_digest(&self) -> Result<Digest> {
+        Ok(Digest::of(to_text(&self.manifest)?))
+    }
+
+    /// The digest of all that `Cargo.lock` says of the crates.
+    pub(crate) fn locked_digest(&self) -> Digest {
+        let line = |it: &Locked| format!("{} {} {}\n", it.name, it.version, it.checksum);
+        Digest::of(self.locked.iter().map(line).collect::<String>())
+    }
+}
+
+impl Member {
+    fn read(workspace: &Path, name: &str, directory: &str) -> Result<Self> {
+        let root = workspace.join(directory);
+        let manifest = without_tests(read_manifest(&root.join("Cargo.toml"))?);
+        let mut files = Vec::new();
+        if root.join("build.rs").is_file() {
+            files.push(PathBuf::from("build.rs"));
+        }
+        list(&root, Path::new("src"), &mut files)?;
+        files.sort();
+        Ok(Self { name: name.to_owned(), directory: directory.to_owned(), manifest, files, root })
+    }
+
+    /// Where one of its files lies.
+    pub(crate) fn path(&self, file: &Path) -> PathBuf {
+        self.root.join(file)
+    }
+
+    /// The digest of its place, manifest and files.
+    pub(crate) fn digest(&self) -> Result<Digest> {
+        let mut hasher = Hasher::new();
+        let mut add = |name: &Path, bytes: &[u8]| {
+            hasher.update(format!("{} {}\n", Digest::of(bytes), name.display()).as_bytes());
+        };
+        let manifest = Path::new(&self.directory).join("Cargo.toml");
+        add(&manifest, to_text(&self.manifest)?.as_bytes());
+        for file in &self.files {
+            let path = self.path(file);
+            add(file, &fs::read(&path).map_err(Error::io("read", &path))?);
+        }
+        Ok(hasher.finish())
+    }
+}
+
+/// Collects the files below `directory`, relative to `root`. Links are followed, as a compiler
+/// does.
+fn list(root: &Path, directory: &Path, files: &mut Vec<PathBuf>) -> Result<()> {
+    let path = root.join(directory);
+    for entry in fs::read_dir(&path).map_err(Error::io("list", &path))? {
+        let name = entry.map_err(Error::io("list", &path))?.file_name();
+        if path.join(&name).is_dir() {
+            list(root, &directory.join(name), files)?;
+        } else {
+            files.push(directory.join(name));
+        }
+    }
+    Ok(())
+}
+
+fn root_dependency<'a>(root: &'a Table, alias: &str) -> Option<&'a Value> {
+    root.get("workspace")?.get("dependencies")?.get(alias)
+}
+
+/// The root manifest with these members, and of the workspace's tables what they inherit.
+fn root_manifest(
+    root: &Table,
+    members: &BTreeMap<String, Member>,
+    inherited: &BTreeSet<String>,
+) -> Table {
+    let directories = members.values().map(|member| Value::from(member.directory.as_str()));
+    let mut directories: Vec<_> = directories.collect();
+    directories.sort_by(|a, b| a.as_str().cmp(&b.as_str()));
+    let mut workspace = Table::from_iter([("members".to_owned(), Value::from(directories))]);
+    let all = root.get("workspace").and_then(Value::as_table);
+    for kept in ["resolver", "package", "lints"] {
+        if let Some(value) = all.and_then(|all| all.get(kept)) {
+            workspace.insert(kept.to_owned(), value.clone());
+        }
+    }
+    let shared = inherited
+        .iter()
+        .filter_map(|alias| Some((alias.clone(), root_dependency(root, alias)?.clone())));
+    workspace.insert("dependencies".to_owned(), Table::from_iter(shared).into());
+    Table::from_iter([("workspace".to_owned(), Value::from(workspace))])
+}
+
+/// A table as text.
+pub(crate) fn to_text(table: &Table) -> Result<String> {
+    toml::to_string(table).map_err(|error| Error::manifest("Cargo.toml", error))
+}

@@ -1,0 +1,161 @@
+//! `Cargo.lock`: which crates a package may be made of, and what their archives hash to
+//! (Cargo reference, "Cargo.lock"; versions 3 and 4 of the format).
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::Path;
+
+use digest::Digest;
+use serde::Deserialize;
+
+use crate::error::{Error, Result};
+
+/// crates.io as lock entries name it.
+const CRATES_IO: &str = "registry+https://github.com/rust-lang/crates.io-index";
+
+/// A lock, with its entries by name.
+#[derive(Debug)]
+pub(crate) struct CargoLock {
+    packages: BTreeMap<String, Vec<Entry>>,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+struct Entry {
+    name: String,
+    version: String,
+    source: Option<String>,
+    checksum: Option<String>,
+    /// `name`, `name version` or `name version (source)`: as much as tells it from others.
+    #[serde(default)]
+    dependencies: Vec<String>,
+}
+
+/// A crate from crates.io: name, version and sha256 of its archive.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Locked {
+    pub(crate) name: String,
+    pub(crate) version: String,
+    pub(crate) checksum: Digest,
+}
+
+impl CargoLock {
+    pub(crate) fn read(path: &Path) -> Result<Self> {
+        let text = fs::read_to_string(path).map_err(Error::io("read", path))?;
+        Self::parse(&text).map_err(|error| Error::manifest(path, error))
+    }
+
+    fn parse(text: &str) -> std::result::Result<Self, toml::de::Error> {
+        #[derive(Deserialize)]
+        struct File {
+            #[serde(default)]
+            package: Vec<Entry>,
+        }
+        let file: File = toml::from_str(text)?;
+        let mut packages: BTreeMap<String, Vec<Entry>> = BTreeMap::new();
+        for entry in file.package {
+            packages.entry(entry.name.clone()).or_default().push(entry);
+        }
+        Ok(Self { packages })
+    }
+
+    /// Everything from a registry that the local package `member` may be made of, when of its own
+    /// dependencies just those in `wanted` count (the lock does not tell tests' from others'). For
+    /// all platforms, so more than is compiled; sorted.
+    pub(crate) fn reached(
+        &self,
+        member: &str,
+        wanted: &BTreeSet<String>,
+    ) -> Result<BTreeSet<Locked>> {
+        let local = |entry: &&Entry| entry.source.is_none();
+        let own = self.packages.get(member).into_iter().flatten().find(local);
+        let first = own.into_iter().flat_map(|entry| &entry.dependencies);
+        let mut open: Vec<&Entry> = first
+            .filter(|spec| wanted.contains(name_of(spec)))
+            .filter_map(|s| self.find(s))
+            .collect();
+        let mut seen = BTreeSet::new();
+        let mut reached = BTreeSet::new();
+        while let Some(entry) = open.pop() {
+            // A local package has a turn of its own.
+            if entry.source.is_none() || !seen.insert((&entry.name, &entry.version)) {
+                continue;
+            }
+            reached.insert(entry.locked()?);
+            open.extend(entry.dependencies.iter().filter_map(|spec| self.find(spec)));
+        }
+        Ok(reached)
+    }
+
+    fn find(&self, spec: &str) -> Option<&Entry> {
+        let candidates = self.packages.get(name_of(spec))?;
+        match spec.split(' ').nth(1) {
+            None => candidates.first(),
+            Some(version) => candidates.iter().find(|entry| entry.version == version),
+        }
+    }
+}
+
+impl Entry {
+    fn locked(&self) -> Result<Locked> {
+        let from_elsewhere = |from: &str| Error::Source {
+            package: format!("{} {}", self.name, self.version),
+            from: from.to_owned(),
+        };
+        let source = self.source.as_deref().unwrap_or("nowhere");
+        if source != CRATES_IO {
+            return Err(from_elsewhere(source));
+        }
+        let checksum = self.checksum.as_deref().and_then(|hex| Digest::from_hex(hex).ok());
+        let checksum = checksum.ok_or_else(|| from_elsewhere("a lock without checksums"))?;
+        Ok(Locked { name: self.name.clone(), version: self.version.clone(), checksum })
+    }
+}
+
+fn name_of(spec: &str) -> &str {
+    spec.split(' ').next().unwrap_or(spec)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn lock(more: &str) -> CargoLock {
+        let sum = "0".repeat(64);
+        let registry = format!("source = \"{CRATES_IO}\"\nchecksum = \"{sum}\"");
+        let text = format!(
+            "version = 4\n\
+             [[package]]\nname = \"init\"\nversion = \"0.1.0\"\n\
+             dependencies = [\"digest\", \"proptest\", \"sha2 0.10.9\"]\n\
+             [[package]]\nname = \"digest\"\nversion = \"0.1.0\"\ndependencies = [\"serde\"]\n\
+             [[package]]\nname = \"sha2\"\nversion = \"0.10.9\"\n{registry}\ndependencies = [\"cfg-if\"]\n\
+             [[package]]\nname = \"sha2\"\nversion = \"0.11.0\"\n{registry}\n\
+             [[package]]\nname = \"cfg-if\"\nversion = \"1.0.0\"\n{registry}\n\
+             [[package]]\nname = \"serde\"\nversion = \"1.0.0\"\n{registry}\n\
+             [[package]]\nname = \"proptest\"\nversion = \"1.0.0\"\n{registry}\n{more}"
+        );
+        CargoLock::parse(&text).unwrap()
+    }
+
+    fn names(lock: &CargoLock, member: &str, wanted: &[&str]) -> Vec<String> {
+        let wanted = wanted.iter().map(|name| (*name).to_owned()).collect();
+        let reached = lock.reached(member, &wanted).unwrap();
+        reached.into_iter().map(|locked| format!("{} {}", locked.name, locked.version)).collect()
+    }
+
+    #[test]
+    fn what_is_wanted_is_reached_in_the_locked_version_and_nothing_else() {
+        let lock = lock("");
+        assert_eq!(names(&lock, "init", &["digest", "sha2"]), ["cfg-if 1.0.0", "sha2 0.10.9"]);
+        assert_eq!(names(&lock, "digest", &["serde"]), ["serde 1.0.0"]);
+        assert_eq!(names(&lock, "init", &[]), [""; 0]);
+    }
+
+    #[test]
+    fn what_is_not_from_crates_io_is_refused() {
+        let git = "[[package]]\nname = \"odd\"\nversion = \"1.0.0\"\nsource = \"git+https://x\"\n\
+                   [[package]]\nname = \"health\"\nversion = \"0.1.0\"\ndependencies = [\"odd\"]\n";
+        let wanted = BTreeSet::from(["odd".to_owned()]);
+        let error = lock(git).reached("health", &wanted).unwrap_err().to_string();
+        assert!(error.contains("odd") && error.contains("git+https://x"), "{error}");
+    }
+}
