@@ -5,7 +5,7 @@
 //! documented beside the struct that holds it: [`server_toml`](ServerToml), [`role_toml`](RoleToml),
 //! [`board`](Board), and what servers and roles have in common, [`Part`].
 //!
-//! Reading and deciding are apart. [`Workspace`] and [`load`] touch the disk, Cargo and git; the
+//! Reading and deciding are apart. [`Workspace`] touches the disk, Cargo and git; the
 //! rest turns text into types and types into a [`Server`] and does nothing else:
 //!
 //! ```text
