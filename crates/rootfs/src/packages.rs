@@ -21,6 +21,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
+pub(crate) use normalise::{UPDATED, updated};
 use serde::{Deserialize, Serialize};
 use unpack::{Options, Owners, Tree};
 
@@ -117,12 +118,14 @@ impl Packages {
         let options = Options { owners: Owners::Keep, usr_merge: true };
         let root = Tree::open(tree, &options)
             .map_err(|source| Error::Write { path: tree.to_owned(), source })?;
-        let mut files = self.files.clone();
+        let threads = self.threads;
+        let mut packages =
+            unpack::packages(&self.files, &root, &options, threads, relations::replaces)?;
         // The first package that has a directory decides on its mode: base-files is the one that
         // knows (`/tmp`, `/root`, `/var/mail`).
-        files.sort_by_key(|file| !is_base_files(file));
-        let replaces = relations::replaces;
-        Ok(unpack::packages(&files, &root, &options, self.threads, replaces)?)
+        packages.sort_by_key(|package| package.control.package() != "base-files");
+        root.settle(&packages, &options)?;
+        Ok(packages)
     }
 
     fn write(&self, tree: &Path, headers: &[Header], packages: u64) -> Result<Produced, Error> {
@@ -158,11 +161,6 @@ impl Packages {
         facts.write(&self.out.join(FACTS))?;
         Ok(Produced { packages, installed_size: facts.installed_size, timings: vec![] })
     }
-}
-
-/// Whether a store's file is base-files: its name may be a hash, so its control file says.
-fn is_base_files(file: &Path) -> bool {
-    unpack::Deb::open(file).is_ok_and(|deb| deb.control().package() == "base-files")
 }
 
 fn read_accounts(tree: &Path) -> Result<Accounts, Error> {

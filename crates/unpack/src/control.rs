@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::io::Read;
 
 use crate::error::Cause;
+use crate::members::{MemberKind, Members};
 
 /// No control file is larger: the largest md5sums of Debian has some 10 MB.
 const LARGEST: u64 = 64 << 20;
@@ -27,28 +28,24 @@ pub struct Control {
 impl Control {
     pub(crate) fn read(reader: impl Read) -> Result<Self, Cause> {
         let mut files = BTreeMap::new();
-        let mut archive = tar::Archive::new(reader);
-        for entry in archive.entries()? {
-            let mut entry = entry?;
-            let path = entry.path_bytes().into_owned();
-            let name = String::from_utf8_lossy(&path);
+        let mut archive = Members::new(reader);
+        while let Some(member) = archive.next_member()? {
+            let name = String::from_utf8_lossy(&member.path);
             let name = name.strip_prefix("./").unwrap_or(&name).to_owned();
-            if entry.header().entry_type().is_dir() {
+            if member.kind == MemberKind::Directory {
                 continue;
             }
             let plain = name.bytes().all(|b| b.is_ascii_graphic() && b != b'/');
-            if !plain || name.is_empty() || name.starts_with('.') {
+            if !plain || name.is_empty() || name.starts_with('.') || member.kind != MemberKind::File
+            {
                 return Err(Cause::ControlMember(name));
             }
-            if !entry.header().entry_type().is_file() {
-                return Err(Cause::ControlMember(name));
+            if member.size > LARGEST {
+                return Err(Cause::TooLarge { member: name, size: member.size });
             }
-            if entry.size() > LARGEST {
-                return Err(Cause::TooLarge { member: name, size: entry.size() });
-            }
-            let executable = entry.header().mode()? & 0o111 != 0;
+            let executable = member.mode & 0o111 != 0;
             let mut bytes = Vec::new();
-            (&mut entry).take(LARGEST).read_to_end(&mut bytes)?;
+            archive.read_to_end(&mut bytes)?;
             files.insert(name, ControlFile { bytes, executable });
         }
         std::io::copy(&mut archive.into_inner(), &mut std::io::sink())?;

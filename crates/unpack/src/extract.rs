@@ -1,6 +1,6 @@
 //! Lays the members of one package.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::ffi::OsStr;
 use std::fs::File;
 use std::io::{self, Read, Write};
@@ -8,18 +8,17 @@ use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-use md5::{Digest, Md5};
-use rustix::fs::{AtFlags, FileType, Mode, OFlags};
-use rustix::io::Errno;
-use tar::EntryType;
-
 use crate::claims::{Claim, Claims};
 use crate::control::Control;
 use crate::error::Cause;
 use crate::laid::{Kind, Laid, Package};
+use crate::members::{Member, MemberKind, Members};
 use crate::name::Name;
 use crate::tree::{self, Tree};
 use crate::{Options, Owners};
+use md5::{Digest, Md5};
+use rustix::fs::{AtFlags, FileType, Mode, OFlags};
+use rustix::io::Errno;
 
 /// Bytes that one package may unpack to: the largest of Debian have some 6 GB.
 const LARGEST: u64 = 32 << 30;
@@ -44,13 +43,6 @@ pub(crate) struct Extraction<'a> {
 struct Sums<'c> {
     all: bool,
     conffiles: HashSet<&'c str>,
-}
-
-/// What a member carries besides its header.
-#[derive(Default)]
-struct Extras {
-    xattrs: Vec<(String, Vec<u8>)>,
-    numbers: HashMap<&'static str, i64>,
 }
 
 impl<'a> Extraction<'a> {
@@ -80,13 +72,9 @@ impl<'a> Extraction<'a> {
             conffiles: control.conffiles().collect(),
         };
         let mut members = Vec::new();
-        let mut archive = tar::Archive::new(data);
-        for entry in archive.entries()? {
-            let mut entry = entry?;
-            if entry.header().entry_type() == EntryType::XGlobalHeader {
-                continue;
-            }
-            members.extend(self.member(&mut entry, &sums)?);
+        let mut archive = Members::new(data);
+        while let Some(member) = archive.next_member()? {
+            members.extend(self.member(member, &mut archive, &sums)?);
         }
         // To the very end: the compression's check of the whole stands there.
         io::copy(&mut archive.into_inner(), &mut io::sink())?;
@@ -95,70 +83,56 @@ impl<'a> Extraction<'a> {
     }
 
     /// Lays one member; nothing when another package has its path.
-    fn member<R: Read>(
+    fn member(
         &mut self,
-        entry: &mut tar::Entry<'_, R>,
+        member: Member,
+        content: &mut impl Read,
         sums: &Sums<'_>,
     ) -> Result<Option<Laid>, Cause> {
-        let name = Name::new(&entry.path_bytes(), self.options.usr_merge)?;
+        let name = Name::new(&member.path, self.options.usr_merge)?;
         let shown = String::from_utf8_lossy(&name.listed).into_owned();
-        self.total = self.total.saturating_add(entry.size());
+        self.total = self.total.saturating_add(member.size);
         if self.total > LARGEST {
-            return Err(Cause::TooLarge { member: shown, size: entry.size() });
+            return Err(Cause::TooLarge { member: shown, size: member.size });
         }
-        let extras = extras(entry)?;
-        let number = |key, header: io::Result<u64>| match extras.numbers.get(key) {
-            Some(number) => Ok(*number),
-            None => header.and_then(|n| i64::try_from(n).map_err(io::Error::other)),
-        };
-        let id = |key, header| {
-            number(key, header).and_then(|id| u32::try_from(id).map_err(io::Error::other))
-        };
-        let header = entry.header();
-        let mut laid = Laid {
-            kind: Kind::Directory,
-            mode: header.mode()? & 0o7777,
-            uid: id("uid", header.uid())?,
-            gid: id("gid", header.gid())?,
-            mtime: number("mtime", header.mtime())?,
-            md5: None,
-            listed: name.listed.clone(),
-            place: name.place.clone(),
-        };
-        let link = entry.link_name_bytes().map(|link| link.into_owned()).unwrap_or_default();
-        match entry.header().entry_type() {
-            EntryType::Directory => {
+        let Member { mode, uid, gid, mtime, link, xattrs, .. } = member;
+        let kind = match member.kind {
+            MemberKind::Directory => {
                 self.make_merged(&name)?;
                 self.tree.directory(&name.place)?;
-                for (key, value) in extras.xattrs {
+                for (key, value) in xattrs {
                     self.directory_xattrs.push((name.place.clone(), key, value));
                 }
-                return Ok(Some(laid));
+                let Name { listed, place, .. } = name;
+                let kind = Kind::Directory;
+                return Ok(Some(Laid { kind, mode, uid, gid, mtime, md5: None, listed, place }));
             }
-            EntryType::Symlink if name.is_merged_root() => {
+            MemberKind::Symlink if name.is_merged_root() => {
                 return self.merged_link(&name, &link).map(|()| None);
             }
-            EntryType::Symlink => laid.kind = Kind::Symlink(OsStr::from_bytes(&link).into()),
-            EntryType::Regular | EntryType::Continuous => laid.kind = Kind::File(entry.size()),
-            EntryType::Link => {
-                let target = Name::new(&link, self.options.usr_merge)?;
-                laid.kind = Kind::HardLink(target.place);
-            }
-            kind => return Err(Cause::Special { member: shown, kind: special(kind) }),
-        }
+            MemberKind::Symlink => Kind::Symlink(OsStr::from_bytes(&link).into()),
+            MemberKind::File => Kind::File(member.size),
+            MemberKind::HardLink => Kind::HardLink(Name::new(&link, self.options.usr_merge)?.place),
+            MemberKind::Special(kind) => return Err(Cause::Special { member: shown, kind }),
+        };
         if name.place.as_os_str().is_empty() || name.is_merged_root() {
             return Err(Cause::Exists { path: shown, found: "the root or a link at it" });
         }
         self.make_merged(&name)?;
         match self.claims.claim(self.me, &name.place)? {
             Claim::Skip => return Ok(None),
-            Claim::Shared => return Ok(Some(laid)),
+            Claim::Shared => {
+                let Name { listed, place, .. } = name;
+                return Ok(Some(Laid { kind, mode, uid, gid, mtime, md5: None, listed, place }));
+            }
             Claim::Lay => {}
         }
+        let Name { listed, place, .. } = name;
+        let mut laid = Laid { kind, mode, uid, gid, mtime, md5: None, listed, place };
         let there = match &laid.kind {
             Kind::File(_) => {
                 let hashed = sums.all || sums.conffiles.contains(shown.as_str());
-                self.file(entry, &mut laid, &extras, hashed)?
+                self.file(content, &mut laid, &xattrs, hashed)?
             }
             Kind::Symlink(target) => self.symlink(&laid, target)?,
             Kind::HardLink(target) => self.hard_link(&laid, target)?,
@@ -167,11 +141,11 @@ impl<'a> Extraction<'a> {
         Ok(there.then_some(laid))
     }
 
-    fn file<R: Read>(
+    fn file(
         &mut self,
-        entry: &mut tar::Entry<'_, R>,
+        content: &mut impl Read,
         laid: &mut Laid,
-        extras: &Extras,
+        xattrs: &[(String, Vec<u8>)],
         hashed: bool,
     ) -> Result<bool, Cause> {
         let lay = |source: Errno| Cause::Lay { path: laid.place.clone(), source: source.into() };
@@ -184,7 +158,7 @@ impl<'a> Extraction<'a> {
         let mut file = File::from(file);
         let mut md5 = hashed.then(Md5::new);
         loop {
-            let read = entry.read(&mut self.buffer)?;
+            let read = content.read(&mut self.buffer)?;
             if read == 0 {
                 break;
             }
@@ -199,7 +173,7 @@ impl<'a> Extraction<'a> {
                 // This order: a change of owner takes set-id bits and capabilities away.
                 tree::own(&file, laid).map_err(lay)?;
                 rustix::fs::fchmod(&file, Mode::from_raw_mode(laid.mode)).map_err(lay)?;
-                for (name, value) in &extras.xattrs {
+                for (name, value) in xattrs {
                     tree::set_xattr(&file, &laid.place, name, value)?;
                 }
             }
@@ -307,34 +281,4 @@ impl<'a> Extraction<'a> {
 fn exists(parent: &OwnedFd, place: &Path, name: &OsStr) -> Cause {
     let found = tree::kind_at(parent, name).map_or("gone again", tree::what);
     Cause::Exists { path: crate::name::shown(place), found }
-}
-
-fn special(kind: EntryType) -> &'static str {
-    match kind {
-        EntryType::Block | EntryType::Char => "device node",
-        EntryType::Fifo => "fifo",
-        EntryType::GNUSparse => "sparse file",
-        _ => "thing of unknown kind",
-    }
-}
-
-/// Extended attributes and numbers of the PAX header, as GNU tar and bsdtar write them.
-fn extras<R: Read>(entry: &mut tar::Entry<'_, R>) -> Result<Extras, Cause> {
-    let mut extras = Extras::default();
-    let Some(records) = entry.pax_extensions()? else { return Ok(extras) };
-    for record in records {
-        let record = record?;
-        let key = record.key().map_err(io::Error::other)?;
-        if let Some(name) = key.strip_prefix("SCHILY.xattr.") {
-            extras.xattrs.push((name.to_owned(), record.value_bytes().to_vec()));
-        }
-        for number in ["uid", "gid", "mtime"] {
-            if key == number {
-                let text = record.value().map_err(io::Error::other)?;
-                let whole = text.split('.').next().unwrap_or_default();
-                extras.numbers.insert(number, whole.parse().map_err(io::Error::other)?);
-            }
-        }
-    }
-    Ok(extras)
 }

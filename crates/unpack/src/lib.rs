@@ -26,6 +26,7 @@ mod error;
 mod extract;
 mod laid;
 mod many;
+mod members;
 mod name;
 mod tree;
 
@@ -34,6 +35,7 @@ pub use deb::Deb;
 pub use error::{Cause, Error};
 pub use laid::{Kind, Laid, Package};
 pub use many::packages;
+pub use members::{Member, MemberKind, Members};
 pub use name::MERGED;
 pub use tree::Tree;
 

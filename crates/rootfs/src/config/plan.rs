@@ -8,6 +8,7 @@ use super::{Base, Config, Permission, Source};
 use crate::accounts::Accounts;
 use crate::error::Error;
 use crate::ids::Completed;
+use crate::packages::{UPDATED, updated};
 use crate::paths::{Entry, Kind, Paths};
 
 /// Seconds of a day: shadow(5) counts days.
@@ -54,6 +55,7 @@ pub(super) fn plan(config: &Config, base: &Base<'_>) -> Result<Plan, Error> {
     if let Some(hostname) = &config.hostname {
         planner.hostname(hostname)?;
     }
+    planner.up_to_date()?;
     for mount in &config.mounts {
         planner.mount_point(mount)?;
     }
@@ -149,6 +151,17 @@ impl Planner<'_> {
         let hosts = format!("127.0.0.1 localhost\n127.0.1.1 {names}\n::1 localhost\n");
         self.made("/etc/hostname", format!("{short}\n").into_bytes())?;
         self.made("/etc/hosts", hosts.into_bytes())
+    }
+
+    /// A directory of this layer may make `/usr` look newer than what was brought up to date with
+    /// it when the tree was made.
+    fn up_to_date(&mut self) -> Result<(), Error> {
+        for path in UPDATED {
+            if self.paths.get(path).is_some() {
+                self.made(&format!("/{path}"), updated(self.epoch).into_bytes())?;
+            }
+        }
+        Ok(())
     }
 
     /// The account files, where the definition declares someone.

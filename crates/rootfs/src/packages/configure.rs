@@ -92,7 +92,9 @@ impl Root<'_> {
 
     /// Runs every `postinst configure` and every trigger.
     fn configure(&self) -> Result<(), Error> {
-        let options = ["--force-unsafe-io", "--log=/dev/null", "--configure", "-a"];
+        // The first failure ends it, so that the failed script's words are the last ones.
+        let options =
+            ["--force-unsafe-io", "--log=/dev/null", "--abort-after=1", "--configure", "-a"];
         let command = self.command("/usr/bin/dpkg").args(options);
         self.run("configure the packages", command)
     }

@@ -50,6 +50,14 @@ const REMOVED: [(&str, &str); 29] = [
 /// Access control lists that squashfs cannot hold; systemd-tmpfiles sets them at boot.
 const WITHOUT_ACL: &str = "var/log/journal";
 
+/// Where systemd-update-done(8) says when a directory was brought up to date with `/usr`.
+pub(crate) const UPDATED: [&str; 2] = ["etc/.updated", "var/.updated"];
+
+/// What it says there.
+pub(crate) fn updated(epoch: i64) -> String {
+    format!("TIMESTAMP_NSEC={}\n", i128::from(epoch) * 1_000_000_000)
+}
+
 /// Brings a configured tree into the state that every build of it has, and gives its headers.
 /// `times` are the modification times that packages gave to paths that are no directories.
 pub(super) fn normalise(
@@ -153,10 +161,10 @@ fn machine_id(tree: &Path) -> Result<(), Error> {
         Ok(()) => Ok(()),
     };
     let machine_id = tree.join("etc/machine-id");
-    if exists(&machine_id) {
+    let of_dbus = tree.join("var/lib/dbus/machine-id");
+    if exists(&machine_id) || exists(&of_dbus) {
         write(&machine_id, fs::write(&machine_id, b""))?;
     }
-    let of_dbus = tree.join("var/lib/dbus/machine-id");
     if exists(&of_dbus) {
         let linked = fs::remove_file(&of_dbus).and_then(|()| symlink("/etc/machine-id", &of_dbus));
         write(&of_dbus, linked)?;
@@ -200,10 +208,8 @@ fn up_to_date(tree: &Path, epoch: i64) -> Result<(), Error> {
     if !exists(&tree.join("usr/lib/systemd/systemd-update-done")) {
         return Ok(());
     }
-    let text = format!("TIMESTAMP_NSEC={}\n", i128::from(epoch) * 1_000_000_000);
-    for directory in ["etc", "var"] {
-        let path = tree.join(directory).join(".updated");
-        fs::write(&path, &text).map_err(|source| Error::Write { path, source })?;
+    for path in UPDATED.map(|path| tree.join(path)) {
+        fs::write(&path, updated(epoch)).map_err(|source| Error::Write { path, source })?;
     }
     Ok(())
 }

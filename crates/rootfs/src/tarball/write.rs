@@ -139,7 +139,7 @@ fn octal(field: &mut [u8], mut value: u64) {
     field[digits] = 0;
 }
 
-/// The PAX records for what ustar cannot say, sorted by key.
+/// The PAX records for what ustar cannot say: sorted by key, then the attributes, sorted by name.
 fn extended(header: &Header) -> Vec<u8> {
     let mut records: Vec<(String, Vec<u8>)> = Vec::new();
     let mut number = |key: &str, value: i128| {
@@ -164,10 +164,10 @@ fn extended(header: &Header) -> Vec<u8> {
     if link(header).len() > 100 {
         records.push(("linkpath".to_owned(), link(header).to_vec()));
     }
-    for (name, value) in &header.xattrs {
-        records.push((format!("SCHILY.xattr.{name}"), value.clone()));
-    }
     records.sort();
+    // Attributes come last: their values may hold new lines, which some readers stumble over.
+    let xattrs = header.xattrs.iter();
+    records.extend(xattrs.map(|(name, value)| (format!("SCHILY.xattr.{name}"), value.clone())));
     records.iter().flat_map(|(key, value)| record(key, value)).collect()
 }
 

@@ -1,0 +1,229 @@
+//! What a config layer holds.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::PathBuf;
+
+use rootfs::config::{self, Base, Config, Overlay, Permission, Source};
+use rootfs::ids::{Ids, complete};
+use rootfs::paths::Paths;
+use rootfs::tarball::{Header, Kind, Writer, read};
+use rootfs::{Error, accounts::Accounts};
+
+use crate::accounts::{accounts, user};
+
+const EPOCH: i64 = 1_800_000_000;
+const TREE_TIME: i64 = 1_700_000_000;
+
+type Layer = BTreeMap<String, (Header, String)>;
+
+/// A package tree with what trees have.
+fn tree() -> Vec<(Header, &'static str)> {
+    let directory = |path: &str, mode| (Header::new(path, Kind::Directory, mode, TREE_TIME), "");
+    let file = |path: &str, content: &'static str| {
+        (Header::new(path, Kind::File(content.len() as u64), 0o600, TREE_TIME), content)
+    };
+    let link = |path: &str, target: &str| {
+        (Header::new(path, Kind::Symlink(target.into()), 0o777, TREE_TIME), "")
+    };
+    let mut tree = vec![
+        directory("", 0o755),
+        directory("etc", 0o755),
+        directory("etc/dovecot", 0o750),
+        file("etc/dovecot/users", "alice\n"),
+        file("etc/passwd", ""),
+        directory("run", 0o755),
+        directory("usr", 0o755),
+        directory("usr/lib", 0o755),
+        link("lib", "usr/lib"),
+        directory("var", 0o755),
+        link("var/run", "/run"),
+        directory("var/mail", 0o2775),
+        link("var/spool", "mail"),
+    ];
+    tree[2].0.gid = 101;
+    tree.sort_by(|one, other| one.0.path.cmp(&other.0.path));
+    tree
+}
+
+fn layer_of(config: &Config) -> Result<Layer, Error> {
+    let tree = tree();
+    let directory = tempfile::tempdir().unwrap();
+    let tar = directory.path().join("tree.tar");
+    let mut writer = Writer::new(fs::File::create(&tar).unwrap());
+    for (header, content) in &tree {
+        writer.append(header, &mut content.as_bytes()).unwrap();
+    }
+    writer.finish().unwrap();
+    let paths = Paths::new(tree.iter().map(|(header, _)| header));
+    let accounts: Accounts = accounts();
+    let recorded = Ids { users: BTreeMap::new(), groups: [("postdrop".to_owned(), 333)].into() };
+    let ids = complete(&recorded, &accounts, &config.users, &config.groups).unwrap();
+    let base = Base { paths: &paths, accounts: &accounts, ids: &ids };
+    let bytes = config::write(config, &base, &tar, Vec::new())?;
+    let mut layer = Layer::new();
+    read(bytes.as_slice(), |header, content| -> Result<(), Error> {
+        let mut text = String::new();
+        content.read_to_string(&mut text)?;
+        layer.insert(String::from_utf8(header.path.clone()).unwrap(), (header, text));
+        Ok(())
+    })?;
+    Ok(layer)
+}
+
+fn bytes(path: &str, text: &str) -> Overlay {
+    let source = Source::Bytes { bytes: text.into(), executable: false };
+    Overlay { path: path.to_owned(), source }
+}
+
+fn permission(path: &str, owner: &str, group: &str, mode: u32) -> Permission {
+    Permission {
+        path: path.to_owned(),
+        owner: Some(owner.to_owned()),
+        group: Some(group.to_owned()),
+        mode: Some(mode),
+    }
+}
+
+fn config() -> Config {
+    Config { epoch: EPOCH, ..Config::default() }
+}
+
+fn error_of(config: Config) -> (String, Option<String>) {
+    let error = layer_of(&config).unwrap_err();
+    (error.to_string(), error.hint())
+}
+
+#[test]
+fn modes_come_from_the_executable_bit_and_times_from_the_epoch() {
+    let directory = tempfile::tempdir().unwrap();
+    let file: PathBuf = directory.path().join("odd");
+    fs::write(&file, "content").unwrap();
+    fs::set_permissions(&file, std::os::unix::fs::PermissionsExt::from_mode(0o604)).unwrap();
+    let source = |executable| Source::File { file: file.clone(), executable };
+    let overlay = vec![
+        Overlay { path: "/etc/plain".to_owned(), source: source(false) },
+        Overlay { path: "/usr/local/bin/run".to_owned(), source: source(true) },
+        Overlay { path: "/etc/link".to_owned(), source: Source::Symlink("plain".to_owned()) },
+        Overlay { path: "/srv/empty".to_owned(), source: Source::Directory },
+    ];
+    let layer = layer_of(&Config { overlay, ..config() }).unwrap();
+    let modes: Vec<(&str, u32, i64)> = layer
+        .iter()
+        .map(|(path, (header, _))| (path.as_str(), header.mode, header.mtime))
+        .collect();
+    assert_eq!(
+        modes,
+        [
+            ("", 0o755, TREE_TIME),
+            ("etc", 0o755, TREE_TIME),
+            ("etc/link", 0o777, EPOCH),
+            ("etc/plain", 0o644, EPOCH),
+            ("srv", 0o755, EPOCH),
+            ("srv/empty", 0o755, EPOCH),
+            ("usr", 0o755, TREE_TIME),
+            ("usr/local", 0o755, EPOCH),
+            ("usr/local/bin", 0o755, EPOCH),
+            ("usr/local/bin/run", 0o755, EPOCH),
+        ]
+    );
+    assert_eq!(layer["etc/plain"].1, "content");
+}
+
+#[test]
+fn directories_of_packages_keep_their_owner_in_the_locks_numbers() {
+    let overlay = vec![bytes("/etc/dovecot/local.conf", "x")];
+    let layer = layer_of(&Config { overlay, ..config() }).unwrap();
+    let header = &layer["etc/dovecot"].0;
+    assert_eq!((header.mode, header.gid), (0o750, 333));
+    assert_eq!(layer["etc/dovecot/local.conf"].0.gid, 0);
+}
+
+#[test]
+fn files_are_laid_where_links_of_the_packages_lead() {
+    let overlay = vec![bytes("/lib/systemd/x.conf", "x"), bytes("/var/spool/y", "y")];
+    let layer = layer_of(&Config { overlay, ..config() }).unwrap();
+    assert!(layer.contains_key("usr/lib/systemd/x.conf"));
+    assert!(layer.contains_key("var/mail/y"));
+    assert!(!layer.contains_key("lib"));
+    let (message, hint) =
+        error_of(Config { overlay: vec![bytes("/var/run/x.pid", "")], ..config() });
+    assert_eq!(message, "/var/run/x.pid: it lies in /run, which is empty at each boot");
+    assert!(hint.unwrap().contains("tmpfiles.d"));
+}
+
+#[test]
+fn two_names_of_one_place_are_an_error_that_names_both() {
+    let overlay = vec![bytes("/usr/lib/x", "1"), bytes("/lib/x", "2")];
+    let (message, _) = error_of(Config { overlay, ..config() });
+    assert!(message.contains("/usr/lib/x") && message.contains("/lib/x"), "{message}");
+}
+
+#[test]
+fn a_file_cannot_stand_where_packages_have_a_directory_or_the_other_way_round() {
+    let (message, _) = error_of(Config { overlay: vec![bytes("/etc/dovecot", "")], ..config() });
+    assert!(message.contains("a directory at /etc/dovecot"), "{message}");
+    let overlay = vec![bytes("/etc/dovecot/users/x", "")];
+    let (message, _) = error_of(Config { overlay, ..config() });
+    assert!(message.contains("/etc/dovecot/users is a file"), "{message}");
+    let mounts = vec!["/etc/dovecot/users".to_owned()];
+    assert!(error_of(Config { mounts, ..config() }).0.contains("no directory"));
+}
+
+#[test]
+fn permissions_reach_overlay_state_and_packages() {
+    let layer = layer_of(&Config {
+        overlay: vec![bytes("/etc/secret", "s")],
+        users: vec![user("vmail", true)],
+        mounts: vec!["/srv/mail".to_owned(), "/var/spool".to_owned()],
+        permissions: vec![
+            permission("/etc/secret", "vmail", "vmail", 0o400),
+            permission("/srv/mail", "vmail", "mail", 0o2770),
+            permission("/etc/dovecot/users", "root", "postdrop", 0o640),
+        ],
+        ..config()
+    })
+    .unwrap();
+    let owned = |path: &str| {
+        let header = &layer[path].0;
+        (header.uid, header.gid, header.mode)
+    };
+    assert_eq!(owned("etc/secret"), (101, 100, 0o400));
+    assert_eq!(owned("srv/mail"), (101, 8, 0o2770));
+    assert_eq!(owned("etc/dovecot/users"), (0, 333, 0o640));
+    assert_eq!(layer["etc/dovecot/users"].1, "alice\n", "the packages' content comes along");
+    assert_eq!(layer["etc/dovecot/users"].0.mtime, TREE_TIME);
+    assert!(!layer.contains_key("var/mail"), "a mount point that packages have stays theirs");
+    assert!(layer["etc/passwd"].1.contains("vmail:x:101:100:"));
+    assert!(layer["etc/group"].1.contains("postdrop:x:333:"));
+}
+
+#[test]
+fn a_permission_on_nothing_or_for_nobody_says_what_may_be_meant() {
+    let nothing = vec![permission("/etc/dovecot/user", "root", "root", 0o644)];
+    let (message, hint) = error_of(Config { permissions: nothing, ..config() });
+    assert!(message.contains("neither the packages nor the definition"), "{message}");
+    assert_eq!(hint.as_deref(), Some("did you mean `/etc/dovecot/users`?"));
+    let nobody = vec![permission("/etc/dovecot/users", "root", "postdorp", 0o644)];
+    let (message, hint) = error_of(Config { permissions: nobody, ..config() });
+    assert!(message.contains("`postdorp`"), "{message}");
+    assert_eq!(hint.as_deref(), Some("did you mean `postdrop`?"));
+}
+
+#[test]
+fn the_host_has_a_name_that_resolves_and_the_definition_may_say_otherwise() {
+    let named = Config { hostname: Some("mail.example.org".to_owned()), ..config() };
+    let layer = layer_of(&named).unwrap();
+    assert_eq!(layer["etc/hostname"].1, "mail\n");
+    assert!(layer["etc/hosts"].1.contains("127.0.1.1 mail.example.org mail\n"));
+    let overlay = vec![bytes("/etc/hosts", "mine\n")];
+    assert_eq!(layer_of(&Config { overlay, ..named }).unwrap()["etc/hosts"].1, "mine\n");
+}
+
+#[test]
+fn account_files_are_either_declared_or_written_by_hand() {
+    let overlay = vec![bytes("/etc/passwd", "root:x:0:0::/:/bin/sh\n")];
+    assert!(layer_of(&Config { overlay: overlay.clone(), ..config() }).is_ok());
+    let users = vec![user("vmail", true)];
+    assert!(error_of(Config { overlay, users, ..config() }).1.is_some());
+}

@@ -1,0 +1,73 @@
+//! The packages that the tests build a tree of.
+
+use std::collections::BTreeMap;
+use std::error::Error;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use archive::debian::{self, Request};
+use rootfs::packages::Packages;
+
+/// 22 November 2026.
+pub(crate) const EPOCH: u64 = 1_795_305_600;
+const DATE: &str = "2026-11-22";
+
+/// The essential packages, a user, a trigger, questions, certificates.
+const WANTED: [&str; 3] = ["dbus", "ca-certificates", "ucf"];
+
+/// A locked set of packages, all in the store.
+pub(crate) struct Set {
+    pub(crate) files: Vec<PathBuf>,
+}
+
+impl Set {
+    pub(crate) fn fetch() -> Result<Self, Box<dyn Error>> {
+        let store = store::Store::open(store::Options::from_environment()?)?;
+        let mut request = Request::new("bookworm", "amd64", DATE.parse()?);
+        request.pockets.clear();
+        request.install = WANTED.iter().map(|name| name.parse()).collect::<Result<_, _>>()?;
+        let lock = debian::resolve(&store, &request, None)?;
+        store.fetch(&lock.items())?;
+        let files = lock.packages.iter().map(|package| store.path(package.sha256)).collect();
+        Ok(Self { files })
+    }
+
+    pub(crate) fn job(&self, out: &Path, threads: usize) -> Packages {
+        let answers = [("ca-certificates/trust_new_crts", "yes")];
+        let answers = answers.map(|(question, answer)| (question.to_owned(), answer.to_owned()));
+        Packages {
+            files: self.files.clone(),
+            architecture: "amd64".to_owned(),
+            debconf: BTreeMap::from(answers),
+            epoch: EPOCH,
+            threads,
+            out: out.to_owned(),
+        }
+    }
+}
+
+/// A package whose script gives up.
+pub(crate) fn failing_package(directory: &Path) -> io::Result<PathBuf> {
+    let control = "Package: zzz-bad\nVersion: 1\nArchitecture: all\nMaintainer: nobody\n\
+                   Description: fails\n";
+    let postinst = "#!/bin/sh\necho these are my last words >&2\nexit 3\n";
+    let mut archive = tar::Builder::new(Vec::new());
+    for (name, text) in [("control", control), ("postinst", postinst)] {
+        let mut header = tar::Header::new_ustar();
+        header.set_size(text.len() as u64);
+        header.set_mode(0o755);
+        archive.append_data(&mut header, name, text.as_bytes())?;
+    }
+    let control = archive.into_inner()?;
+    let path = directory.join("zzz-bad.deb");
+    let mut deb = std::fs::File::create(&path)?;
+    deb.write_all(b"!<arch>\n")?;
+    let members: [(&str, &[u8]); 3] =
+        [("debian-binary", b"2.0\n"), ("control.tar", &control), ("data.tar", &[0; 1024])];
+    for (name, bytes) in members {
+        let (zero, mode, size) = (0, 100_644, bytes.len());
+        write!(deb, "{name:<16}{zero:<12}{zero:<6}{zero:<6}{mode:<8}{size:<10}`\n")?;
+        deb.write_all(bytes)?;
+    }
+    Ok(path)
+}
