@@ -114,15 +114,16 @@ fn is_still_at(file: &File, path: &Path) -> bool {
     }
 }
 
-/// Syncs `file`, makes it read-only and renames it from `path` to `blob`. That the rename itself
+/// Syncs `file`, renames it from `path` to `blob` and makes it read-only. That the rename itself
 /// survives a power cut is not waited for: a blob that is missing afterwards is fetched again.
 pub(crate) fn settle(file: &File, path: &Path, blob: &Path) -> Result<()> {
-    file.set_permissions(Permissions::from_mode(0o444))
-        .and_then(|()| file.sync_all())
-        .map_err(Error::io("write", path))?;
+    file.sync_all().map_err(Error::io("write", path))?;
     let folder = blob.parent().unwrap_or(blob);
     fs::create_dir_all(folder).map_err(Error::io("make the folder", folder))?;
-    fs::rename(path, blob).map_err(Error::io("rename", path))
+    fs::rename(path, blob).map_err(Error::io("rename", path))?;
+    // Not before: under its first name another command may be opening it to write, and an ordinary
+    // user could not.
+    file.set_permissions(Permissions::from_mode(0o444)).map_err(Error::io("protect", blob))
 }
 
 #[cfg(test)]
