@@ -75,7 +75,13 @@ fn work(
                 SetupFailure::new(Step::Start, format!("start {name}"), error)
             })?;
             match fork().map_err(|error| SetupFailure::new(Step::Start, "start a job", error))? {
-                None => job::run_in_worker(entry, input, job::Room { path: scratch.clone(), memory: *memory }, stdio, socket),
+                None => job::run_in_worker(
+                    entry,
+                    input,
+                    job::Room { path: scratch.clone(), memory: *memory },
+                    stdio,
+                    socket,
+                ),
                 Some(pid) => {
                     drop(stdio);
                     let status = reap(pid)?;

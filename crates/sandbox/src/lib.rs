@@ -27,7 +27,9 @@ mod worker;
 
 pub use command::Command;
 pub use error::{Error, Result};
-pub use job::{Cause, Job, JobEntry, JobFailure, in_namespace, set_scratch_on_disk, set_scratch_parent};
+pub use job::{
+    Cause, Job, JobEntry, JobFailure, in_namespace, set_scratch_on_disk, set_scratch_parent,
+};
 pub use process::{Output, Running, Sink, Stdin};
 pub use program::{Group, Program};
 pub use protocol::{Status, Step};

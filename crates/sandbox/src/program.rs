@@ -131,6 +131,14 @@ programs! {
     AptGet = Check "/usr/bin/apt-get",
     /// Asks for Debian's packages.
     AptCache = Check "/usr/bin/apt-cache",
+    /// Speaks http, smtp, imap.
+    Curl = Check "/usr/bin/curl",
+    /// Clones and pushes.
+    Git = Check "/usr/bin/git",
+    /// Logs in.
+    Ssh = Check "/usr/bin/ssh",
+    /// Makes keys.
+    SshKeygen = Check "/usr/bin/ssh-keygen",
     /// Makes and checks dm-verity hash trees.
     Veritysetup = Check "/usr/sbin/veritysetup",
 }

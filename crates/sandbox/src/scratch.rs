@@ -32,8 +32,7 @@ impl Scratch {
 /// Makes room for about `bytes` bytes of files. Only inside a job.
 pub fn scratch(bytes: u64) -> Result<Scratch> {
     static COUNT: AtomicUsize = AtomicUsize::new(0);
-    let room =
-        job::own_scratch().ok_or_else(|| Error::OutsideJob { command: "scratch".into() })?;
+    let room = job::own_scratch().ok_or_else(|| Error::OutsideJob { command: "scratch".into() })?;
     let path = room.path.join(COUNT.fetch_add(1, Ordering::Relaxed).to_string());
     fs::create_dir(&path).map_err(|source| Error::Io {
         what: "create",

@@ -29,7 +29,7 @@ use locked::ToolsLock;
 pub use locked::{LockedGroup, lock_tools};
 
 /// Goes up when the same packages are unpacked into something else.
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 
 /// The groups of tools of a workspace.
 #[derive(Debug)]

@@ -44,7 +44,8 @@ impl ToolsLock {
     ) -> Result<()> {
         for group in Group::ALL {
             let request = definition.request(group, architecture);
-            let asked = request.map_err(|message| Error::ToolsFile { path: path.into(), message })?;
+            let asked =
+                request.map_err(|message| Error::ToolsFile { path: path.into(), message })?;
             if self.group(architecture, group)?.request != asked.digest() {
                 return Err(Error::StaleToolsLock { group, path: path.into() });
             }
@@ -80,10 +81,8 @@ pub fn lock_tools(workspace: &Path, store: &Store) -> Result<Vec<LockedGroup>> {
             locked.push(LockedGroup { group, architecture: architecture.clone(), lock, diff });
         }
     }
-    let locks = locked
-        .iter()
-        .map(|one| (table(one.group, &one.architecture), one.lock.clone()))
-        .collect();
+    let locks =
+        locked.iter().map(|one| (table(one.group, &one.architecture), one.lock.clone())).collect();
     write_groups(&path, &locks, "lock --tools", "tools.toml")?;
     Ok(locked)
 }

@@ -57,12 +57,32 @@ fn unpack_into(store: &Store, lock: &Lock, directory: &Path) -> Result<()> {
     let files: Vec<PathBuf> =
         lock.packages.iter().map(|package| store.path(package.sha256)).collect();
     let options = Options { owners: Owners::Ignore, usr_merge: true };
-    let tree = Tree::open(directory, &options)
-        .map_err(|source| Error::Io { what: "open", path: directory.into(), source })?;
+    let tree = Tree::open(directory, &options).map_err(|source| Error::Io {
+        what: "open",
+        path: directory.into(),
+        source,
+    })?;
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
     unpack::packages(&files, &tree, &options, threads, replaces)?;
-    link_merged(directory)
-        .map_err(|source| Error::Io { what: "link the directories of", path: directory.into(), source })
+    complete(directory).map_err(|source| Error::Io {
+        what: "complete",
+        path: directory.into(),
+        source,
+    })
+}
+
+/// Files that a configured system would have and that programs ask for.
+const FILES: [(&str, &str); 3] = [
+    ("passwd", "root:x:0:0:root:/tmp:/bin/sh\nnobody:x:65534:65534:nobody:/:/usr/sbin/nologin\n"),
+    ("group", "root:x:0:\nnogroup:x:65534:\n"),
+    ("hosts", "127.0.0.1 localhost\n::1 localhost\n"),
+];
+
+/// Adds to unpacked packages what no package holds.
+fn complete(root: &Path) -> io::Result<()> {
+    link_merged(root)?;
+    fs::create_dir_all(root.join("etc"))?;
+    FILES.iter().try_for_each(|(name, text)| fs::write(root.join("etc").join(name), text))
 }
 
 /// Links `lib64` and its like to what lies under `usr`. Releases whose packages know the merged
