@@ -105,7 +105,9 @@ pub(crate) fn check_base(cmdline: &str) -> Result<()> {
     if cmdline.starts_with(' ') || cmdline.ends_with(' ') {
         return wrong("has a space at an end".into());
     }
-    match cmdline.split(' ').find(|word| word.starts_with("heirloom.")) {
+    match cmdline.split(' ').find(|word| word.starts_with("heirloom.") || *word == "--") {
+        // What follows goes to init's own command line, and the entry's part would too.
+        Some("--") => wrong("has `--`, behind which the kernel reads nothing".into()),
         Some(word) => wrong(format!("has `{word}`, which the boot entry gives")),
         None => Ok(()),
     }
@@ -165,7 +167,9 @@ mod tests {
     fn a_base_holds_no_parameter_of_ours_and_no_second_line() {
         check_base("").unwrap();
         check_base("console=tty0 console=ttyS0,115200n8 panic=10").unwrap();
-        for bad in ["a\nb", " a", "a ", "ä", "heirloom.data=x", &"a".repeat(MAX_CMDLINE + 1)] {
+        for bad in
+            ["a\nb", " a", "a ", "ä", "heirloom.data=x", "a -- b", &"a".repeat(MAX_CMDLINE + 1)]
+        {
             assert!(check_base(bad).is_err(), "{bad}");
         }
     }

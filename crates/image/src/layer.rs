@@ -23,9 +23,9 @@ pub const VERSION: u32 = 1;
 /// 177 MB in 4.6 s, level 15 169 MB in 45 s.
 const SQUASHFS_LEVEL: &str = "3";
 
-/// Compression of erofs: kernels can read it since 5.3. zstd would need 6.10 and takes eight
-/// times as long.
-const EROFS_COMPRESSION: &str = "-zlz4";
+/// Compression of erofs, in clusters of 64 KiB. A mail server of 398 MB: 214 MB in 1.9 s; lz4hc
+/// 209 MB in 11 s, zstd (Linux 6.10 and later) 188 MB in 15 s.
+const EROFS_COMPRESSION: [&str; 2] = ["-zlz4", "-C65536"];
 
 /// The group of tools that makes layers of `format`.
 pub fn group(format: LayerFormat) -> Group {
@@ -36,8 +36,7 @@ pub fn group(format: LayerFormat) -> Group {
 }
 
 /// Makes the layer `out` of the tree in the archive `tar`, with `tools` the root of [`group`].
-/// `epoch`, in seconds since 1970, is the time of the filesystem and of its root directory, and
-/// the latest that a file can have.
+/// `epoch`, in seconds since 1970, is the time of the filesystem; files have those of the archive.
 pub fn build(
     tools: &ToolRoot,
     format: LayerFormat,
@@ -78,7 +77,8 @@ fn squashfs(tools: &ToolRoot, out: &Place) -> Command {
 fn erofs(tools: &ToolRoot, out: &Place, epoch: u64) -> Command {
     tools
         .command(Program::MkfsErofs)
-        .args(["--quiet", "--tar=f", EROFS_COMPRESSION, "-C65536", "-Efragments,dedupe"])
+        .args(["--quiet", "--tar=f"])
+        .args(EROFS_COMPRESSION)
         .args([format!("-U{}", Identity::erofs()), format!("-T{epoch}"), "--mkfs-time".into()])
         .arg(out.inside())
 }

@@ -1,0 +1,159 @@
+//! The disk image, read back with the programs of its filesystems.
+
+use std::fs;
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+
+use generation::{Layout, cmdline::Boot};
+use image::{Bundle, Identity, disk};
+use libtest_mimic::Trial;
+use sandbox::{Group, Program};
+
+use crate::fixture::{EPOCH, bundle, cut, tools};
+use crate::{Outcome, check};
+
+const MIB: u64 = 1 << 20;
+
+pub(crate) fn all() -> Vec<Trial> {
+    vec![
+        Trial::test("the_boot_partition_is_sound_and_holds_both_bootloaders", boot_partition),
+        Trial::test("the_data_partition_is_sound_and_holds_the_generation", data_partition),
+        Trial::test("a_disk_takes_the_room_of_its_content", sparse),
+        Trial::test("a_kernel_too_large_for_two_generations_is_refused", too_large),
+    ]
+}
+
+fn make(dir: &Path) -> Bundle {
+    let tools = tools(Group::Image);
+    let bundle = bundle(dir, &tools);
+    disk::build(&tools, &bundle, EPOCH, &dir.join("disk")).unwrap();
+    bundle
+}
+
+fn boot_partition() -> Outcome {
+    let dir = tempfile::tempdir()?;
+    let bundle = make(dir.path());
+    cut(&dir.path().join("disk"), 16 * MIB, 272 * MIB, dir.path().join("fat"));
+    let tools = tools(Group::Image);
+    let run = |program, args: &[&str]| {
+        tools.command(program).args(args).bind_rw(dir.path(), "/work").run()
+    };
+    run(Program::FsckFat, &["-n", "/work/fat"])?;
+    let listing = run(Program::Mdir, &["-b", "-/", "-a", "-i", "/work/fat", "::/"])?.text();
+    let short = bundle.manifest().digest().short();
+    for path in [
+        "EFI/BOOT/BOOTX64.EFI",
+        "loader/loader.conf",
+        "loader/entries/heirloom-1.conf",
+        "ldlinux.sys",
+        "syslinux.cfg",
+        &format!("heirloom/{short}/linux"),
+        &format!("heirloom/{short}/initrd"),
+    ] {
+        check(
+            listing.lines().any(|line| line == format!("::/{path}")),
+            format!("{path}:\n{listing}"),
+        )?;
+    }
+    let read = |path: &str| {
+        let from = format!("::/{path}");
+        run(Program::Mcopy, &["-n", "-i", "/work/fat", &from, "/work/read"]).unwrap();
+        let bytes = fs::read(dir.path().join("read")).unwrap();
+        fs::remove_file(dir.path().join("read")).unwrap();
+        bytes
+    };
+    check(read(&format!("heirloom/{short}/linux")) == fs::read(bundle.kernel())?, "the kernel")?;
+    check(read(&format!("heirloom/{short}/initrd")) == fs::read(bundle.initramfs())?, "initrd")?;
+    for (path, key) in [("loader/entries/heirloom-1.conf", "options "), ("syslinux.cfg", "APPEND ")]
+    {
+        let text = String::from_utf8(read(path))?;
+        let line = text.lines().find_map(|line| line.strip_prefix(key)).unwrap_or_default();
+        let boot = Boot::parse(line)?;
+        check(boot.generation == bundle.manifest().digest(), line)?;
+        let uuid = Identity::new("mailserver").data_filesystem().to_string();
+        check(boot.data.to_string() == uuid && line.starts_with("console=ttyS0"), line)?;
+    }
+    Ok(())
+}
+
+fn data_partition() -> Outcome {
+    let dir = tempfile::tempdir()?;
+    let bundle = make(dir.path());
+    let image = dir.path().join("disk");
+    cut(&image, 272 * MIB, fs::metadata(&image)?.len() - MIB, dir.path().join("ext4"));
+    let tools = tools(Group::Image);
+    let run = |program, args: &[&str]| {
+        tools.command(program).args(args).bind_rw(dir.path(), "/work").run()
+    };
+    run(Program::E2fsck, &["-f", "-n", "/work/ext4"])?;
+    let head = run(Program::Dumpe2fs, &["-h", "/work/ext4"])?.text();
+    for (key, value) in [
+        ("Filesystem UUID:", Identity::new("mailserver").data_filesystem().to_string()),
+        ("Block size:", "4096".into()),
+        // 511 blocks of 64 descriptors of 128 MiB.
+        ("Reserved GDT blocks:", "511".into()),
+        ("Filesystem state:", "clean".into()),
+        ("Total journal size:", "64M".into()),
+        ("Mount count:", "0".into()),
+    ] {
+        let line = head.lines().find_map(|line| line.strip_prefix(key)).map(str::trim);
+        check(line == Some(value.as_str()), format!("{key} {line:?}\n{head}"))?;
+    }
+    run(Program::Debugfs, &["-R", "rdump /imgs /work", "/work/ext4"])?;
+    let layout = Layout::open(dir.path().join("imgs"))?;
+    let index = layout.index()?;
+    let manifest = layout.manifest(index.manifests[0].digest)?;
+    check(manifest == *bundle.manifest(), "another manifest")?;
+    check(layout.config(&manifest)? == *bundle.config(), "another config")?;
+    layout.verify(&manifest)?;
+    check(index.manifests[0].annotations.len() == 1, "the build's annotation")?;
+
+    let stat = |path: &str| run(Program::Debugfs, &["-R", &format!("stat {path}"), "/work/ext4"]);
+    for (path, mode) in
+        [("/", "0755"), ("/state", "0755"), ("/imgs", "0755"), ("/imgs/index.json", "0644")]
+    {
+        let text = stat(path)?.text();
+        check(text.contains(&format!("Mode:  {mode}")), format!("{path}: {text}"))?;
+        check(text.contains("User:     0   Group:     0"), format!("{path}: {text}"))?;
+        // EPOCH, in every time.
+        check(text.matches("0x6ab13b80").count() == 4, format!("{path}: {text}"))?;
+    }
+    Ok(())
+}
+
+fn sparse() -> Outcome {
+    let dir = tempfile::tempdir()?;
+    let bundle = make(dir.path());
+    let disk = fs::metadata(dir.path().join("disk"))?;
+    let taken = disk.blocks() * 512;
+    check(taken < bundle.size(4096) + 16 * MIB, taken)?;
+    check(disk.len() > 600 * MIB && disk.len() < 800 * MIB, disk.len())?;
+    // What was beside it is gone.
+    let left = fs::read_dir(dir.path())?.filter_map(Result::ok);
+    let left = left.filter(|entry| entry.file_name().to_string_lossy().starts_with('.')).count();
+    check(left == 0, left)
+}
+
+fn too_large() -> Outcome {
+    let dir = tempfile::tempdir()?;
+    let tools = tools(Group::Image);
+    let small = bundle(dir.path(), &tools);
+    let kernel = dir.path().join("large");
+    fs::File::create(&kernel)?.set_len(140 * MIB)?;
+    let (digest, size) = digest::Digest::of_reader(fs::File::open(&kernel)?)?;
+    let descriptor =
+        generation::Descriptor::new(generation::manifest::MEDIA_TYPE_KERNEL, digest, size);
+    let layers = &small.manifest().layers;
+    let blob =
+        |index: usize, name: &str| image::Blob::new(layers[index].clone(), dir.path().join(name));
+    let large = Bundle::new(
+        small.config().clone(),
+        image::Blob::new(descriptor, &kernel),
+        blob(1, "initrd"),
+        vec![blob(2, "tree.layer"), blob(3, "config.layer")],
+    )?;
+    let result = disk::build(&tools, &large, EPOCH, &dir.path().join("disk"));
+    let Err(error) = result else { return Err("it was made".into()) };
+    check(error.to_string().contains("boot partition"), &error)?;
+    check(error.hint().is_some(), "no hint")
+}

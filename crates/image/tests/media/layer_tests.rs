@@ -1,0 +1,149 @@
+//! Layers hold what their archives hold, and the kernel can check them.
+
+use std::fs;
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+
+use generation::LayerFormat;
+use image::verity::{self, Sealed};
+use image::{Error, layer};
+use libtest_mimic::Trial;
+use sandbox::{Group, Program};
+
+use crate::fixture::{EPOCH, cut, tools, tree};
+use crate::{Outcome, check};
+
+pub(crate) fn all() -> Vec<Trial> {
+    vec![
+        Trial::test("a_squashfs_holds_what_its_archive_holds", squashfs),
+        Trial::test("an_erofs_holds_what_its_archive_holds", erofs),
+        Trial::test("hash_trees_are_those_of_veritysetup", veritysetup),
+        Trial::test("a_clock_behind_the_epoch_is_an_error", clock),
+    ]
+}
+
+fn make(dir: &Path, format: LayerFormat) -> Sealed {
+    tree(&dir.join("tree.tar"));
+    let tools = tools(layer::group(format));
+    layer::build(&tools, format, &dir.join("tree.tar"), EPOCH, &dir.join("layer")).unwrap()
+}
+
+/// Mode, owner and name of what a listing has, one line a path.
+const LINES: [&str; 9] = [
+    "drwxr-xr-x 0/0 2026-09-21T14:13:20 ",
+    "-rwsr-xr-x 0/0 2026-09-21T14:13:00 usr/bin/passwd",
+    "-rwxr-xr-x 0/0 2026-09-21T14:13:00 usr/bin/ping",
+    "-rwxr-xr-x 0/0 2026-09-21T14:13:00 usr/share/link",
+    "lrwxrwxrwx 0/0 2026-09-21T14:13:20 usr/share/sym -> ../bin/ping",
+    "-rw-r----- 0/0 2026-09-21T14:13:00 usr/share/\u{151}t an\u{fa}",
+    "drwxrwsr-x 8/65534 2026-09-21T14:13:10 var",
+    "-rw------- 0/0 2026-09-21T14:13:20 var/late",
+    "drwxr-xr-x 0/0 2026-09-21T14:13:10 usr",
+];
+
+fn squashfs() -> Outcome {
+    let dir = tempfile::tempdir()?;
+    let sealed = make(dir.path(), LayerFormat::Squashfs);
+    let tools = tools(Group::Image);
+    let unsquashfs = || tools.command(Program::Unsquashfs).bind_ro(dir.path(), "/work/in");
+    let listing = unsquashfs().args(["-lln", "-full-time", "/work/in/layer"]).run();
+    let listing = match listing {
+        Ok(output) => output.text(),
+        // 4.5.1 has no -full-time.
+        Err(_) => unsquashfs().args(["-lln", "/work/in/layer"]).run()?.text(),
+    };
+    check(listing.lines().count() == 14, &listing)?;
+    for line in LINES {
+        let (mode, rest) = line.split_once(' ').unwrap_or_default();
+        let (owner, rest) = rest.split_once(' ').unwrap_or_default();
+        let (time, name) = rest.split_once(' ').unwrap_or_default();
+        let minute = time.replace('T', " ");
+        let root =
+            if name.is_empty() { "squashfs-root".into() } else { format!("squashfs-root/{name}") };
+        let there = listing.lines().any(|found| {
+            found.starts_with(&format!("{mode} {owner} "))
+                && found.contains(&minute[..16])
+                && found.ends_with(&format!(" {root}"))
+        });
+        check(there, format!("{line}\nis not in\n{listing}"))?;
+    }
+    // Unpacked by root in its namespace: extended attributes and link counts come out.
+    let unpacked = tools
+        .command(Program::Unsquashfs)
+        .args(["-no-progress", "-d", "/work/out/tree", "-user-xattrs", "/work/out/layer"])
+        .args(["usr/bin/ping", "usr/share/link"])
+        .bind_rw(dir.path(), "/work/out");
+    unpacked.run()?;
+    let ping = dir.path().join("tree/usr/bin/ping");
+    let mut value = [0; 64];
+    let length = rustix::fs::getxattr(&ping, "user.note", &mut value)?;
+    check(&value[..length] == b"kept", "user.note")?;
+    let links = fs::metadata(&ping)?.nlink();
+    check(links == 2, links)?;
+    // The capability is in the table of attributes, whoever unpacks.
+    let stat = unsquashfs().args(["-stat", "/work/in/layer"]).run()?.text();
+    check(stat.contains("Number of xattr ids 1"), stat)?;
+    check(sealed.verity.data_blocks > 200, sealed.verity.data_blocks)
+}
+
+fn erofs() -> Outcome {
+    let dir = tempfile::tempdir()?;
+    make(dir.path(), LayerFormat::Erofs);
+    let tools = tools(Group::Erofs);
+    let run = |program, args: &[&str]| {
+        let command = tools.command(program).args(args).arg("/work/layer");
+        command.bind_rw(dir.path(), "/work").run()
+    };
+    // Owners need ids that an ordinary user has not, dump.erofs shows those; modes it shows
+    // without the set-id bits.
+    run(Program::FsckErofs, &["--extract=/work/tree", "--no-preserve-owner", "--preserve-perms"])?;
+    let mode = |path: &str| fs::metadata(dir.path().join("tree").join(path)).map(|it| it.mode());
+    check(mode("usr/bin/passwd")? == 0o104_755, mode("usr/bin/passwd")?)?;
+    check(mode("var")? == 0o042_775, mode("var")?)?;
+    let dump =
+        |path: &str| run(Program::DumpErofs, &[&format!("--path={path}")]).map(|it| it.text());
+    for (path, expected) in [
+        ("/usr/bin/passwd", vec!["Uid: 0 ", "2026-09-21 14:13:00"]),
+        ("/usr/bin/ping", vec!["Links: 2", "Xattr size: "]),
+        ("/usr/share/link", vec!["Links: 2"]),
+        ("/var", vec!["Uid: 8 ", "Gid: 65534"]),
+        ("/", vec!["2026-09-21 14:13:10"]),
+    ] {
+        let text = dump(path)?;
+        for part in expected {
+            check(text.contains(part), format!("{path}: `{part}` is not in\n{text}"))?;
+        }
+    }
+    Ok(())
+}
+
+fn veritysetup() -> Outcome {
+    let dir = tempfile::tempdir()?;
+    let sealed = make(dir.path(), LayerFormat::Squashfs);
+    let offset = sealed.verity.hash_offset();
+    cut(&dir.path().join("layer"), 0, offset, dir.path().join("other"));
+    let [blocks, salt] = [sealed.verity.data_blocks.to_string(), sealed.verity.salt.hex()];
+    let output = tools(Group::Check)
+        .command(Program::Veritysetup)
+        .args(["format", "--no-superblock", "--hash=sha256"])
+        .args(["--data-block-size=4096", "--hash-block-size=4096"])
+        .args([format!("--data-blocks={blocks}"), format!("--hash-offset={offset}")])
+        .args([format!("--salt={salt}").as_str(), "/work/other", "/work/other"])
+        .bind_rw(dir.path(), "/work")
+        .run()?;
+    check(output.text().contains(&sealed.verity.root.hex()), output.text())?;
+    let [ours, theirs] = ["layer", "other"].map(|name| fs::read(dir.path().join(name)).unwrap());
+    check(ours == theirs, "the blobs differ")?;
+    check(digest::Digest::of(ours) == sealed.digest, "the digest is not the blob's")
+}
+
+fn clock() -> Outcome {
+    let dir = tempfile::tempdir()?;
+    tree(&dir.path().join("tree.tar"));
+    let tools = tools(Group::Image);
+    let (tar, out) = (dir.path().join("tree.tar"), dir.path().join("layer"));
+    let later = u64::from(u32::MAX);
+    let result = layer::build(&tools, LayerFormat::Squashfs, &tar, later, &out);
+    check(matches!(result, Err(Error::Clock { .. })), format!("{result:?}"))?;
+    check(verity::seal(&out).is_err(), "a layer was made")
+}
