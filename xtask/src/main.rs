@@ -1,2 +1,36 @@
-//! The command line.
-fn main() {}
+//! `cargo xtask`: Heirloom's command line. It parses, calls one stage or command, and prints.
+
+mod cli;
+mod commands;
+mod report;
+mod surroundings;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use progress::Verbosity;
+
+fn main() -> ExitCode {
+    // To enter namespaces the sandbox starts this executable once more: that is decided here.
+    sandbox::serve(&[sandbox::JobEntry::of::<rootfs::packages::Packages>()]);
+
+    let cli = cli::Cli::parse();
+    let verbosity = match (cli.global.quiet, cli.global.verbose) {
+        (true, _) => Verbosity::Quiet,
+        (_, true) => Verbosity::Verbose,
+        _ => Verbosity::Normal,
+    };
+    let color = match cli.global.color {
+        cli::Color::Auto => progress::Color::Auto,
+        cli::Color::Always => progress::Color::Always,
+        cli::Color::Never => progress::Color::Never,
+    };
+    progress::configure(verbosity, color);
+    match commands::run(&cli) {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("{}", report::render(&error));
+            ExitCode::FAILURE
+        }
+    }
+}

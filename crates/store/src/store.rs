@@ -47,6 +47,11 @@ impl Store {
         self.options.offline
     }
 
+    /// The mirrors of an archive that the user's configuration and the host's apt name, best first.
+    pub fn mirrors(&self, archive: &str) -> &[String] {
+        self.options.mirrors.of(archive)
+    }
+
     /// Where the file of this hash lies when it is present.
     pub fn path(&self, digest: Digest) -> PathBuf {
         blob_path(&self.folder, digest)

@@ -1,0 +1,149 @@
+//! The config layer: what the definition lays over the packages.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::BufWriter;
+use std::path::PathBuf;
+
+use definition::{Epoch, Kind, Server};
+use image::bundle::Blob;
+use rootfs::config::{self, Base, Config, Overlay, Permission, Source};
+use rootfs::ids::Completed;
+use rootfs::paths::Paths;
+use sandbox::Tools;
+use stage::{Done, Inputs};
+
+use crate::packages::{Tree, describe, described, digest_of, groups, text_of, users};
+use crate::programs::Program;
+use crate::{Error, Session};
+
+/// Goes up when the same definition is laid differently.
+const VERSION: u32 = 1;
+
+/// Where the server's health check lies on the server.
+const HEALTH: &str = "/usr/lib/heirloom/health";
+
+/// The archive of the layer, as `--format tar` has it in it.
+pub(crate) const ARCHIVE: &str = "config.tar";
+
+/// The file system of a server's layers.
+pub(crate) fn format(server: &Server) -> generation::LayerFormat {
+    match server.layers {
+        definition::LayerFormat::Squashfs => generation::LayerFormat::Squashfs,
+        definition::LayerFormat::Erofs => generation::LayerFormat::Erofs,
+    }
+}
+
+/// Makes the config layer and its archive, [`ARCHIVE`].
+pub(crate) fn layer(
+    session: &Session,
+    tools: &Tools<'_>,
+    server: &Server,
+    tree: &Tree,
+    ids: &Completed,
+    health: &Program,
+    epoch: Epoch,
+) -> Result<(Blob, Done), Error> {
+    let format = format(server);
+    let group = image::layer::group(format);
+    let mut config = of(server, epoch);
+    config.overlay.push(Overlay {
+        path: HEALTH.to_owned(),
+        source: Source::File { file: health.path.clone(), executable: true },
+    });
+    if session.plant_clock {
+        config.overlay.push(planted());
+    }
+    let inputs = Inputs::new("config", VERSION)
+        .digest("tree", tree.done.key)
+        .text("ids", text_of(&ids.all))
+        .text("renumbering", text_of(&ids.renumbering))
+        .text("files", text_of(&contents(&config)?))
+        .text("users", text_of(&config.users))
+        .text("groups", text_of(&config.groups))
+        .text("permissions", format!("{:?}", config.permissions))
+        .text("mount points", config.mounts.join("\n"))
+        .text("hostname", config.hostname.clone().unwrap_or_default())
+        .number("epoch", epoch.seconds())
+        .number("layer version", u64::from(image::layer::VERSION))
+        .text("format", format.name())
+        .digest("tools", tools.key(group)?);
+    let done = session.cache.run(server.name.as_str(), &inputs, |out| {
+        let paths = Paths::read(&tree.paths())?;
+        let base = Base { paths: &paths, accounts: &tree.facts.accounts, ids };
+        let archive = out.join(ARCHIVE);
+        let file = File::create(&archive).map_err(Error::io("create", &archive))?;
+        config::write(&config, &base, &tree.tar(), BufWriter::new(file))?
+            .into_inner()
+            .map_err(|error| Error::io("write", &archive)(error.into_error()))?;
+        let blob = out.join("layer");
+        let root = tools.root(group)?;
+        let sealed = image::layer::build(&root, format, &archive, epoch.seconds(), &blob)?;
+        describe(out, "layer", &Blob::layer(format, &sealed, &blob).descriptor)
+    })?;
+    Ok((described(&done, "layer")?, done))
+}
+
+/// The definition, as `rootfs` has it.
+fn of(server: &Server, epoch: Epoch) -> Config {
+    let overlay = server.overlay.iter().map(|entry| Overlay {
+        path: entry.path.to_string(),
+        source: match &entry.kind {
+            Kind::Directory => Source::Directory,
+            Kind::Symlink { target } => Source::Symlink(target.clone()),
+            Kind::File { executable, .. } => {
+                Source::File { file: entry.source.clone(), executable: *executable }
+            }
+        },
+    });
+    let permissions = server.permissions.iter().map(|permission| Permission {
+        path: permission.path.to_string(),
+        owner: permission.owner.as_ref().map(ToString::to_string),
+        group: permission.group.as_ref().map(ToString::to_string),
+        mode: permission.mode.map(definition::Mode::bits),
+    });
+    Config {
+        overlay: overlay.collect(),
+        permissions: permissions.collect(),
+        users: users(server),
+        groups: groups(server),
+        mounts: server.state.iter().map(|state| state.path.to_string()).collect(),
+        hostname: Some(server.hostname.to_string()),
+        // No epoch is later than 2106.
+        epoch: i64::try_from(epoch.seconds()).unwrap_or(i64::MAX),
+    }
+}
+
+/// What each path is made from: kind, and the digest of a file's content. Where the file lies on
+/// this machine is no input.
+fn contents(config: &Config) -> Result<BTreeMap<String, String>, Error> {
+    let mut contents = BTreeMap::new();
+    for overlay in &config.overlay {
+        let text = match &overlay.source {
+            Source::Directory => "directory".to_owned(),
+            Source::Symlink(target) => format!("symlink {target}"),
+            Source::File { file, executable } => {
+                format!("file {} {}", if *executable { "x" } else { "-" }, digest_of(file)?)
+            }
+            Source::Bytes { bytes, executable } => {
+                let digest = digest::Digest::of(bytes);
+                format!("file {} {digest}", if *executable { "x" } else { "-" })
+            }
+        };
+        contents.insert(overlay.path.clone(), text);
+    }
+    Ok(contents)
+}
+
+/// A file that holds the time of day: what `verify` must catch.
+fn planted() -> Overlay {
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    let text = format!("{}\n", now.map_or(0, |now| now.as_nanos()));
+    let source = Source::Bytes { bytes: text.into_bytes(), executable: false };
+    Overlay { path: "/etc/planted-clock".to_owned(), source }
+}
+
+/// The config archive of a finished layer.
+pub(crate) fn archive(done: &Done) -> PathBuf {
+    done.dir.join(ARCHIVE)
+}

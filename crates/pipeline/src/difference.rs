@@ -1,0 +1,151 @@
+//! What differs between two files that should be equal: as names and fields, not as two hashes.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{BufReader, Read};
+use std::path::Path;
+
+use digest::Digest;
+use rootfs::tarball::{self, Header, Kind};
+
+use crate::Error;
+
+/// Lines after which a report says only how many more there are.
+const SHOWN: usize = 20;
+
+/// The differences between `one` and `other`; none when they have the same bytes.
+///
+/// Archives are compared path by path, other files by their first differing byte.
+///
+/// # Errors
+/// When a file cannot be read.
+pub(crate) fn differences(one: &Path, other: &Path) -> Result<Vec<String>, Error> {
+    let Some(offset) = first_difference(one, other)? else { return Ok(Vec::new()) };
+    let (Ok(left), Ok(right)) = (entries(one), entries(other)) else {
+        return Ok(vec![format!("byte {offset} is the first that differs")]);
+    };
+    let mut lines = compare(&left, &right);
+    for path in changed_contents(&left, &right) {
+        lines.push(content(one, other, path)?);
+    }
+    if lines.is_empty() {
+        // The same paths with the same fields, and yet other bytes: the form of the archive.
+        lines.push(format!("byte {offset} of the archive is the first that differs"));
+    }
+    lines.sort();
+    if lines.len() > SHOWN {
+        let more = lines.len() - SHOWN;
+        lines.truncate(SHOWN);
+        lines.push(format!("and {more} more"));
+    }
+    Ok(lines)
+}
+
+fn first_difference(one: &Path, other: &Path) -> Result<Option<u64>, Error> {
+    let open = |path: &Path| File::open(path).map_err(Error::io("open", path));
+    let (mut left, mut right) = (open(one)?, open(other)?);
+    let (mut a, mut b) = (vec![0; 1 << 20], vec![0; 1 << 20]);
+    let mut offset = 0;
+    loop {
+        let count = fill(&mut left, &mut a).map_err(Error::io("read", one))?;
+        let others = fill(&mut right, &mut b).map_err(Error::io("read", other))?;
+        let (a, b) = (&a[..count], &b[..others]);
+        if a != b {
+            let same = a.iter().zip(b).take_while(|(a, b)| a == b).count();
+            return Ok(Some(offset + same as u64));
+        }
+        if count == 0 {
+            return Ok(None);
+        }
+        offset += count as u64;
+    }
+}
+
+fn fill(file: &mut File, buffer: &mut [u8]) -> std::io::Result<usize> {
+    let mut filled = 0;
+    while filled < buffer.len() {
+        match file.read(&mut buffer[filled..])? {
+            0 => break,
+            count => filled += count,
+        }
+    }
+    Ok(filled)
+}
+
+type Entries = BTreeMap<String, (Header, Digest)>;
+
+/// The paths of an archive with the digests of their contents.
+fn entries(tar: &Path) -> Result<Entries, Error> {
+    let mut entries = Entries::new();
+    let file = File::open(tar).map_err(Error::io("open", tar))?;
+    tarball::read(BufReader::new(file), |header, content| -> Result<(), std::io::Error> {
+        let (digest, _) = Digest::of_reader(content)?;
+        entries.insert(header.shown(), (header, digest));
+        Ok(())
+    })
+    .map_err(Error::io("read", tar))?;
+    Ok(entries)
+}
+
+fn compare(left: &Entries, right: &Entries) -> Vec<String> {
+    let mut lines = Vec::new();
+    for (path, (one, _)) in left {
+        let Some((other, _)) = right.get(path) else {
+            lines.push(format!("{path}: only in the first"));
+            continue;
+        };
+        let mut field = |name: &str, one: String, other: String| {
+            if one != other {
+                lines.push(format!("{path}: {name} is {one} and {other}"));
+            }
+        };
+        field("mode", format!("{:04o}", one.mode), format!("{:04o}", other.mode));
+        field("owner", one.uid.to_string(), other.uid.to_string());
+        field("group", one.gid.to_string(), other.gid.to_string());
+        field("mtime", one.mtime.to_string(), other.mtime.to_string());
+        field("extended attributes", format!("{:?}", one.xattrs), format!("{:?}", other.xattrs));
+        field("kind", kind(&one.kind), kind(&other.kind));
+    }
+    let new = right.keys().filter(|path| !left.contains_key(*path));
+    lines.extend(new.map(|path| format!("{path}: only in the second")));
+    lines
+}
+
+/// A kind as text; the length of a file is part of its content.
+fn kind(kind: &Kind) -> String {
+    match kind {
+        Kind::File(_) => "file".to_owned(),
+        other => format!("{other:?}"),
+    }
+}
+
+fn changed_contents<'a>(left: &'a Entries, right: &'a Entries) -> Vec<&'a str> {
+    let changed = left
+        .iter()
+        .filter(|(path, (_, digest))| right.get(*path).is_some_and(|(_, other)| other != digest));
+    changed.map(|(path, _)| path.as_str()).collect()
+}
+
+/// Where the contents of one path part.
+fn content(one: &Path, other: &Path, path: &str) -> Result<String, Error> {
+    let read = |tar: &Path| -> Result<Vec<u8>, Error> {
+        let found = tarball::find(tar, path.trim_start_matches('/').as_bytes());
+        let found = found.map_err(Error::io("read", tar))?;
+        Ok(found.map(|(_, bytes)| bytes).unwrap_or_default())
+    };
+    let (left, right) = (read(one)?, read(other)?);
+    let text = |bytes: &[u8]| std::str::from_utf8(bytes).map(str::to_owned).ok();
+    if let (Some(left), Some(right)) = (text(&left), text(&right)) {
+        let mut pairs = left.lines().zip(right.lines()).enumerate();
+        if let Some((line, (one, other))) = pairs.find(|(_, (one, other))| one != other) {
+            let line = line + 1;
+            return Ok(format!("{path}: line {line} is `{}` and `{}`", brief(one), brief(other)));
+        }
+    }
+    let same = left.iter().zip(&right).take_while(|(a, b)| a == b).count();
+    Ok(format!("{path}: content differs from byte {same} on"))
+}
+
+fn brief(line: &str) -> String {
+    line.chars().take(60).collect()
+}

@@ -1,0 +1,124 @@
+//! What keeps a server from being built.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// An error of a stage, or of what lies between two.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The definition.
+    #[error(transparent)]
+    Definition(#[from] definition::Error),
+    /// The store, or fetching.
+    #[error(transparent)]
+    Store(#[from] store::Error),
+    /// Indexes, resolver, lock.
+    #[error(transparent)]
+    Archive(#[from] archive::Error),
+    /// Namespaces, tools.
+    #[error(transparent)]
+    Sandbox(#[from] sandbox::Error),
+    /// The package tree or the config layer.
+    #[error(transparent)]
+    Rootfs(#[from] rootfs::Error),
+    /// A guest program.
+    #[error(transparent)]
+    Compile(#[from] compile::Error),
+    /// Layers and media.
+    #[error(transparent)]
+    Image(#[from] image::Error),
+    /// The generation's documents.
+    #[error(transparent)]
+    Generation(#[from] generation::Error),
+    /// A stage, or its cache.
+    #[error(transparent)]
+    Stage(#[from] stage::Error),
+    /// A file could not be used.
+    #[error("could not {what} `{}`", path.display())]
+    Io {
+        /// What was tried.
+        what: &'static str,
+        /// Where.
+        path: PathBuf,
+        /// Why not.
+        source: io::Error,
+    },
+    /// A document of ours that does not read as it was written.
+    #[error("`{}` is damaged", path.display())]
+    Damaged {
+        /// Where.
+        path: PathBuf,
+        /// How.
+        source: serde_json::Error,
+    },
+    /// `server.digest` is not what `image` writes.
+    #[error("`{}` is no record of a generation", path.display())]
+    Record {
+        /// Where.
+        path: PathBuf,
+        /// How.
+        source: toml::de::Error,
+    },
+    /// The distribution has no archive here yet.
+    #[error("`{server}` is an Arch server, and Arch's archive is not supported yet")]
+    Distribution {
+        /// Which server.
+        server: String,
+    },
+    /// There is no lock, and none may be written.
+    #[error("`{server}` has no server.lock")]
+    Unlocked {
+        /// Which server.
+        server: String,
+    },
+    /// The lock answers another request, and may not be changed.
+    #[error("server.lock of `{server}` does not answer what server.toml asks for")]
+    Stale {
+        /// Which server.
+        server: String,
+    },
+    /// The lock lacks ids, and may not be changed.
+    #[error("server.lock of `{server}` lacks the ids of {}", names.join(", "))]
+    Ids {
+        /// Which server.
+        server: String,
+        /// Users and groups without a recorded id.
+        names: Vec<String>,
+    },
+    /// The packages bring no kernel.
+    #[error("no package of `{server}` brings a kernel")]
+    NoKernel {
+        /// Which server.
+        server: String,
+    },
+    /// One of the builds of `verify` failed, and said why.
+    #[error("could not build `{server}` to verify it")]
+    Build {
+        /// Which server.
+        server: String,
+    },
+}
+
+impl Error {
+    pub(crate) fn io(what: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
+        let path = path.to_owned();
+        move |source| Self::Io { what, path, source }
+    }
+
+    /// What to do now, where that is known here; causes have their own hints.
+    pub fn hint(&self) -> Option<String> {
+        let hint = match self {
+            Self::Unlocked { server } | Self::Stale { server } => {
+                format!("`cargo xtask lock {server}` writes it")
+            }
+            Self::Ids { server, .. } => {
+                format!("`cargo xtask image {server}` without --locked records them")
+            }
+            Self::NoKernel { .. } => "name one under [kernel] in server.toml".to_owned(),
+            Self::Record { .. } => "remove it; `cargo xtask image` writes it anew".to_owned(),
+            Self::Damaged { .. } => "remove target/heirloom; it can all be made again".to_owned(),
+            _ => return None,
+        };
+        Some(hint)
+    }
+}

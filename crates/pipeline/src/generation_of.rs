@@ -1,0 +1,81 @@
+//! A server's generation: lock, packages, config, manifest.
+
+use archive::lock::Lock;
+use definition::{Epoch, Server};
+use generation::{Config, State};
+use image::Bundle;
+
+use crate::built::{Artefact, Built, Sizes};
+use crate::{Error, Session, config, locking, packages, programs};
+
+/// Builds the generation of `server`. What did not change is not made again.
+///
+/// # Errors
+/// Those of the stages; what they had finished is kept.
+pub fn generation(session: &Session, server: &Server) -> Result<Built, Error> {
+    let mut lock = locking::current(&session.store, server, session.locked)?;
+    let epoch = session.epoch(server, lock.date)?;
+    let tools = session.tools()?;
+    let init = programs::init(session, &tools, server)?;
+    let health = programs::health(session, &tools, server)?;
+    let tree = packages::tree(session, server, &lock)?;
+    let ids = packages::complete_ids(session, server, &mut lock, &tree)?;
+    let (package_layer, held_layer) = packages::layer(session, &tools, server, &lock, &tree, &ids)?;
+    let (kernel, initramfs, held_boot) = packages::boot(session, server, &tree, &init)?;
+    let (config_layer, held_config) =
+        config::layer(session, &tools, server, &tree, &ids, &health, epoch)?;
+
+    let sizes = Sizes {
+        definition: server.definition_bytes,
+        packages: package_layer.descriptor.size,
+        config: config_layer.descriptor.size,
+        boot: kernel.descriptor.size + initramfs.descriptor.size,
+    };
+    let (tree_archive, config_archive) = (tree.tar(), config::archive(&held_config));
+    let artefacts = vec![
+        Artefact::new("lock", server.lock_path()),
+        Artefact::new("init", init.path),
+        Artefact::new("health check", health.path),
+        Artefact::new("package tree", &tree_archive),
+        Artefact::new("package layer", &package_layer.path),
+        Artefact::new("kernel", &kernel.path),
+        Artefact::new("initramfs", &initramfs.path),
+        Artefact::new("config files", &config_archive),
+        Artefact::new("config layer", &config_layer.path),
+    ];
+    let document = document(server, &lock, epoch)?;
+    let bundle = Bundle::new(document, kernel, initramfs, vec![package_layer, config_layer])?;
+    Ok(Built {
+        generation: bundle.manifest().digest(),
+        bundle,
+        epoch: epoch.seconds(),
+        sizes,
+        artefacts,
+        tree: tree_archive,
+        renumbering: ids.renumbering,
+        config: config_archive,
+        _held: vec![tree.done, held_layer, held_boot, held_config],
+    })
+}
+
+/// The generation's config blob.
+fn document(server: &Server, lock: &Lock, epoch: Epoch) -> Result<Config, Error> {
+    let cmdline: Vec<_> = server.cmdline.iter().map(ToString::to_string).collect();
+    let state = server
+        .state
+        .iter()
+        .map(|state| State { path: state.path.to_string(), at: state.at.to_string() });
+    Ok(Config {
+        server: server.name.to_string(),
+        hostname: server.hostname.to_string(),
+        board: server.board.name.to_string(),
+        distribution: lock.distribution.clone(),
+        architecture: lock.architecture.clone(),
+        cmdline: cmdline.join(" "),
+        // What `sha256sum server.lock` says.
+        lock: packages::digest_of(&server.lock_path())?,
+        epoch: epoch.seconds(),
+        health_within: server.health.duration().as_secs(),
+        state: state.collect(),
+    })
+}

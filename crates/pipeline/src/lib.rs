@@ -1,0 +1,36 @@
+//! The stages in their order: from a definition to a generation and a medium.
+//!
+//! ```text
+//! locking   server.toml → server.lock
+//! packages  lock → package tree → package layer, kernel, initramfs
+//! config    rootfs/, users, permissions, health check → config layer
+//! generation  the four and their config → manifest
+//! medium    a generation → disk image, ISO, qcow2, tar, container
+//! ```
+//!
+//! Nothing is decided here that another crate could decide: this one maps the types of one stage
+//! to those of the next, and names what each stage reads.
+
+mod built;
+mod config;
+mod difference;
+mod error;
+mod generation_of;
+pub mod locking;
+mod medium;
+mod packages;
+mod programs;
+mod record;
+mod report;
+mod request;
+mod session;
+mod verify;
+
+pub use built::{Artefact, Built, Sizes};
+pub use error::Error;
+pub use generation_of::generation;
+pub use medium::{Format, Medium, medium};
+pub use record::Record;
+pub use report::Report;
+pub use session::{Options, Session};
+pub use verify::{Difference, SURROUNDINGS, Verified, copy_workspace, verify};

@@ -1,0 +1,117 @@
+//! The lock of a server: read, made, moved, compared.
+
+use archive::debian::{self, Archive};
+use archive::lock::Lock;
+use archive::{Diff, Outdated};
+use definition::Server;
+use jiff::civil::Date;
+use store::Store;
+
+use crate::{Error, request};
+
+/// A lock that was written.
+#[derive(Debug)]
+pub struct Relocked {
+    /// The new lock.
+    pub lock: Lock,
+    /// What it changed.
+    pub diff: Diff,
+}
+
+/// The lock to build `server` from: the one that is there, or a new one as Cargo would write it.
+///
+/// # Errors
+/// [`Error::Unlocked`] and [`Error::Stale`] when the lock would have to change and `locked`
+/// forbids it; else what keeps it from being read or resolved.
+pub fn current(store: &Store, server: &Server, locked: bool) -> Result<Lock, Error> {
+    let path = server.lock_path();
+    let request = request::of(server)?;
+    let name = server.name.to_string();
+    if !path.exists() {
+        if locked {
+            return Err(Error::Unlocked { server: name });
+        }
+        return Ok(relock(store, server, &[])?.lock);
+    }
+    let lock = Lock::read(&path)?;
+    if lock.request == request.digest() {
+        return Ok(lock);
+    }
+    if locked {
+        return Err(Error::Stale { server: name });
+    }
+    // The definition asks for something else: what it does not touch stays where it was, unless
+    // the day itself moved.
+    let moved = lock.date != request.date;
+    let relocked =
+        if moved { relock(store, server, &[])? } else { keep_others(store, server, &lock)? };
+    progress::done("Locked", format!("{name}: server.toml asks for something else now"));
+    for line in relocked.diff.to_string().lines() {
+        progress::done("", line);
+    }
+    Ok(relocked.lock)
+}
+
+/// Resolves `server` anew, or only `update` and what it needs, and writes the lock.
+///
+/// # Errors
+/// What keeps the request from being resolved; the lock is as it was then.
+pub fn relock(store: &Store, server: &Server, update: &[String]) -> Result<Relocked, Error> {
+    let path = server.lock_path();
+    let previous = if path.exists() { Some(Lock::read(&path)?) } else { None };
+    let request = request::of(server)?;
+    let spinner = progress::spinner("Resolving", server.name.to_string());
+    let lock = match (&previous, update) {
+        (Some(previous), [_, ..]) => debian::update(store, &request, previous, update)?,
+        (None, [_, ..]) => return Err(Error::Unlocked { server: server.name.to_string() }),
+        (previous, []) => debian::resolve(store, &request, previous.as_ref())?,
+    };
+    drop(spinner);
+    written(server, previous.as_ref(), lock)
+}
+
+/// Locks `server` anew after a pin of `package` came or went: all else stays where it was.
+///
+/// # Errors
+/// As [`relock`].
+pub fn repin(store: &Store, server: &Server, package: &str) -> Result<Relocked, Error> {
+    let path = server.lock_path();
+    if !path.exists() {
+        return relock(store, server, &[]);
+    }
+    let previous = Lock::read(&path)?;
+    let request = request::of(server)?;
+    let moving: Vec<_> = previous.package(package).map(|it| it.name.clone()).into_iter().collect();
+    let lock = debian::update(store, &request, &previous, &moving)?;
+    written(server, Some(&previous), lock)
+}
+
+fn keep_others(store: &Store, server: &Server, previous: &Lock) -> Result<Relocked, Error> {
+    let request = request::of(server)?;
+    let lock = debian::update(store, &request, previous, &[])?;
+    written(server, Some(previous), lock)
+}
+
+fn written(server: &Server, previous: Option<&Lock>, lock: Lock) -> Result<Relocked, Error> {
+    lock.write(&server.lock_path(), server.name.as_str())?;
+    let diff = Diff::between(previous, &lock);
+    Ok(Relocked { lock, diff })
+}
+
+/// What a lock of `date` would have in other versions. Nothing is written.
+///
+/// # Errors
+/// What keeps the lock from being read or the request from being resolved.
+pub fn outdated(store: &Store, server: &Server, date: Date) -> Result<Vec<Outdated>, Error> {
+    let path = server.lock_path();
+    if !path.exists() {
+        return Err(Error::Unlocked { server: server.name.to_string() });
+    }
+    let lock = Lock::read(&path)?;
+    let mut request = request::of(server)?;
+    request.date = date.max(request.date);
+    // What is pinned is out of date by intent and shown as such.
+    request.pins.clear();
+    let newer = Archive::debian(store)?.resolve(&request, Some(&lock))?;
+    Ok(archive::outdated(&lock, &newer))
+}

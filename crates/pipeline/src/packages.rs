@@ -1,0 +1,258 @@
+//! From a lock to the package tree, and from the tree to its layer, kernel and initramfs.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{BufReader, BufWriter};
+use std::path::{Path, PathBuf};
+
+use archive::lock::Lock;
+use definition::{Epoch, Server};
+use digest::Digest;
+use generation::Descriptor;
+use image::bundle::Blob;
+use rootfs::accounts::{Group, User};
+use rootfs::ids::{self, Completed, Ids, Renumbering};
+use rootfs::{Facts, packages};
+use sandbox::{Tools, in_namespace};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use stage::{Done, Inputs};
+
+use crate::programs::Program;
+use crate::{Error, Session};
+
+/// A configured package tree.
+pub(crate) struct Tree {
+    pub(crate) done: Done,
+    pub(crate) facts: Facts,
+}
+
+impl Tree {
+    pub(crate) fn tar(&self) -> PathBuf {
+        self.done.dir.join(packages::TREE)
+    }
+
+    pub(crate) fn paths(&self) -> PathBuf {
+        self.done.dir.join(packages::PATHS)
+    }
+}
+
+/// Unpacks and configures the locked packages. The numeric ids are those that the packages' scripts
+/// chose: the tree does not depend on the lock's ids.
+pub(crate) fn tree(session: &Session, server: &Server, lock: &Lock) -> Result<Tree, Error> {
+    let debconf: BTreeMap<String, String> = server
+        .debconf
+        .iter()
+        .map(|(question, answer)| (question.to_string(), answer.clone()))
+        .collect();
+    // The package tree always has the day of the lock.
+    let epoch = Epoch::of_day(lock.date).seconds();
+    let inputs = Inputs::new("packages", packages::VERSION)
+        .digest("lock", lock.packages_digest())
+        .text("debconf", text_of(&debconf))
+        .number("epoch", epoch);
+    let done = session.cache.run(server.name.as_str(), &inputs, |out| {
+        session.store.fetch(&lock.items())?;
+        let spinner = progress::spinner("Configuring", format!("{} packages", lock.packages.len()));
+        let job = packages::Packages {
+            files: lock.packages.iter().map(|it| session.store.path(it.sha256)).collect(),
+            architecture: lock.architecture.clone(),
+            debconf,
+            epoch,
+            threads: std::thread::available_parallelism().map_or(2, usize::from),
+            out: out.to_owned(),
+        };
+        let produced = in_namespace(&job)?;
+        drop(spinner);
+        for (phase, seconds) in produced.timings {
+            progress::detail("", format!("{seconds:6.2} s {phase}"));
+        }
+        Ok::<_, Error>(())
+    })?;
+    let facts = Facts::read(&done.dir.join(packages::FACTS))?;
+    Ok(Tree { done, facts })
+}
+
+/// The ids of the finished system: those of the lock, completed by those met for the first time.
+///
+/// New ids are written to the lock, as Cargo completes its own.
+pub(crate) fn complete_ids(
+    session: &Session,
+    server: &Server,
+    lock: &mut Lock,
+    tree: &Tree,
+) -> Result<Completed, Error> {
+    let recorded = Ids { users: lock.users.clone(), groups: lock.groups.clone() };
+    let (users, groups) = (users(server), groups(server));
+    let completed = ids::complete(&recorded, &tree.facts.accounts, &users, &groups)?;
+    if completed.ids == recorded {
+        return Ok(completed);
+    }
+    if session.locked {
+        let names = completed.new.users.keys().chain(completed.new.groups.keys());
+        let mut names: Vec<_> = names.cloned().collect();
+        names.dedup();
+        return Err(Error::Ids { server: server.name.to_string(), names });
+    }
+    lock.users = completed.ids.users.clone();
+    lock.groups = completed.ids.groups.clone();
+    lock.write(&server.lock_path(), server.name.as_str())?;
+    Ok(completed)
+}
+
+/// The users that the definition declares, as `rootfs` has them.
+pub(crate) fn users(server: &Server) -> Vec<User> {
+    let user = |user: &definition::User| User {
+        name: user.name.to_string(),
+        system: true,
+        group: user.group.as_ref().map(ToString::to_string),
+        groups: user.groups.iter().map(ToString::to_string).collect(),
+        comment: user.comment.clone(),
+        home: user.home.to_string(),
+        shell: user.shell.to_string(),
+        password: None,
+    };
+    server.users.iter().map(user).collect()
+}
+
+/// The groups that the definition declares, as `rootfs` has them.
+pub(crate) fn groups(server: &Server) -> Vec<Group> {
+    let group = |group: &definition::Group| Group { name: group.name.to_string(), system: true };
+    server.groups.iter().map(group).collect()
+}
+
+/// The package layer: the tree with the lock's ids.
+pub(crate) fn layer(
+    session: &Session,
+    tools: &Tools<'_>,
+    server: &Server,
+    lock: &Lock,
+    tree: &Tree,
+    ids: &Completed,
+) -> Result<(Blob, Done), Error> {
+    let format = crate::config::format(server);
+    let group = image::layer::group(format);
+    let epoch = Epoch::of_day(lock.date).seconds();
+    let inputs = Inputs::new("layer", image::layer::VERSION)
+        .text("format", format.name())
+        .digest("tree", tree.done.key)
+        .text("renumbering", text_of(&ids.renumbering))
+        .digest("tools", tools.key(group)?)
+        .number("epoch", epoch);
+    let done = session.cache.run(server.name.as_str(), &inputs, |out| {
+        let root = tools.root(group)?;
+        let _spinner = progress::spinner("Packing", "package layer");
+        let tar = numbered(&tree.tar(), &ids.renumbering, out)?;
+        let blob = out.join("layer");
+        let sealed = image::layer::build(&root, format, tar.path(), epoch, &blob)?;
+        tar.discard()?;
+        describe(out, "layer", &Blob::layer(format, &sealed, &blob).descriptor)
+    })?;
+    Ok((described(&done, "layer")?, done))
+}
+
+/// A tree's archive with the lock's ids.
+pub(crate) enum Numbered {
+    /// The tree has them already.
+    Same(PathBuf),
+    /// A copy, of use for one stage only.
+    Copy(PathBuf),
+}
+
+impl Numbered {
+    pub(crate) fn path(&self) -> &Path {
+        match self {
+            Self::Same(path) | Self::Copy(path) => path,
+        }
+    }
+
+    /// Removes the copy, if it is one.
+    pub(crate) fn discard(self) -> Result<(), Error> {
+        match self {
+            Self::Same(_) => Ok(()),
+            Self::Copy(path) => std::fs::remove_file(&path).map_err(Error::io("remove", &path)),
+        }
+    }
+}
+
+/// Gives the archive `tar` the lock's ids, in `out` if that takes a copy.
+pub(crate) fn numbered(
+    tar: &Path,
+    renumbering: &Renumbering,
+    out: &Path,
+) -> Result<Numbered, Error> {
+    if renumbering.is_identity() {
+        return Ok(Numbered::Same(tar.to_owned()));
+    }
+    let copy = out.join("numbered.tar");
+    let from = File::open(tar).map_err(Error::io("open", tar))?;
+    let to = File::create(&copy).map_err(Error::io("create", &copy))?;
+    rootfs::tarball::renumber(BufReader::new(from), BufWriter::new(to), renumbering)?
+        .into_inner()
+        .map_err(|error| Error::io("write", &copy)(error.into_error()))?;
+    Ok(Numbered::Copy(copy))
+}
+
+/// The kernel and the initramfs.
+pub(crate) fn boot(
+    session: &Session,
+    server: &Server,
+    tree: &Tree,
+    init: &Program,
+) -> Result<(Blob, Blob, Done), Error> {
+    let kernel = tree.facts.kernel.clone();
+    let kernel = kernel.ok_or_else(|| Error::NoKernel { server: server.name.to_string() })?;
+    let names = |modules: &[definition::Module]| -> Vec<String> {
+        modules.iter().map(definition::Module::canonical).collect()
+    };
+    let required = names(&server.board.initramfs.required);
+    let optional = names(&server.board.initramfs.optional);
+    let inputs = Inputs::new("initramfs", image::initramfs::VERSION)
+        .digest("tree", tree.done.key)
+        .digest("init", init.digest)
+        .text("required modules", required.join(" "))
+        .text("optional modules", optional.join(" "));
+    let done = session.cache.run(server.name.as_str(), &inputs, |out| {
+        let archive = image::Tree::open(&tree.tar())?;
+        let linux = image::initramfs::kernel(&archive, &kernel.vmlinuz, &out.join("linux"))?;
+        describe(out, "linux", &linux)?;
+        let wanted = image::modules::Wanted { required, optional };
+        let initrd = image::initramfs::build(
+            &archive,
+            &kernel.version,
+            &wanted,
+            &init.path,
+            &out.join("initrd"),
+        )?;
+        describe(out, "initrd", &initrd)
+    })?;
+    Ok((described(&done, "linux")?, described(&done, "initrd")?, done))
+}
+
+/// Keeps a blob's descriptor beside it, so that a later run need not hash it again.
+pub(crate) fn describe(out: &Path, name: &str, descriptor: &Descriptor) -> Result<(), Error> {
+    let path = out.join(format!("{name}.json"));
+    std::fs::write(&path, text_of(descriptor)).map_err(Error::io("write", &path))
+}
+
+/// A blob that [`describe`] described.
+pub(crate) fn described(done: &Done, name: &str) -> Result<Blob, Error> {
+    let descriptor = read_json(&done.dir.join(format!("{name}.json")))?;
+    Ok(Blob::new(descriptor, done.dir.join(name)))
+}
+
+pub(crate) fn read_json<T: DeserializeOwned>(path: &Path) -> Result<T, Error> {
+    let text = std::fs::read(path).map_err(Error::io("read", path))?;
+    serde_json::from_slice(&text).map_err(|source| Error::Damaged { path: path.to_owned(), source })
+}
+
+/// Maps, lists and strings as JSON, which is one text for one value: maps are sorted.
+pub(crate) fn text_of(value: &impl Serialize) -> String {
+    serde_json::to_string(value).unwrap_or_default()
+}
+
+/// The digest of a file.
+pub(crate) fn digest_of(path: &Path) -> Result<Digest, Error> {
+    let file = File::open(path).map_err(Error::io("open", path))?;
+    Ok(Digest::of_reader(file).map_err(Error::io("read", path))?.0)
+}

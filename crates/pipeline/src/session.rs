@@ -1,0 +1,89 @@
+//! What every command works with: the workspace, the store, the tools, the results.
+
+use std::path::{Path, PathBuf};
+
+use definition::{Epoch, Server, Workspace};
+use jiff::civil::Date;
+use sandbox::Tools;
+use stage::Cache;
+use store::Store;
+
+use crate::Error;
+
+/// How a session is opened.
+#[derive(Clone, Debug, Default)]
+pub struct Options {
+    /// Leave the network alone.
+    pub offline: bool,
+    /// Leave locks as they are.
+    pub locked: bool,
+    /// Vaults to take files from before any mirror.
+    pub vaults: Vec<PathBuf>,
+    /// Let the config layer see the clock: what a test of `verify` plants.
+    pub plant_clock: bool,
+}
+
+/// One command's view of a workspace and of the machine.
+pub struct Session {
+    /// The definitions.
+    pub workspace: Workspace,
+    /// Files by hash.
+    pub store: Store,
+    /// Results of stages.
+    pub cache: Cache,
+    /// Whether locks may be changed.
+    pub locked: bool,
+    pub(crate) plant_clock: bool,
+}
+
+impl Session {
+    /// Opens the workspace that `dir` lies in.
+    ///
+    /// # Errors
+    /// When the workspace, the configuration of mirrors or the cache cannot be read.
+    pub fn open(dir: &Path, options: &Options) -> Result<Self, Error> {
+        let workspace = Workspace::load(dir)?;
+        let mut sources = store::Options::from_environment()?.offline(options.offline);
+        for vault in &options.vaults {
+            sources = sources.vault(vault);
+        }
+        let cache = Cache::new(workspace.target().join("heirloom"));
+        Ok(Self {
+            workspace,
+            store: Store::open(sources)?,
+            cache,
+            locked: options.locked,
+            plant_clock: options.plant_clock,
+        })
+    }
+
+    /// The same with the results of stages under `cache`: for a copy of a workspace that shares
+    /// them with the original.
+    #[must_use]
+    pub fn with_cache(mut self, cache: impl Into<PathBuf>) -> Self {
+        self.cache = Cache::new(cache);
+        self
+    }
+
+    /// The pinned tools; nothing is fetched yet.
+    ///
+    /// # Errors
+    /// When tools.toml or tools.lock cannot be read, or do not belong together.
+    pub fn tools(&self) -> Result<Tools<'_>, Error> {
+        Ok(Tools::open(self.workspace.root(), &self.store)?)
+    }
+
+    /// `SOURCE_DATE_EPOCH` of a server whose lock is of the day `locked`.
+    ///
+    /// # Errors
+    /// When the variable is no number, or history cannot be read.
+    pub fn epoch(&self, server: &Server, locked: Date) -> Result<Epoch, Error> {
+        let variable = std::env::var(definition::EPOCH_VARIABLE).ok();
+        Ok(self.workspace.epoch(server, variable.as_deref(), locked)?)
+    }
+
+    /// Where finished images are put.
+    pub fn images(&self) -> PathBuf {
+        self.cache.root().join("images")
+    }
+}

@@ -1,0 +1,194 @@
+//! Builds a server twice in different surroundings and compares everything.
+//!
+//! Each build is a process of its own with a cache of its own; what they share is the store and
+//! the tool root, whose files are known by hash. The second one has another workspace path, home,
+//! umask, locale, time zone and environment, one processor, and its package tree on a disk instead
+//! of in memory, which gives directories another order.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use definition::Server;
+use serde::Serialize;
+
+use crate::difference::differences;
+use crate::{Error, Record, Report, Session, locking};
+
+/// Asks the second build for its other umask, processors and scratch: see `xtask`.
+pub const SURROUNDINGS: &str = "--strange-surroundings";
+
+/// What came of it.
+#[derive(Debug, Serialize)]
+pub struct Verified {
+    /// The generation of the first build and its epoch.
+    pub built: Record,
+    /// What server.digest has.
+    pub recorded: Option<Record>,
+    /// What was compared, from the lock to the image.
+    pub compared: Vec<String>,
+    /// What differs between the two builds.
+    pub differences: Vec<Difference>,
+}
+
+/// An artefact that differs.
+#[derive(Debug, Serialize)]
+pub struct Difference {
+    /// `config files`, `image`.
+    pub artefact: String,
+    /// Paths and fields.
+    pub lines: Vec<String>,
+}
+
+impl Verified {
+    /// Whether both builds are equal, and equal to the record if there is one.
+    pub fn holds(&self) -> bool {
+        self.differences.is_empty() && self.recorded.is_none_or(|record| record == self.built)
+    }
+}
+
+/// Verifies `server`; `program` is what to run as `program image SERVER --json`, with `arguments`
+/// behind it.
+///
+/// # Errors
+/// [`Error::Build`] when one of the builds fails. Builds that differ are no error.
+pub fn verify(
+    session: &Session,
+    server: &Server,
+    program: &Path,
+    arguments: &[&str],
+) -> Result<Verified, Error> {
+    let recorded = Record::read(&server.digest_path())?;
+    let epoch = match recorded {
+        Some(record) => record.epoch,
+        None => {
+            let lock = locking::current(&session.store, server, session.locked)?;
+            session.epoch(server, lock.date)?.seconds()
+        }
+    };
+    let here = session.cache.root().join("verify").join(server.name.as_str());
+    remove(&here)?;
+    let elsewhere = here.join("another place, with another name").join("workspace");
+    copy_workspace(session.workspace.root(), &elsewhere)?;
+
+    let build = Build { session, server, program, arguments, epoch };
+    progress::done("Building", format!("{} as usual", server.name));
+    let first = build.run(session.workspace.root(), &here.join("target"), &[], &[])?;
+    progress::done("Building", format!("{} in other surroundings", server.name));
+    let home = here.join("home").to_string_lossy().into_owned();
+    let environment = [
+        ("HOME", home.as_str()),
+        ("LANG", "tr_TR.UTF-8"),
+        ("LC_ALL", "tr_TR.UTF-8"),
+        ("TZ", "Pacific/Kiritimati"),
+        ("USER", "somebody"),
+        ("ZSTD_CLEVEL", "19"),
+        ("MKE2FS_CONFIG", "/nonexistent"),
+        ("MTOOLSRC", "/nonexistent"),
+    ];
+    let second = build.run(&elsewhere, &elsewhere.join("target"), &[SURROUNDINGS], &environment)?;
+
+    let mut verified = Verified {
+        built: Record { generation: first.generation, epoch: first.epoch },
+        recorded,
+        compared: Vec::new(),
+        differences: Vec::new(),
+    };
+    for (one, other) in first.artefacts.iter().zip(&second.artefacts) {
+        let lines = differences(&one.path, &other.path)?;
+        verified.compared.push(one.name.clone());
+        if !lines.is_empty() {
+            verified.differences.push(Difference { artefact: one.name.clone(), lines });
+        }
+    }
+    if verified.holds() {
+        // Two builds take half a gigabyte each; those that differ are left to be looked at.
+        remove(&here)?;
+    }
+    Ok(verified)
+}
+
+struct Build<'a> {
+    session: &'a Session,
+    server: &'a Server,
+    program: &'a Path,
+    arguments: &'a [&'a str],
+    epoch: u64,
+}
+
+impl Build<'_> {
+    fn run(
+        &self,
+        workspace: &Path,
+        target: &Path,
+        more: &[&str],
+        environment: &[(&str, &str)],
+    ) -> Result<Report, Error> {
+        let mut command = Command::new(self.program);
+        command
+            .args(["image", self.server.name.as_str(), "--json", "--quiet"])
+            .args(self.arguments)
+            .args(more)
+            .args(self.session.store.is_offline().then_some("--offline"))
+            .current_dir(workspace)
+            // Where cargo and the store are does not depend on HOME.
+            .env("CARGO_HOME", cargo_home()?)
+            .env("HEIRLOOM_CACHE", self.session.store.cache_dir())
+            .envs(environment.iter().copied())
+            .env("CARGO_TARGET_DIR", target)
+            .env(definition::EPOCH_VARIABLE, self.epoch.to_string())
+            .stdin(Stdio::null())
+            .stderr(Stdio::inherit());
+        let output = command.output().map_err(Error::io("start", self.program))?;
+        if !output.status.success() {
+            return Err(Error::Build { server: self.server.name.to_string() });
+        }
+        serde_json::from_slice(&output.stdout)
+            .map_err(|source| Error::Damaged { path: self.program.to_owned(), source })
+    }
+}
+
+fn cargo_home() -> Result<PathBuf, Error> {
+    if let Some(home) = std::env::var_os("CARGO_HOME") {
+        return Ok(home.into());
+    }
+    let home = std::env::home_dir().ok_or_else(|| {
+        Error::io("find", Path::new("the home directory"))(io::ErrorKind::NotFound.into())
+    })?;
+    Ok(home.join(".cargo"))
+}
+
+fn remove(folder: &Path) -> Result<(), Error> {
+    match fs::remove_dir_all(folder) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+            Err(Error::io("remove", folder)(error))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Copies what a workspace consists of: not what was built, nor its history. Links stay links.
+///
+/// # Errors
+/// When something cannot be read or written.
+pub fn copy_workspace(from: &Path, to: &Path) -> Result<(), Error> {
+    fs::create_dir_all(to).map_err(Error::io("create", to))?;
+    for entry in fs::read_dir(from).map_err(Error::io("read", from))? {
+        let entry = entry.map_err(Error::io("read", from))?;
+        let (source, target) = (entry.path(), to.join(entry.file_name()));
+        if ["target", ".git"].iter().any(|name| entry.file_name() == *name) {
+            continue;
+        }
+        let kind = entry.file_type().map_err(Error::io("read", &source))?;
+        if kind.is_dir() {
+            copy_workspace(&source, &target)?;
+        } else if kind.is_symlink() {
+            let link = fs::read_link(&source).map_err(Error::io("read", &source))?;
+            std::os::unix::fs::symlink(link, &target).map_err(Error::io("create", &target))?;
+        } else {
+            fs::copy(&source, &target).map_err(Error::io("copy", &source))?;
+        }
+    }
+    Ok(())
+}

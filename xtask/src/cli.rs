@@ -1,0 +1,258 @@
+//! The command line: what can be asked for. Each `--help` ends with an example.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use jiff::civil::Date;
+
+/// Servers as a Cargo workspace: a definition in git becomes the same image on any machine.
+#[derive(Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask", version, max_term_width = 100)]
+#[command(after_help = "Example: cargo xtask image mailserver")]
+pub(crate) struct Cli {
+    #[command(flatten)]
+    pub(crate) global: Global,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// Flags that mean what they mean in cargo.
+#[derive(Args, Clone)]
+pub(crate) struct Global {
+    /// Use no network: everything must be in the store or in a vault.
+    #[arg(long, global = true, help_heading = "Global options")]
+    pub(crate) offline: bool,
+    /// Refuse to change a lock; it must be there and be complete.
+    #[arg(long, global = true, help_heading = "Global options")]
+    pub(crate) locked: bool,
+    /// A vault to take files from before any mirror (`cargo xtask vault` makes one).
+    #[arg(long, global = true, value_name = "DIR", help_heading = "Global options")]
+    pub(crate) vault: Vec<PathBuf>,
+    /// Say nothing but results and errors.
+    #[arg(long, short, global = true, conflicts_with = "verbose", help_heading = "Global options")]
+    pub(crate) quiet: bool,
+    /// Also say which stages ran, and which were reused.
+    #[arg(long, short, global = true, help_heading = "Global options")]
+    pub(crate) verbose: bool,
+    /// Colour the messages.
+    #[arg(
+        long,
+        global = true,
+        value_name = "WHEN",
+        default_value = "auto",
+        help_heading = "Global options"
+    )]
+    pub(crate) color: Color,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+pub(crate) enum Color {
+    Auto,
+    Always,
+    Never,
+}
+
+#[derive(Subcommand)]
+pub(crate) enum Command {
+    /// Make a server's bootable image.
+    #[command(after_help = "Example: cargo xtask image mailserver --format qcow2")]
+    Image(Image),
+    /// Start a server's image in QEMU, its serial console in this terminal.
+    #[command(after_help = "Example: cargo xtask boot mailserver --forward 4190")]
+    Boot(Boot),
+    /// Build a server anew and compare with the digest recorded in server.digest.
+    #[command(after_help = "Example: cargo xtask verify mailserver")]
+    Verify(Verify),
+    /// Resolve a server's packages and write its lock.
+    #[command(
+        after_help = "Examples:\n  cargo xtask lock mailserver\n  cargo xtask lock mailserver --date 2026-11-22\n  cargo xtask lock mailserver --update postfix\n  cargo xtask lock --tools"
+    )]
+    Lock(Lock),
+    /// Hold one package at a version, whatever the date.
+    #[command(
+        after_help = "Example: cargo xtask pin mailserver postfix 3.7.11-0+deb12u1 --reason \"milters break in deb12u2\""
+    )]
+    Pin(Pin),
+    /// Let a pinned package follow the date again.
+    #[command(after_help = "Example: cargo xtask unpin mailserver postfix")]
+    Unpin(Unpin),
+    /// Show which locked packages have newer versions in the archive.
+    #[command(after_help = "Example: cargo xtask outdated mailserver")]
+    Outdated(Outdated),
+    /// Copy exactly the files that a server's lock names into a folder.
+    #[command(
+        after_help = "Example: cargo xtask vault mailserver /mnt/backup/vault\n         cargo xtask image mailserver --offline --vault /mnt/backup/vault"
+    )]
+    Vault(Vault),
+    /// Write a new server that builds and boots as it is.
+    #[command(after_help = "Example: cargo xtask new homeserver && cargo xtask image homeserver")]
+    New(New),
+    /// Show the servers of this workspace.
+    #[command(after_help = "Example: cargo xtask list --json")]
+    List(Json),
+    /// Check whether this machine can build images.
+    #[command(after_help = "Example: cargo xtask doctor")]
+    Doctor(Json),
+    /// Time builds of a server against other tools for the same packages.
+    #[command(after_help = "Example: cargo xtask bench mailserver")]
+    Bench(Bench),
+}
+
+#[derive(Args)]
+pub(crate) struct Json {
+    /// Print the result as JSON.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Args)]
+pub(crate) struct Image {
+    /// The server, by the name of its crate.
+    pub(crate) server: String,
+    /// What to make.
+    #[arg(long, default_value = "raw")]
+    pub(crate) format: Format,
+    /// Print the result as JSON.
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Show each stage with its seconds, and whether it was reused.
+    #[arg(long)]
+    pub(crate) timings: bool,
+    /// Show which changed input made each stage run.
+    #[arg(long)]
+    pub(crate) explain: bool,
+    /// Build in surroundings that no image may depend on (used by `verify`).
+    #[arg(long, hide = true)]
+    pub(crate) strange_surroundings: bool,
+    /// Let the config layer see the clock (used by tests of `verify`).
+    #[arg(long, hide = true)]
+    pub(crate) plant_clock: bool,
+}
+
+/// What an image is written as.
+#[derive(Clone, Copy, ValueEnum, PartialEq, Eq, Debug)]
+pub(crate) enum Format {
+    /// A disk image, sparse.
+    Raw,
+    /// A disk image for QEMU and many clouds.
+    Qcow2,
+    /// A hybrid ISO that boots live, with its state in memory.
+    Iso,
+    /// The server's root as a tar archive.
+    Tar,
+    /// The server's root as a container image for podman or docker.
+    Oci,
+}
+
+#[derive(Args)]
+pub(crate) struct Boot {
+    /// The server, by the name of its crate.
+    pub(crate) server: String,
+    /// Start it with UEFI firmware instead of a BIOS.
+    #[arg(long)]
+    pub(crate) uefi: bool,
+    /// Forward a further port of the server to a free one of this machine.
+    #[arg(long, value_name = "PORT", value_parser = clap::value_parser!(u16).range(1..))]
+    pub(crate) forward: Vec<u16>,
+    /// Memory in MiB.
+    #[arg(long, default_value_t = 1024)]
+    pub(crate) memory: u32,
+}
+
+#[derive(Args)]
+pub(crate) struct Verify {
+    /// The server, by the name of its crate.
+    pub(crate) server: String,
+    /// Let the config layer see the clock, which has to be found (used by tests).
+    #[arg(long, hide = true)]
+    pub(crate) plant_clock: bool,
+    /// Print the result as JSON.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Args)]
+pub(crate) struct Lock {
+    /// The server, by the name of its crate.
+    #[arg(required_unless_present = "tools")]
+    pub(crate) server: Option<String>,
+    /// Lock the tool root instead (tools.toml to tools.lock).
+    #[arg(long, conflicts_with = "server")]
+    pub(crate) tools: bool,
+    /// Move the server to this day of the archive; server.toml is changed too.
+    #[arg(long, value_name = "YYYY-MM-DD", conflicts_with = "tools")]
+    pub(crate) date: Option<Date>,
+    /// Move only this package, and what it needs.
+    #[arg(long, value_name = "PACKAGE", conflicts_with = "tools")]
+    pub(crate) update: Vec<String>,
+}
+
+#[derive(Args)]
+pub(crate) struct Pin {
+    /// The server, by the name of its crate.
+    pub(crate) server: String,
+    /// The package.
+    pub(crate) package: String,
+    /// The version to hold it at.
+    pub(crate) version: String,
+    /// Why; it is kept in server.toml.
+    #[arg(long)]
+    pub(crate) reason: String,
+}
+
+#[derive(Args)]
+pub(crate) struct Unpin {
+    /// The server, by the name of its crate.
+    pub(crate) server: String,
+    /// The package.
+    pub(crate) package: String,
+}
+
+#[derive(Args)]
+pub(crate) struct Outdated {
+    /// The server, by the name of its crate.
+    pub(crate) server: String,
+    /// Print the result as JSON.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Args)]
+pub(crate) struct Vault {
+    /// The server, by the name of its crate.
+    pub(crate) server: String,
+    /// The folder; what it has already is kept.
+    pub(crate) dir: PathBuf,
+}
+
+#[derive(Args)]
+pub(crate) struct New {
+    /// The server's name: its crate, its folder, its host name.
+    pub(crate) name: String,
+}
+
+#[derive(Args)]
+pub(crate) struct Bench {
+    /// The server, by the name of its crate.
+    #[arg(default_value = "mailserver")]
+    pub(crate) server: String,
+    /// Also run mmdebstrap and mkosi on the same packages, where they are installed.
+    #[arg(long)]
+    pub(crate) peers: bool,
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent_and_every_command_has_an_example() {
+        Cli::command().debug_assert();
+        for command in Cli::command().get_subcommands() {
+            let example = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+            assert!(example.contains("cargo xtask"), "{} has no example", command.get_name());
+        }
+    }
+}

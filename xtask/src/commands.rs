@@ -1,0 +1,76 @@
+//! A module for each command.
+
+mod bench;
+mod boot;
+mod doctor;
+mod image;
+mod list;
+mod lock;
+mod new;
+mod outdated;
+mod pin;
+mod vault;
+mod verify;
+
+use std::path::Path;
+use std::process::ExitCode;
+
+use pipeline::{Options, Session};
+
+use crate::cli::{Cli, Command, Global};
+
+/// Does what was asked. The exit code is not zero when the answer is no.
+pub(crate) fn run(cli: &Cli) -> anyhow::Result<ExitCode> {
+    let global = &cli.global;
+    match &cli.command {
+        Command::Image(arguments) => image::run(global, arguments),
+        Command::Boot(arguments) => boot::run(global, arguments),
+        Command::Verify(arguments) => verify::run(global, arguments),
+        Command::Lock(arguments) => lock::run(global, arguments),
+        Command::Pin(arguments) => pin::pin(global, arguments),
+        Command::Unpin(arguments) => pin::unpin(global, arguments),
+        Command::Outdated(arguments) => outdated::run(global, arguments),
+        Command::Vault(arguments) => vault::run(global, arguments),
+        Command::New(arguments) => new::run(global, arguments),
+        Command::List(arguments) => list::run(global, arguments),
+        Command::Doctor(arguments) => doctor::run(global, arguments),
+        Command::Bench(arguments) => bench::run(global, arguments),
+    }
+}
+
+fn options(global: &Global) -> Options {
+    Options {
+        offline: global.offline,
+        locked: global.locked,
+        vaults: global.vault.clone(),
+        plant_clock: false,
+    }
+}
+
+/// The session of the workspace that the command was started in.
+fn session(global: &Global) -> anyhow::Result<Session> {
+    open(&options(global))
+}
+
+fn open(options: &Options) -> anyhow::Result<Session> {
+    let session = Session::open(Path::new("."), options)?;
+    let scratch = session.cache.root().join("scratch");
+    std::fs::create_dir_all(&scratch)?;
+    sandbox::set_scratch_parent(scratch);
+    Ok(session)
+}
+
+/// A size for people: `170 MB`.
+fn megabytes(bytes: u64) -> String {
+    match bytes {
+        0..10_000 => format!("{bytes} bytes"),
+        10_000..10_000_000 => format!("{:.1} kB", bytes as f64 / 1e3),
+        _ => format!("{:.1} MB", bytes as f64 / 1e6),
+    }
+}
+
+/// Prints `value` to standard output as JSON.
+fn print_json(value: &impl serde::Serialize) -> anyhow::Result<()> {
+    println!("{}", serde_json::to_string_pretty(value)?);
+    Ok(())
+}

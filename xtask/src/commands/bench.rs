@@ -1,0 +1,148 @@
+//! `cargo xtask bench`: how long builds take, beside other tools on the same packages.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode, Stdio};
+use std::time::Instant;
+
+use anyhow::{Context, ensure};
+use definition::{Constraint, Kind, Server};
+use pipeline::{Report, Session};
+use xshell::{Shell, cmd};
+
+use super::session;
+use crate::cli::{Bench, Global};
+
+pub(crate) fn run(global: &Global, arguments: &Bench) -> anyhow::Result<ExitCode> {
+    let session = session(global)?;
+    let server = session.workspace.server(&arguments.server)?;
+    // Fetches what is missing and compiles the guest programs: the rest is measured without.
+    let warm = Runner::new(&session, session.workspace.root(), session.workspace.target());
+    warm.image(&server)?;
+
+    let folder = session.cache.root().join("bench");
+    if folder.exists() {
+        fs::remove_dir_all(&folder)?;
+    }
+    let copy = folder.join("workspace");
+    pipeline::copy_workspace(session.workspace.root(), &copy)?;
+    let runner = Runner::new(&session, &copy, &folder.join("target"));
+    let nothing = runner.image(&server)?;
+    let compiled = stage_seconds(&nothing.report, |name| name == "program");
+    line("from nothing: tree, layers, disk", nothing.seconds - compiled);
+    line("  of which package tree", stage_seconds(&nothing.report, |name| name == "packages"));
+    line("  guest programs, besides", compiled);
+
+    let changed = copy.join(first_file(&session, &server)?);
+    let mut text = fs::read(&changed)?;
+    text.extend_from_slice(b"\n");
+    fs::write(&changed, text)?;
+    let one = runner.image(&server)?;
+    let disk = stage_seconds(&one.report, |name| name == "disk");
+    line("one file under rootfs/ changed: generation", one.seconds - disk);
+    line("one file under rootfs/ changed: disk image", one.seconds);
+    line("nothing changed", runner.image(&server)?.seconds);
+    if arguments.peers {
+        peers(&session, &server, &folder)?;
+    }
+    fs::remove_dir_all(&folder)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn line(what: &str, seconds: f64) {
+    println!("{seconds:8.2} s  {what}");
+}
+
+/// A file of the server's own rootfs/, relative to the workspace.
+fn first_file(session: &Session, server: &Server) -> anyhow::Result<PathBuf> {
+    let own = server
+        .overlay
+        .iter()
+        .find(|entry| entry.part == server.name && matches!(entry.kind, Kind::File { .. }));
+    let own = own.with_context(|| format!("`{}` lays no file of its own", server.name))?;
+    Ok(own.source.strip_prefix(session.workspace.root())?.to_owned())
+}
+
+fn stage_seconds(report: &Report, wanted: impl Fn(&str) -> bool) -> f64 {
+    let stages = report.stages.iter().filter(|stage| wanted(&stage.stage));
+    stages.map(|stage| stage.seconds).sum()
+}
+
+/// Builds in a workspace, with a cache of its own.
+struct Runner<'a> {
+    session: &'a Session,
+    workspace: PathBuf,
+    target: PathBuf,
+}
+
+struct Run {
+    report: Report,
+    seconds: f64,
+}
+
+impl<'a> Runner<'a> {
+    fn new(session: &'a Session, workspace: &Path, target: &Path) -> Self {
+        Self { session, workspace: workspace.to_owned(), target: target.to_owned() }
+    }
+
+    fn image(&self, server: &Server) -> anyhow::Result<Run> {
+        let start = Instant::now();
+        let output = Command::new(std::env::current_exe()?)
+            .args(["image", server.name.as_str(), "--json", "--quiet"])
+            .current_dir(&self.workspace)
+            .env("CARGO_TARGET_DIR", &self.target)
+            .env("HEIRLOOM_CACHE", self.session.store.cache_dir())
+            .stderr(Stdio::inherit())
+            .output()?;
+        let seconds = start.elapsed().as_secs_f64();
+        ensure!(output.status.success(), "could not build `{}` to time it", server.name);
+        Ok(Run { report: serde_json::from_slice(&output.stdout)?, seconds })
+    }
+}
+
+/// The same packages by tools that are installed on this machine. They fetch what they install,
+/// which is part of their time.
+fn peers(session: &Session, server: &Server, folder: &Path) -> anyhow::Result<()> {
+    let shell = Shell::new()?;
+    let definition::Distribution::Debian(debian) = &server.archive.distribution else {
+        println!("no peers: not a Debian server");
+        return Ok(());
+    };
+    if cmd!(shell, "mmdebstrap --version").quiet().ignore_stdout().ignore_stderr().run().is_err() {
+        println!("           mmdebstrap is not installed");
+        return Ok(());
+    }
+    let mirror = session.store.mirrors("debian").first();
+    let mirror =
+        mirror.context("no mirror of `debian` is configured or in the host's apt sources")?;
+    let sources: String =
+        debian.suites().iter().map(|suite| format!("deb {mirror} {suite} main\n")).collect();
+    let list = folder.join("sources.list");
+    fs::write(&list, sources)?;
+    let packages: Vec<_> = server
+        .install
+        .iter()
+        .map(|package| match &package.constraint {
+            Constraint::Any => package.name.to_string(),
+            Constraint::Suite(suite) => format!("{}/{suite}", package.name),
+            Constraint::Version(version) => format!("{}={version}", package.name),
+        })
+        .collect();
+    let packages = packages.join(",");
+    let suite = debian.suite.as_str();
+    for (what, file) in
+        [("mmdebstrap to tar", "peer.tar"), ("mmdebstrap to squashfs", "peer.squashfs")]
+    {
+        let out = folder.join(file);
+        let start = Instant::now();
+        cmd!(
+            shell,
+            "mmdebstrap --quiet --variant=essential --include={packages} {suite} {out} {list}"
+        )
+        .quiet()
+        .ignore_stderr()
+        .run()?;
+        line(what, start.elapsed().as_secs_f64());
+    }
+    Ok(())
+}

@@ -1,0 +1,114 @@
+//! `cargo xtask image`: makes a server's image.
+
+use std::process::ExitCode;
+use std::time::Instant;
+
+use pipeline::{Record, Report};
+use stage::Timing;
+
+use super::{megabytes, open, options, print_json};
+use crate::cli::{Format, Global, Image};
+use crate::surroundings;
+
+pub(crate) fn run(global: &Global, arguments: &Image) -> anyhow::Result<ExitCode> {
+    let start = Instant::now();
+    if arguments.strange_surroundings {
+        surroundings::make_strange()?;
+    }
+    let mut options = options(global);
+    options.plant_clock = arguments.plant_clock;
+    let session = open(&options)?;
+    let server = session.workspace.server(&arguments.server)?;
+    let recorded = Record::read(&server.digest_path())?;
+    let built = pipeline::generation(&session, &server)?;
+    let medium = pipeline::medium(&session, &server, &built, format(arguments.format))?;
+    let record = Record { generation: built.generation, epoch: built.epoch };
+    if recorded != Some(record) && !global.locked {
+        record.write(&server.digest_path(), server.name.as_str())?;
+    }
+    let seconds = start.elapsed().as_secs_f64();
+    let report = Report::new(&session, &built, &medium, recorded, seconds);
+    if arguments.json {
+        print_json(&report)?;
+    } else {
+        print(&report);
+    }
+    if arguments.timings || arguments.explain {
+        stages(&report.stages, arguments.explain);
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn format(format: Format) -> pipeline::Format {
+    match format {
+        Format::Raw => pipeline::Format::Raw,
+        Format::Qcow2 => pipeline::Format::Qcow2,
+        Format::Iso => pipeline::Format::Iso,
+        Format::Tar => pipeline::Format::Tar,
+        Format::Oci => pipeline::Format::Oci,
+    }
+}
+
+fn print(report: &Report) {
+    let record = Record { generation: report.generation, epoch: report.epoch };
+    let compared = match report.recorded {
+        Some(recorded) if recorded == record => "as server.digest has it",
+        Some(recorded) if recorded.epoch != record.epoch => "server.digest has another epoch",
+        Some(_) => "server.digest has another",
+        None => "the first that is recorded",
+    };
+    let new: Vec<_> = names(&report.stages, false);
+    let reused = names(&report.stages, true);
+    let sizes = report.sizes;
+    println!("image       {} ({})", shown(&report.image), file_size(report));
+    println!("generation  {} ({compared})", report.generation);
+    println!(
+        "sizes       definition {}, packages {}, config {}, kernel and initramfs {}",
+        megabytes(sizes.definition),
+        megabytes(sizes.packages),
+        megabytes(sizes.config),
+        megabytes(sizes.boot),
+    );
+    println!(
+        "made        {} in {:.2} s; reused {}",
+        if new.is_empty() { "nothing".to_owned() } else { new.join(", ") },
+        report.seconds,
+        if reused.is_empty() { "nothing".to_owned() } else { reused.join(", ") },
+    );
+}
+
+/// Relative to where the user is, when it lies below.
+fn shown(path: &std::path::Path) -> String {
+    let here = std::env::current_dir().unwrap_or_default();
+    path.strip_prefix(&here).unwrap_or(path).display().to_string()
+}
+
+fn file_size(report: &Report) -> String {
+    // A filesystem's own blocks make small differences that mean nothing.
+    if report.allocated + (1 << 20) < report.size {
+        format!("{}, {} on disk", megabytes(report.size), megabytes(report.allocated))
+    } else {
+        megabytes(report.size)
+    }
+}
+
+/// The stages that ran or did not, each once.
+fn names(stages: &[Timing], hit: bool) -> Vec<String> {
+    let mut names = Vec::new();
+    for stage in stages.iter().filter(|stage| stage.hit == hit) {
+        if !names.contains(&stage.stage) {
+            names.push(stage.stage.clone());
+        }
+    }
+    names
+}
+
+fn stages(stages: &[Timing], explain: bool) {
+    for stage in stages {
+        let outcome = if stage.hit { "reused" } else { "made" };
+        eprintln!("{:8.2} s  {outcome:6}  {} {}", stage.seconds, stage.stage, stage.subject);
+        for why in stage.why.iter().filter(|_| explain) {
+            eprintln!("{:20}because {why}", "");
+        }
+    }
+}

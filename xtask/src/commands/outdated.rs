@@ -1,0 +1,46 @@
+//! `cargo xtask outdated`: which locked packages have newer versions in today's archive.
+
+use std::process::ExitCode;
+
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+use serde::Serialize;
+
+use super::{print_json, session};
+use crate::cli::{Global, Outdated};
+
+#[derive(Serialize)]
+struct Line {
+    name: String,
+    architecture: String,
+    locked: String,
+    /// None: a lock of today would not have the package.
+    available: Option<String>,
+}
+
+pub(crate) fn run(global: &Global, arguments: &Outdated) -> anyhow::Result<ExitCode> {
+    let session = session(global)?;
+    let server = session.workspace.server(&arguments.server)?;
+    let today = Timestamp::now().to_zoned(TimeZone::UTC).date();
+    let lines: Vec<_> = pipeline::locking::outdated(&session.store, &server, today)?
+        .into_iter()
+        .map(|it| Line {
+            name: it.name,
+            architecture: it.architecture,
+            locked: it.locked,
+            available: it.available,
+        })
+        .collect();
+    if arguments.json {
+        print_json(&lines)?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    for line in &lines {
+        let available = line.available.as_deref().unwrap_or("no longer needed");
+        println!("{} {} -> {available}", line.name, line.locked);
+    }
+    if lines.is_empty() {
+        println!("{}: everything is as new as the archive of {today}", arguments.server);
+    }
+    Ok(ExitCode::SUCCESS)
+}

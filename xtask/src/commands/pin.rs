@@ -1,0 +1,50 @@
+//! `cargo xtask pin` and `unpin`: hold a package at a version, or let it go.
+
+use std::fs;
+use std::process::ExitCode;
+
+use anyhow::Context;
+use definition::edit::{self, EditError};
+
+use super::session;
+use crate::cli::{Global, Pin, Unpin};
+
+pub(crate) fn pin(global: &Global, arguments: &Pin) -> anyhow::Result<ExitCode> {
+    let Pin { server, package, version, reason } = arguments;
+    change(global, server, package, |text| edit::pin(text, package, version, reason))
+}
+
+pub(crate) fn unpin(global: &Global, arguments: &Unpin) -> anyhow::Result<ExitCode> {
+    let Unpin { server, package } = arguments;
+    change(global, server, package, |text| edit::unpin(text, package))
+}
+
+/// Changes server.toml and the lock, or neither.
+fn change(
+    global: &Global,
+    server: &str,
+    package: &str,
+    edit: impl FnOnce(&str) -> Result<String, EditError>,
+) -> anyhow::Result<ExitCode> {
+    anyhow::ensure!(!global.locked, "a pin changes the lock, and --locked forbids that");
+    let session = session(global)?;
+    let path = session.workspace.server(server)?.definition_path();
+    let before = fs::read_to_string(&path)?;
+    let after = edit(&before).with_context(|| format!("could not change `{}`", path.display()))?;
+    fs::write(&path, after)?;
+    let relocked = session
+        .workspace
+        .server(server)
+        .map_err(anyhow::Error::from)
+        .and_then(|it| Ok(pipeline::locking::repin(&session.store, &it, package)?));
+    if relocked.is_err() {
+        fs::write(&path, before)?;
+    }
+    let relocked = relocked?;
+    if relocked.diff.is_empty() {
+        println!("{server}: the lock stays as it is");
+    } else {
+        println!("{}", relocked.diff);
+    }
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,42 @@
+//! `cargo xtask verify`: builds a server twice and compares everything.
+
+use std::process::ExitCode;
+
+use pipeline::Verified;
+
+use super::{print_json, session};
+use crate::cli::{Global, Verify};
+
+pub(crate) fn run(global: &Global, arguments: &Verify) -> anyhow::Result<ExitCode> {
+    let session = session(global)?;
+    let server = session.workspace.server(&arguments.server)?;
+    let program = std::env::current_exe()?;
+    let planted = arguments.plant_clock.then_some("--plant-clock");
+    let more: Vec<_> = planted.into_iter().collect();
+    let verified = pipeline::verify(&session, &server, &program, &more)?;
+    if arguments.json {
+        print_json(&verified)?;
+    } else {
+        print(&verified);
+    }
+    Ok(if verified.holds() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn print(verified: &Verified) {
+    for difference in &verified.differences {
+        println!("differs     {}", difference.artefact);
+        for line in &difference.lines {
+            println!("            {line}");
+        }
+    }
+    let built = verified.built;
+    if verified.differences.is_empty() {
+        println!("same        {}", verified.compared.join(", "));
+    }
+    println!("generation  {} (epoch {})", built.generation, built.epoch);
+    match verified.recorded {
+        None => println!("recorded    nothing: there is no server.digest"),
+        Some(record) if record == built => println!("recorded    the same in server.digest"),
+        Some(record) => println!("recorded    another in server.digest: {}", record.generation),
+    }
+}

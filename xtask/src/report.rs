@@ -1,0 +1,45 @@
+//! Errors as people read them: what happened, what caused it, what to do.
+
+use std::fmt::Write as _;
+
+/// Renders an error with its causes and, where one of them knows it, what to do now.
+pub(crate) fn render(error: &anyhow::Error) -> String {
+    let mut text = format!("error: {error}");
+    let mut said = error.to_string();
+    for cause in error.chain().skip(1) {
+        let line = cause.to_string();
+        // An error that only repeats its cause adds nothing.
+        if !said.contains(&line) {
+            // Writing to a String cannot fail.
+            let _ = write!(text, "\ncaused by: {line}");
+            said = line;
+        }
+    }
+    if let Some(hint) = error.chain().find_map(hint) {
+        let _ = write!(text, "\nhelp: {hint}");
+    }
+    text
+}
+
+/// The hint of any of our errors.
+fn hint(error: &(dyn std::error::Error + 'static)) -> Option<String> {
+    macro_rules! first_of {
+        ($($kind:ty),* $(,)?) => {
+            None $(.or_else(|| error.downcast_ref::<$kind>().and_then(<$kind>::hint)))*
+        };
+    }
+    first_of!(
+        pipeline::Error,
+        definition::Error,
+        store::Error,
+        archive::Error,
+        sandbox::Error,
+        unpack::Error,
+        rootfs::Error,
+        compile::Error,
+        image::Error,
+        generation::Error,
+        machine::Error,
+        stage::Error,
+    )
+}
