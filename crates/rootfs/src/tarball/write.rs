@@ -32,7 +32,9 @@ impl<W: Write> Writer<W> {
         let extended = extended(header);
         if !extended.is_empty() {
             let size = extended.len() as u64;
-            self.inner.write_all(&block(b"././@PaxHeader", b'x', 0o644, 0, 0, size, 0, b""))?;
+            let name = b"././@PaxHeader";
+            let block = Block { name, kind: b'x', mode: 0o644, size, ..Block::default() };
+            self.inner.write_all(&block.bytes())?;
             self.inner.write_all(&extended)?;
             self.pad(size)?;
         }
@@ -90,38 +92,44 @@ fn ustar(header: &Header) -> [u8; BLOCK] {
     let size = if header.size() > LARGEST_OCTAL { 0 } else { header.size() };
     let mtime = u64::try_from(header.mtime).unwrap_or(0).min(LARGEST_OCTAL);
     let id = |id: u32| if id > LARGEST_ID { 0 } else { id };
-    let (uid, gid) = (id(header.uid), id(header.gid));
-    block(&name(header), kind, header.mode, uid, gid, size, mtime, link(header))
+    let (uid, gid, mode) = (id(header.uid), id(header.gid), header.mode);
+    let (name, link) = (&name(header), link(header));
+    Block { name, kind, mode, uid, gid, size, mtime, link }.bytes()
 }
 
-#[allow(clippy::too_many_arguments, reason = "the fields of ustar's block, in its order")]
-fn block(
-    name: &[u8],
+/// The fields of ustar's block that are not the same for all.
+#[derive(Default)]
+struct Block<'a> {
+    name: &'a [u8],
     kind: u8,
     mode: u32,
     uid: u32,
     gid: u32,
     size: u64,
     mtime: u64,
-    link: &[u8],
-) -> [u8; BLOCK] {
-    let mut block = [0; BLOCK];
-    put(&mut block[0..100], name);
-    octal(&mut block[100..108], u64::from(mode));
-    octal(&mut block[108..116], u64::from(uid));
-    octal(&mut block[116..124], u64::from(gid));
-    octal(&mut block[124..136], size);
-    octal(&mut block[136..148], mtime);
-    block[148..156].fill(b' ');
-    block[156] = kind;
-    put(&mut block[157..257], link);
-    put(&mut block[257..265], b"ustar\x0000");
-    octal(&mut block[329..337], 0);
-    octal(&mut block[337..345], 0);
-    let sum: u64 = block.iter().map(|byte| u64::from(*byte)).sum();
-    octal(&mut block[148..155], sum);
-    block[155] = b' ';
-    block
+    link: &'a [u8],
+}
+
+impl Block<'_> {
+    fn bytes(&self) -> [u8; BLOCK] {
+        let mut block = [0; BLOCK];
+        put(&mut block[0..100], self.name);
+        octal(&mut block[100..108], u64::from(self.mode));
+        octal(&mut block[108..116], u64::from(self.uid));
+        octal(&mut block[116..124], u64::from(self.gid));
+        octal(&mut block[124..136], self.size);
+        octal(&mut block[136..148], self.mtime);
+        block[148..156].fill(b' ');
+        block[156] = self.kind;
+        put(&mut block[157..257], self.link);
+        put(&mut block[257..265], b"ustar\x0000");
+        octal(&mut block[329..337], 0);
+        octal(&mut block[337..345], 0);
+        let sum: u64 = block.iter().map(|byte| u64::from(*byte)).sum();
+        octal(&mut block[148..155], sum);
+        block[155] = b' ';
+        block
+    }
 }
 
 fn put(field: &mut [u8], bytes: &[u8]) {

@@ -31,7 +31,13 @@ fn main() {
     sandbox::serve(&jobs);
     let words: Vec<String> = std::env::args().collect();
     if words.get(1).is_some_and(|word| word == BUILD) {
-        return build_here(Path::new(&words[2]));
+        return match build_here(Path::new(&words[2])) {
+            Ok(()) => {}
+            Err(message) => {
+                eprintln!("{message}");
+                std::process::exit(1)
+            }
+        };
     }
     let arguments = Arguments::from_args();
     let bench = Arc::new(Bench::default());
@@ -113,17 +119,18 @@ fn build(job: &Packages, directory: &Path, surroundings: &Surroundings) -> Resul
     if output.status.success() { Ok(()) } else { Err(said) }
 }
 
-fn build_here(described: &Path) {
-    let text = std::fs::read_to_string(described).unwrap();
-    let job: Packages = serde_json::from_str(&text).unwrap();
-    if let Err(error) = sandbox::in_namespace(&job) {
+fn build_here(described: &Path) -> Result<(), String> {
+    let text = std::fs::read_to_string(described).map_err(|error| error.to_string())?;
+    let job: Packages = serde_json::from_str(&text).map_err(|error| error.to_string())?;
+    sandbox::in_namespace(&job).map(drop).map_err(|error| {
+        let mut said = String::new();
         let mut cause: Option<&dyn std::error::Error> = Some(&error);
         while let Some(error) = cause {
-            eprintln!("{error}");
+            said.push_str(&format!("{error}\n"));
             cause = error.source();
         }
-        std::process::exit(1);
-    }
+        said
+    })
 }
 
 fn same_bytes(bench: &Bench) -> Outcome {
@@ -208,7 +215,9 @@ fn failing_script(bench: &Bench) -> Outcome {
     let bad: PathBuf = set::failing_package(directory.path())?;
     let mut job = set.job(directory.path(), 2);
     job.files.push(bad);
-    let error = build(&job, directory.path(), &Surroundings::plain()).unwrap_err();
+    let Err(error) = build(&job, directory.path(), &Surroundings::plain()) else {
+        return Err("it was built all the same".into());
+    };
     assert!(error.contains("cannot configure the packages"), "{error}");
     assert!(error.contains("my last words"), "{error}");
     assert!(!directory.path().join(packages::TREE).exists(), "a broken tree was written");

@@ -66,7 +66,7 @@ pub(crate) fn failing_package(directory: &Path) -> io::Result<PathBuf> {
         [("debian-binary", b"2.0\n"), ("control.tar", &control), ("data.tar", &[0; 1024])];
     for (name, bytes) in members {
         let (zero, mode, size) = (0, 100_644, bytes.len());
-        write!(deb, "{name:<16}{zero:<12}{zero:<6}{zero:<6}{mode:<8}{size:<10}`\n")?;
+        writeln!(deb, "{name:<16}{zero:<12}{zero:<6}{zero:<6}{mode:<8}{size:<10}`")?;
         deb.write_all(bytes)?;
     }
     Ok(path)

@@ -1,6 +1,10 @@
 //! Packages of all sorts, made here, and what becomes of them.
 
+#[cfg(test)]
 mod build;
+#[cfg(test)]
 mod honest;
+#[cfg(test)]
 mod hostile;
+#[cfg(test)]
 mod malformed;
