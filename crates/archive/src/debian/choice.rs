@@ -1,84 +1,164 @@
 //! Which version of each package is taken: apt's candidate, unless the request or an earlier lock
 //! says otherwise.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use super::request::Request;
 use super::universe::{Choice, Package, PackageId, RecordId, Universe};
 use crate::Error;
 use crate::lock::Lock;
 
-/// Versions that are settled before anything is solved.
+/// What of a lock stays as it is.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Keep<'l> {
+    pub(crate) lock: &'l Lock,
+    /// Packages that are to move all the same.
+    pub(crate) but: &'l [String],
+}
+
+/// Versions to choose from, in three widths: the next is looked at when nothing in the one before
+/// fits together.
 #[derive(Debug)]
 pub(crate) struct Candidates {
     /// One version a package at most: what apt would look at.
     pub(crate) narrow: Choice,
-    /// The same first, then the others that the suites have: looked at when the first do not fit.
-    /// Packages that the request names with a version or pins have still just that one.
+    /// The same first, then the other versions that the suites have. Packages that the request
+    /// pins or names with a version have still just that one, and so have those that are to move.
     pub(crate) wide: Choice,
+    /// The same, but packages that are to move may also stay.
+    pub(crate) widest: Choice,
+    /// The packages of a lock of which as little as can be is changed.
+    pub(crate) locked: HashSet<PackageId>,
 }
 
-/// Finds the candidates. `keep` gives the packages that stay at the version of a lock.
+/// Finds the candidates.
 pub(crate) fn candidates(
     universe: &Universe<'_>,
     request: &Request,
-    keep: Option<&Lock>,
+    keep: Option<Keep<'_>>,
 ) -> Result<Candidates, Error> {
-    let mut forced = HashMap::new();
-    let mut from_suites = Vec::new();
-    for wanted in &request.install {
-        let architecture = super::architecture(request, wanted)?;
-        let Some(package) = universe.find(&wanted.name, architecture) else { continue };
-        if let Some(version) = &wanted.version {
-            let record = version_of(universe, request, package, version, false)?;
-            forced.insert(package, record);
-        } else if let Some(suite) = &wanted.suite {
-            let record = suite_version(universe, request, package, suite)?;
-            forced.insert(package, record);
-            from_suites.push((record, suite.as_str()));
-        }
-    }
-    for pin in &request.pins {
-        let packages = universe.named(&pin.name);
-        if packages.is_empty() {
-            return Err(super::unknown_package(universe, request, &pin.name));
-        }
-        // With several architectures a version may be there for one of them only.
-        let of_version: Vec<_> = packages
-            .iter()
-            .map(|package| version_of(universe, request, *package, &pin.version, true))
-            .collect();
-        if of_version.iter().all(Result::is_err) {
-            of_version.into_iter().collect::<Result<Vec<_>, _>>()?;
-        } else {
-            for record in of_version.into_iter().flatten() {
-                forced.insert(universe.record(record).package, record);
-            }
-        }
-    }
+    let mut settled = Settled::default();
+    let kept = keep.map(|keep| locked_versions(universe, keep)).unwrap_or_default();
+    settled.pinned(universe, request)?;
+    settled.named_with_version(universe, request)?;
     let mut narrow = Choice(
         (0..universe.packages.len())
             .map(|package| {
-                let kept = || keep.and_then(|lock| locked_version(universe, lock, package));
-                let forced = forced.get(&package).copied();
-                let chosen = forced.or_else(kept).or_else(|| policy(universe, package));
-                chosen.into_iter().collect()
+                let chosen = settled.versions.get(&package).or_else(|| kept.get(&package));
+                chosen.copied().or_else(|| policy(universe, package)).into_iter().collect()
             })
             .collect(),
     );
-    for (record, suite) in from_suites {
-        follow(universe, &forced, &mut narrow, record, suite)?;
+    for (package, suite) in named_with_suite(universe, request)? {
+        if !settled.versions.contains_key(&package) && !kept.contains_key(&package) {
+            let record = suite_version(universe, request, package, suite)?;
+            settled.versions.insert(package, record);
+            narrow.0[package] = vec![record];
+            follow(universe, &settled, &mut narrow, record, suite)?;
+        }
     }
+    let widest = widen(universe, &narrow, |package| settled.versions.contains_key(&package));
+    let moving: HashSet<_> = keep
+        .iter()
+        .flat_map(|keep| keep.but)
+        .flat_map(|name| universe.named(name))
+        .copied()
+        .collect();
+    let mut wide = widest.clone();
+    for package in moving {
+        wide.0[package].truncate(1);
+    }
+    let locked = keep
+        .iter()
+        .flat_map(|keep| &keep.lock.packages)
+        .flat_map(|package| universe.named(&package.name))
+        .copied()
+        .collect();
+    Ok(Candidates { narrow, wide, widest, locked })
+}
+
+/// Versions that the request settles.
+#[derive(Debug, Default)]
+struct Settled {
+    versions: HashMap<PackageId, RecordId>,
+}
+
+impl Settled {
+    fn pinned(&mut self, universe: &Universe<'_>, request: &Request) -> Result<(), Error> {
+        for pin in &request.pins {
+            let packages = universe.named(&pin.name);
+            if packages.is_empty() {
+                return Err(super::unknown_package(universe, request, &pin.name));
+            }
+            let mut of_version = packages
+                .iter()
+                .map(|package| version_of(universe, request, *package, &pin.version, true))
+                .collect::<Vec<_>>();
+            // With several architectures a version may be there for one of them only.
+            if of_version.iter().any(Result::is_ok) {
+                of_version.retain(Result::is_ok);
+            }
+            for record in of_version {
+                let record = record?;
+                self.versions.insert(universe.record(record).package, record);
+            }
+        }
+        Ok(())
+    }
+
+    fn named_with_version(
+        &mut self,
+        universe: &Universe<'_>,
+        request: &Request,
+    ) -> Result<(), Error> {
+        for wanted in &request.install {
+            let architecture = super::architecture(request, wanted)?;
+            if let Some(version) = &wanted.version
+                && let Some(package) = universe.find(&wanted.name, architecture)
+            {
+                let record = version_of(universe, request, package, version, false)?;
+                // A pin wins over all.
+                self.versions.entry(package).or_insert(record);
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Packages that the request wants from a suite, with its name.
+fn named_with_suite<'r>(
+    universe: &Universe<'_>,
+    request: &'r Request,
+) -> Result<Vec<(PackageId, &'r str)>, Error> {
+    let mut named = Vec::new();
+    for wanted in &request.install {
+        let architecture = super::architecture(request, wanted)?;
+        if let (Some(suite), None) = (&wanted.suite, &wanted.version)
+            && let Some(package) = universe.find(&wanted.name, architecture)
+        {
+            named.push((package, suite.as_str()));
+        }
+    }
+    named.sort_unstable();
+    Ok(named)
+}
+
+/// Adds to each choice the other versions of the suites that are taken without being asked for.
+fn widen(
+    universe: &Universe<'_>,
+    narrow: &Choice,
+    is_settled: impl Fn(PackageId) -> bool,
+) -> Choice {
     let mut wide = narrow.clone();
     for (package, versions) in wide.0.iter_mut().enumerate() {
-        if !forced.contains_key(&package) {
-            let all = &universe.packages[package].versions;
-            let others = all.iter().filter(|record| is_automatic(universe, **record));
-            let others: Vec<_> = others.filter(|r| !versions.contains(r)).copied().collect();
+        if !is_settled(package) {
+            let all = universe.packages[package].versions.iter().copied();
+            let others = all.filter(|record| is_automatic(universe, *record));
+            let others: Vec<_> = others.filter(|record| !versions.contains(record)).collect();
             versions.extend(others);
         }
     }
-    Ok(Candidates { narrow, wide })
+    wide
 }
 
 /// apt's candidate of a package: the newest version of the suites that are not `NotAutomatic`, and
@@ -148,22 +228,29 @@ fn in_suite(universe: &Universe<'_>, package: PackageId, suite: &str) -> Option<
     })
 }
 
-fn locked_version(universe: &Universe<'_>, lock: &Lock, package: PackageId) -> Option<RecordId> {
-    let Package { name, architecture, versions, .. } = &universe.packages[package];
-    let locked = lock.packages.iter().find(|locked| {
-        let native = ["all", &universe.architectures[0]].contains(&&*locked.architecture);
-        locked.name == *name
-            && (locked.architecture == universe.architectures[*architecture]
-                || *architecture == 0 && native)
-    })?;
-    versions.iter().copied().find(|record| universe.record(*record).stanza.sha256 == locked.sha256)
+/// The versions of a lock that the archive still has, but for the packages that are to move.
+fn locked_versions(universe: &Universe<'_>, keep: Keep<'_>) -> HashMap<PackageId, RecordId> {
+    let stays = keep.lock.packages.iter().filter(|locked| !keep.but.contains(&locked.name));
+    let mut versions = HashMap::new();
+    for locked in stays {
+        for package in universe.named(&locked.name) {
+            let Package { versions: all, architecture, .. } = &universe.packages[*package];
+            let is_its = locked.architecture == universe.architectures[*architecture]
+                || (*architecture == 0 && locked.architecture == "all");
+            let same = |id: &RecordId| universe.record(*id).stanza.sha256 == locked.sha256;
+            if let Some(record) = all.iter().copied().find(same).filter(|_| is_its) {
+                versions.insert(*package, record);
+            }
+        }
+    }
+    versions
 }
 
 /// A package taken from a suite takes its dependencies from there too, where the candidates so far
 /// do not satisfy them; and so on for theirs.
 fn follow(
     universe: &Universe<'_>,
-    forced: &HashMap<PackageId, RecordId>,
+    settled: &Settled,
     choice: &mut Choice,
     start: RecordId,
     suite: &str,
@@ -183,7 +270,7 @@ fn follow(
             let switched = group
                 .iter()
                 .flat_map(|relation| universe.satisfiers(relation, architecture, &of_suite))
-                .find(|found| !forced.contains_key(&universe.record(*found).package));
+                .find(|found| !settled.versions.contains_key(&universe.record(*found).package));
             if let Some(found) = switched {
                 choice.0[universe.record(found).package] = vec![found];
                 queue.push(found);

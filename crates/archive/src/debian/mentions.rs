@@ -7,7 +7,20 @@
 
 use std::collections::HashMap;
 
-use super::stanza::Stanza;
+use deb822_fast::borrowed::BorrowedParagraph;
+
+/// The fields that speak of packages, in the order in which apt reads them.
+const FIELDS: [&str; 9] = [
+    "Pre-Depends",
+    "Depends",
+    "Conflicts",
+    "Breaks",
+    "Recommends",
+    "Suggests",
+    "Replaces",
+    "Enhances",
+    "Provides",
+];
 
 /// When each name was first spoken of.
 #[derive(Debug, Default)]
@@ -17,9 +30,24 @@ pub(crate) struct Mentions<'a> {
 
 impl<'a> Mentions<'a> {
     /// Takes in the next stanza, in the order of the lists.
-    pub(crate) fn add(&mut self, stanza: &Stanza<'a>) {
+    pub(crate) fn add(&mut self, name: &'a str, stanza: &BorrowedParagraph<'a>) {
+        self.mention(name);
+        let mut values = [""; FIELDS.len()];
+        for field in stanza.iter() {
+            if let Some(at) = FIELDS.iter().position(|name| *name == field.name()) {
+                values[at] = field.as_single_line().unwrap_or_default();
+            }
+        }
+        for relation in values.iter().flat_map(|value| value.split([',', '|'])) {
+            let relation = relation.trim_start();
+            let end = relation.find([' ', '(']).unwrap_or(relation.len());
+            self.mention(&relation[..end]);
+        }
+    }
+
+    fn mention(&mut self, name: &'a str) {
         let next = self.ranks.len();
-        self.ranks.entry(stanza.name).or_insert(next);
+        self.ranks.entry(name).or_insert(next);
     }
 
     /// Earlier names have lower ranks.

@@ -27,7 +27,7 @@ pub(super) fn unknown_package(universe: &Universe<'_>, request: &Request, name: 
         let mut near: Vec<_> = universe
             .names()
             .map(|other| (distance(name, other), other))
-            .filter(|(distance, other)| *distance <= 2 && *distance < other.len() / 2)
+            .filter(|(distance, other)| *distance <= 2.min(other.len().div_ceil(3)))
             .collect();
         near.sort_unstable();
         similar = near.into_iter().map(|(_, other)| other.to_owned()).collect();

@@ -5,7 +5,8 @@ use std::collections::{HashMap, HashSet};
 use std::rc::Rc;
 
 use super::relation;
-use super::universe::{Choice, Need, RecordId, Universe};
+use super::request::Request;
+use super::universe::{Choice, Need, PackageId, RecordId, Universe};
 use crate::Error;
 
 /// One dependency of a version.
@@ -40,6 +41,8 @@ pub(crate) struct Needs<'u, 'a> {
     recommends: bool,
     /// Names that are taken for installed.
     assumed: HashSet<&'u str>,
+    /// Packages of an earlier lock, which come before other alternatives.
+    locked: &'u HashSet<PackageId>,
     terms: RefCell<HashMap<RecordId, Rc<Terms>>>,
     /// The first error; relations that are not understood surface when all is done.
     error: RefCell<Option<Error>>,
@@ -49,14 +52,15 @@ impl<'u, 'a> Needs<'u, 'a> {
     pub(crate) fn new(
         universe: &'u Universe<'a>,
         choice: &'u Choice,
-        recommends: bool,
-        assumed: &'u [String],
+        request: &'u Request,
+        locked: &'u HashSet<PackageId>,
     ) -> Self {
         Self {
             universe,
             choice,
-            recommends,
-            assumed: assumed.iter().map(String::as_str).collect(),
+            recommends: request.recommends,
+            assumed: request.assume_installed.iter().map(String::as_str).collect(),
+            locked,
             terms: RefCell::default(),
             error: RefCell::default(),
         }
@@ -96,6 +100,7 @@ impl<'u, 'a> Needs<'u, 'a> {
                     }
                 }
             }
+            solutions.sort_by_key(|id| !self.locked.contains(&universe.record(*id).package));
             if !assumed {
                 terms.groups.push(Group {
                     text: relation::display(&alternatives),

@@ -1,15 +1,15 @@
 //! From a request to a lock.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
-use super::choice::candidates;
+use super::choice::{Candidates, Keep, candidates};
 use super::index::SuiteIndex;
 use super::marks::Marks;
 use super::needs::Needs;
 use super::request::{Request, Wanted};
-use super::solver::{Root, solve};
+use super::solver::{Conflict, Root, solve};
 use super::sweep::sweep;
-use super::universe::{Choice, RecordId, Universe};
+use super::universe::{Choice, PackageId, RecordId, Universe};
 use super::{Archive, Files};
 use crate::Error;
 use crate::lock::{FORMAT, Lock, Package};
@@ -61,17 +61,13 @@ impl Archive<'_> {
         previous: &Lock,
         packages: &[String],
     ) -> Result<Lock, Error> {
-        let mut keep = previous.clone();
-        for name in packages {
-            let before = keep.packages.len();
-            keep.packages.retain(|package| package.name != *name);
-            if keep.packages.len() == before {
-                let what = format!("the lock has no package `{name}` to update");
-                return Err(Error::Request { what });
-            }
+        let locked = |name: &String| previous.packages.iter().any(|package| package.name == *name);
+        if let Some(name) = packages.iter().find(|name| !locked(name)) {
+            return Err(Error::Request { what: format!("the lock has no package `{name}`") });
         }
+        let keep = Keep { lock: previous, but: packages };
         let indexes = self.load(request, Some(previous))?;
-        lock(&indexes, request, Some(previous), Some(&keep))
+        lock(&indexes, request, Some(previous), Some(keep))
     }
 }
 
@@ -79,16 +75,11 @@ fn lock(
     indexes: &[SuiteIndex],
     request: &Request,
     previous: Option<&Lock>,
-    keep: Option<&Lock>,
+    keep: Option<Keep<'_>>,
 ) -> Result<Lock, Error> {
     let universe = Universe::read(indexes, request)?;
     let candidates = candidates(&universe, request, keep)?;
-    let narrow = attempt(&universe, request, &candidates.narrow)?;
-    let solution = match narrow {
-        Ok(solution) => solution,
-        Err(_) => attempt(&universe, request, &candidates.wide)?
-            .map_err(|conflict| Error::Unsatisfiable { explanation: conflict.0 })?,
-    };
+    let solution = choose(&universe, request, &candidates)?;
     let mut packages: Vec<_> = solution.iter().map(|id| package(&universe, *id)).collect();
     packages.sort_by(|a, b| a.key().cmp(&b.key()));
     let ids =
@@ -106,12 +97,30 @@ fn lock(
     })
 }
 
+/// Chooses among the candidates, and only where they do not fit together among more versions.
+fn choose(
+    universe: &Universe<'_>,
+    request: &Request,
+    candidates: &Candidates,
+) -> Result<Vec<RecordId>, Error> {
+    let mut first_conflict = None;
+    for choice in [&candidates.narrow, &candidates.wide, &candidates.widest] {
+        match attempt(universe, request, choice, &candidates.locked)? {
+            Ok(solution) => return Ok(solution),
+            // Where nothing helps, the conflict of the candidates is the one that is understood.
+            Err(Conflict(explanation)) => first_conflict = first_conflict.or(Some(explanation)),
+        }
+    }
+    Err(Error::Unsatisfiable { explanation: first_conflict.unwrap_or_default() })
+}
+
 fn attempt(
     universe: &Universe<'_>,
     request: &Request,
     choice: &Choice,
-) -> Result<Result<Vec<RecordId>, super::solver::Conflict>, Error> {
-    let needs = Needs::new(universe, choice, request.recommends, &request.assume_installed);
+    locked: &HashSet<PackageId>,
+) -> Result<Result<Vec<RecordId>, Conflict>, Error> {
+    let needs = Needs::new(universe, choice, request, locked);
     let roots = roots(universe, request, choice)?;
     let first: Vec<_> = roots.iter().filter_map(|root| root.solutions.first().copied()).collect();
     let marks = Marks::walk(&needs, &first);
@@ -139,7 +148,7 @@ fn roots(universe: &Universe<'_>, request: &Request, choice: &Choice) -> Result<
             .collect();
         names.sort_unstable();
         roots.extend(names.into_iter().map(|(name, id)| Root {
-            text: format!("{name}, which is essential"),
+            text: format!("{name} is essential"),
             solutions: choice.of(id).to_vec(),
         }));
     }
@@ -171,7 +180,7 @@ fn root(
             _ => return Err(super::unknown_package(universe, request, &wanted.name)),
         },
     };
-    Ok(Root { text: wanted.to_string(), solutions })
+    Ok(Root { text: format!("{wanted} is asked for"), solutions })
 }
 
 fn package(universe: &Universe<'_>, id: RecordId) -> Package {

@@ -25,7 +25,7 @@ use crate::Error;
 /// A root of the problem: what was asked for, and the versions that answer it.
 #[derive(Debug)]
 pub(crate) struct Root {
-    /// `postfix`, or why it is there when nobody asked: `the essential package dpkg`.
+    /// Why it is there: `postfix is asked for`, `dpkg is essential`.
     pub(crate) text: String,
     pub(crate) solutions: Vec<RecordId>,
 }
@@ -56,7 +56,7 @@ pub(crate) fn solve(
         Ok(solvables) => Ok(Ok(solvables.into_iter().map(DenseIndex::to_index).collect())),
         Err(UnsolvableOrCancelled::Unsolvable(conflict)) => {
             let graph = conflict.graph(&solver);
-            Ok(Err(Conflict(explain(&graph, needs, roots, solver.provider()))))
+            Ok(Err(Conflict(explain(&graph, needs, solver.provider()))))
         }
         Err(UnsolvableOrCancelled::Cancelled(_)) => {
             Err(Error::Request { what: "the solver gave up".to_owned() })

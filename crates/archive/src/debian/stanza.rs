@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use deb822_fast::borrowed::{BorrowedParagraph, parse_borrowed};
 use digest::Digest;
 
+use super::mentions::Mentions;
 use super::relation;
 
 /// Multi-Arch: what a package may do for packages of other architectures (deb-control(5)).
@@ -62,15 +63,20 @@ pub(crate) enum StanzaError {
     Field { package: String, field: &'static str, value: String },
 }
 
-/// Reads a whole `Packages` file.
-pub(crate) fn parse(text: &str) -> Result<Vec<Stanza<'_>>, StanzaError> {
+/// Reads a whole `Packages` file, in its order.
+pub(crate) fn parse<'a>(
+    text: &'a str,
+    mentions: &mut Mentions<'a>,
+) -> Result<Vec<Stanza<'a>>, StanzaError> {
     let mut stanzas = Vec::with_capacity(text.len() / 800);
     // A paragraph at a time: the parser's form of the whole file would take ten times its size.
     for paragraph in text.split("\n\n") {
         let read =
             parse_borrowed(paragraph).map_err(|error| StanzaError::Syntax(error.to_string()))?;
         for paragraph in &read {
-            stanzas.push(Stanza::read(paragraph)?);
+            let stanza = Stanza::read(paragraph)?;
+            mentions.add(stanza.name, paragraph);
+            stanzas.push(stanza);
         }
     }
     Ok(stanzas)

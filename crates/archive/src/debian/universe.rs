@@ -83,8 +83,8 @@ impl<'a> Universe<'a> {
                     file: list.file.clone(),
                     what,
                 };
-                let stanzas =
-                    stanza::parse(&list.text).map_err(|error| wrong(error.to_string()))?;
+                let stanzas = stanza::parse(&list.text, &mut universe.mentions)
+                    .map_err(|error| wrong(error.to_string()))?;
                 for stanza in stanzas {
                     universe.add(stanza, &list.architecture, suite).map_err(wrong)?;
                 }
@@ -98,7 +98,6 @@ impl<'a> Universe<'a> {
     }
 
     fn add(&mut self, stanza: Stanza<'a>, list: &str, suite: usize) -> Result<(), String> {
-        self.mentions.add(&stanza);
         let own = match stanza.architecture {
             // Every architecture's list has them: one is enough.
             "all" if list != self.architectures[0] => return Ok(()),

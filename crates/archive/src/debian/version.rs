@@ -30,8 +30,11 @@ impl FromStr for Version {
 
     fn from_str(text: &str) -> Result<Self, VersionError> {
         let wrong = || VersionError(text.to_owned());
-        // Policy 5.6.12: what follows the epoch starts with a digit; a few old packages do not,
-        // and dpkg takes them all the same.
+        // The library takes a first colon for a part of the version when no number precedes it.
+        let is_number = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
+        if text.split_once(':').is_some_and(|(epoch, rest)| !is_number(epoch) || rest.is_empty()) {
+            return Err(wrong());
+        }
         let parsed = text.parse().map_err(|_| wrong())?;
         Ok(Self { text: text.to_owned(), parsed })
     }

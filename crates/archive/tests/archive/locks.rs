@@ -1,0 +1,210 @@
+//! Lock files: their form, and what is not believed of them.
+
+use std::fs;
+use std::path::Path;
+
+use archive::Error;
+use archive::lock::{self, Lock};
+use proptest::prelude::*;
+
+const GOOD: &str = r#"# written by `cargo xtask lock mailserver`; edit server.toml instead
+
+version = 1
+distribution = "debian"
+architecture = "amd64"
+date = "2026-11-22"
+request = "sha256:ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+
+[[index]]
+suite = "bookworm"
+signed = "2026-07-11T10:16:37Z"
+sha256 = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+
+[[package]]
+name = "adduser"
+version = "3.134"
+architecture = "all"
+size = 183272
+sha256 = "c24fe4eb8e60d8632d72ed104cce7c92cff200847c897dc8ba764b6c47b519e0"
+path = "pool/main/a/adduser/adduser_3.134_all.deb"
+archive = "debian"
+
+[[package]]
+name = "libstdc++6"
+version = "12.2.0-14+deb12u1"
+architecture = "amd64"
+size = 613000
+sha256 = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+path = "pool/main/g/gcc-12/libstdc++6_12.2.0-14+deb12u1_amd64.deb"
+archive = "debian"
+
+[users]
+_chrony = 102
+postfix = 101
+
+[groups]
+postfix = 103
+"#;
+
+fn parse(text: &str) -> Result<Lock, Error> {
+    Lock::parse(text, Path::new("server.lock"))
+}
+
+/// The error of a good lock in which one thing was replaced.
+fn refusal(from: &str, to: &str) -> String {
+    assert!(GOOD.contains(from), "{from}");
+    match parse(&GOOD.replacen(from, to, 1)) {
+        Err(error) => error.to_string(),
+        Ok(_) => format!("{to:?} was accepted"),
+    }
+}
+
+#[test]
+fn a_lock_is_written_as_it_was_read() {
+    let lock = parse(GOOD).unwrap();
+    assert_eq!(lock.text("mailserver"), GOOD);
+    assert_eq!(lock.package("libstdc++6").unwrap().size, 613_000);
+    let item = &lock.items()[0];
+    assert_eq!(item.name, "adduser_3.134_all.deb");
+    assert_eq!(item.date, lock.date);
+    assert_eq!(lock.size(), 183_272 + 613_000);
+}
+
+#[test]
+fn ids_do_not_change_the_digest_of_the_packages_and_all_else_does() {
+    let lock = parse(GOOD).unwrap();
+    let other = parse(&GOOD.replace("postfix = 101", "postfix = 111")).unwrap();
+    assert_eq!(lock.packages_digest(), other.packages_digest());
+    let other = parse(&GOOD.replace("3.134\"", "3.135\"")).unwrap();
+    assert_ne!(lock.packages_digest(), other.packages_digest());
+}
+
+#[test]
+fn a_lock_replaces_a_file_at_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("server.lock");
+    let lock = parse(GOOD).unwrap();
+    fs::write(&path, "what was there before").unwrap();
+    lock.write(&path, "mailserver").unwrap();
+    assert_eq!(Lock::read(&path).unwrap(), lock);
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "nothing temporary is left");
+    let error = lock.write(&folder.path().join("none/server.lock"), "mailserver").unwrap_err();
+    assert!(error.to_string().contains("none/server.lock"), "{error}");
+}
+
+#[test]
+fn a_missing_lock_says_how_to_get_one() {
+    let error = Lock::read(Path::new("/nonexistent/server.lock")).unwrap_err();
+    assert_eq!(error.to_string(), "cannot read the lock /nonexistent/server.lock");
+    assert!(error.hint().unwrap().contains("cargo xtask lock"));
+}
+
+#[test]
+fn what_is_wrong_is_named_with_line_and_column() {
+    let text = refusal("size = 183272", "size = \"large\"");
+    assert!(text.starts_with("server.lock:18:8: "), "{text}");
+    let text = refusal("archive = \"debian\"", "archive = \"debian\"\ncolour = \"red\"");
+    assert!(text.starts_with("server.lock:22:1: ") && text.contains("colour"), "{text}");
+    let text = refusal("[[index]]", "[[index]");
+    assert!(text.starts_with("server.lock:9:"), "{text}");
+    let text = refusal("libstdc++6\"", "lib/stdc++\"");
+    assert!(text.starts_with("server.lock:23:1: "), "{text}");
+    let text = refusal("postfix = 103", "postfix = 99999");
+    assert!(text.starts_with("server.lock:36:1: "), "{text}");
+}
+
+#[test]
+fn paths_that_leave_the_archive_are_refused() {
+    for path in [
+        "/etc/passwd",
+        "../adduser.deb",
+        "pool/../../etc/passwd",
+        "pool//adduser.deb",
+        "pool/./adduser.deb",
+        "pool/",
+        "",
+        "pool/a b.deb",
+        "pool/a\\\\b.deb",
+        "pool/a\\nb.deb",
+        "pool/a\\u0000b.deb",
+        "pool/a\\u202eb.deb",
+        "pool/a?b.deb",
+        "pool/a#b.deb",
+        "pool/a%2e%2e/b.deb",
+    ] {
+        let text = refusal("pool/main/a/adduser/adduser_3.134_all.deb", path);
+        assert!(text.contains("is not a path below"), "{path}: {text}");
+    }
+}
+
+#[test]
+fn names_versions_and_sizes_have_to_make_sense() {
+    for (from, to, reason) in [
+        ("name = \"adduser\"", "name = \"../adduser\"", "name of a package"),
+        ("name = \"adduser\"", "name = \"\"", "name of a package"),
+        ("name = \"adduser\"", "name = \"-rf\"", "name of a package"),
+        ("name = \"adduser\"", "name = \"add\\u001buser\"", "name of a package"),
+        ("\"3.134\"", "\"3.134 \"", "not a version"),
+        ("\"3.134\"", "\"3/134\"", "not a version"),
+        ("architecture = \"all\"", "architecture = \"a/b\"", "not an architecture"),
+        ("architecture = \"amd64\"", "architecture = \"..\"", "not an architecture"),
+        ("archive = \"debian\"", "archive = \"../debian\"", "name of an archive"),
+        ("size = 183272", "size = 0", "not the size"),
+        ("size = 183272", "size = 9000000000000000000", "not the size"),
+        ("size = 183272", "size = -1", "invalid value"),
+        ("suite = \"bookworm\"", "suite = \"book worm\"", "name of a suite"),
+        ("postfix = 101", "postfix = 65534", "not an id"),
+        ("postfix = 101", "postfix = -1", "invalid value"),
+        ("postfix = 101", "\"post fix\" = 101", "name of a user"),
+        ("postfix = 101", "\"root:x\" = 101", "name of a user"),
+        ("version = 1\n", "version = 2\n", "lock of form 2"),
+        ("\"debian\"", "\"windows\"", "not a distribution"),
+        ("2026-11-22", "2026-13-22", "month"),
+        ("sha256:ba", "sha512:ba", "not a sha256"),
+        ("\"c24f", "\"C24F", "not a sha256"),
+    ] {
+        let text = refusal(from, to);
+        assert!(text.contains(reason), "{from} -> {to}: {text}");
+    }
+}
+
+#[test]
+fn packages_are_sorted_and_there_once() {
+    let text = refusal("name = \"adduser\"", "name = \"zsh\"");
+    assert!(text.contains("libstdc++6 stands after zsh"), "{text}");
+    let block = &GOOD[GOOD.find("[[package]]").unwrap()..GOOD.rfind("[[package]]").unwrap()];
+    let error = parse(&GOOD.replacen(block, &format!("{block}{block}"), 1)).unwrap_err();
+    assert!(error.to_string().contains("adduser:all is there twice"), "{error}");
+}
+
+#[test]
+fn several_locks_share_a_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("tools.lock");
+    let one = parse(GOOD).unwrap();
+    let mut other = one.clone();
+    other.packages.truncate(1);
+    other.users.clear();
+    let locks = [("image".to_owned(), one), ("qemu".to_owned(), other)].into();
+    lock::write_groups(&path, &locks, "lock tools", "tools.toml").unwrap();
+    assert_eq!(lock::read_groups(&path).unwrap(), locks);
+
+    let text = fs::read_to_string(&path).unwrap();
+    let at = text.rfind("pool/main/a").unwrap();
+    fs::write(&path, format!("{}/{}", &text[..at], &text[at..])).unwrap();
+    let line = text[..text.rfind("[[qemu.package]]").unwrap()].lines().count() + 1;
+    let error = lock::read_groups(&path).unwrap_err().to_string();
+    assert!(error.contains(&format!("tools.lock:{line}:1: ")), "{error}");
+}
+
+proptest! {
+    #[test]
+    fn no_lock_makes_the_reader_panic(at in 0..GOOD.len(), noise in ".{0,8}") {
+        if GOOD.is_char_boundary(at) {
+            let text = format!("{}{noise}{}", &GOOD[..at], &GOOD[at..]);
+            if let Ok(lock) = parse(&text) {
+                prop_assert_eq!(parse(&lock.text("x")).unwrap(), lock);
+            }
+        }
+    }
+}
