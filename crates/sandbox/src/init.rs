@@ -11,9 +11,10 @@ use rustix::process::{Pid, Resource, Rlimit, Signal, WaitOptions};
 
 use crate::doctor::Probe;
 use crate::job::{self, JobEntry};
-use crate::mounts::{self, Traces};
+use crate::mounts;
 use crate::protocol::{Reply, Request, SetupFailure, Start, Status, Step, Work, send_reply};
 use crate::serve::{ended, fork, set_handler};
+use crate::traces::Traces;
 use crate::{namespace, seccomp};
 
 /// Does the request's work and ends the process.

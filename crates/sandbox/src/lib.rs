@@ -13,6 +13,7 @@ mod error;
 mod idmap;
 mod init;
 mod job;
+mod mount_calls;
 mod mounts;
 mod namespace;
 mod process;
@@ -23,6 +24,7 @@ mod scratch;
 mod seccomp;
 mod serve;
 mod tools;
+mod traces;
 mod worker;
 
 pub use command::Command;

@@ -6,19 +6,23 @@
 
 use std::fs::{self, DirBuilder, OpenOptions};
 use std::io::{self, Write};
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt, symlink};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 
 use rustix::fs::CWD;
 use rustix::mount::{
-    FsMountFlags, FsOpenFlags, MountAttrFlags, MountPropagationFlags, MoveMountFlags,
-    OpenTreeFlags, UnmountFlags, fsconfig_create, fsconfig_set_string, fsmount, fsopen,
-    mount_change, move_mount, open_tree, unmount,
+    MountAttrFlags, MountPropagationFlags, MoveMountFlags, UnmountFlags, mount_change, move_mount,
+    unmount,
 };
 use serde::{Deserialize, Serialize};
 
-use crate::protocol::{SetupFailure, Step};
+use crate::mount_calls::{
+    EMPTY_PATH, NO_SET_ID, READ_ONLY, RECURSIVE, attach, clone_tree, failed, file_system,
+    set_attributes,
+};
+use crate::protocol::SetupFailure;
+use crate::traces::{Traces, make_directory, make_target};
 
 /// The devices that every program may expect.
 const DEVICES: [&str; 6] = ["null", "zero", "full", "random", "urandom", "tty"];
@@ -62,18 +66,7 @@ pub(crate) struct Laid {
     pub(crate) mode: u32,
 }
 
-/// What has to be taken away again, last first.
-#[derive(Debug, Default)]
-pub(crate) struct Traces {
-    mounts: Vec<PathBuf>,
-    made: Vec<PathBuf>,
-}
-
 type Result<T, E = SetupFailure> = std::result::Result<T, E>;
-
-fn failed<E: Into<io::Error>>(what: impl Into<String>) -> impl FnOnce(E) -> SetupFailure {
-    |error| SetupFailure::new(Step::Mounts, what, error)
-}
 
 /// Keeps what happens to mounts here from every other namespace.
 pub(crate) fn make_private() -> Result<()> {
@@ -276,133 +269,7 @@ fn lay(files: &[Laid], traces: &mut Traces) -> Result<()> {
     Ok(())
 }
 
-fn make_target(path: &Path, directory: bool, traces: &mut Traces) -> Result<()> {
-    if directory {
-        return make_directory(path, traces);
-    }
-    if let Some(parent) = path.parent() {
-        make_directory(parent, traces)?;
-    }
-    let mut open = OpenOptions::new();
-    match open.create_new(true).write(true).mode(0o644).open(path) {
-        Ok(_) => traces.made.push(path.to_owned()),
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-        // In a read-only part of the root: there, or attaching will say that it is not.
-        Err(error) if error.kind() == io::ErrorKind::ReadOnlyFilesystem => {}
-        Err(error) => return Err(failed(format!("make {}", path.display()))(error)),
-    }
-    Ok(())
-}
-
-fn make_directory(path: &Path, traces: &mut Traces) -> Result<()> {
-    if path.is_dir() {
-        return Ok(());
-    }
-    if let Some(parent) = path.parent() {
-        make_directory(parent, traces)?;
-    }
-    DirBuilder::new()
-        .mode(0o755)
-        .create(path)
-        .map_err(failed(format!("make the directory {}", path.display())))?;
-    traces.made.push(path.to_owned());
-    Ok(())
-}
-
-impl Traces {
-    /// Takes away what was mounted and made, so that a tree is as if nobody had been there.
-    pub(crate) fn remove(self) -> Result<()> {
-        for path in self.mounts.iter().rev() {
-            unmount(path, UnmountFlags::DETACH)
-                .map_err(failed(format!("unmount {}", path.display())))?;
-        }
-        for path in self.made.iter().rev() {
-            let removed = match fs::symlink_metadata(path) {
-                Ok(found) if found.is_dir() => fs::remove_dir(path),
-                Ok(_) => fs::remove_file(path),
-                Err(error) => Err(error),
-            };
-            match removed {
-                // The program filled the directory, or took the file: now it is the program's.
-                Err(error)
-                    if matches!(
-                        error.kind(),
-                        io::ErrorKind::NotFound | io::ErrorKind::DirectoryNotEmpty
-                    ) => {}
-                other => other.map_err(failed(format!("remove {}", path.display())))?,
-            }
-        }
-        Ok(())
-    }
-}
-
 fn is_directory(mount: &OwnedFd) -> Result<bool> {
     let found = rustix::fs::fstat(mount).map_err(failed("look at a bind's source"))?;
     Ok(rustix::fs::FileType::from_raw_mode(found.st_mode).is_dir())
-}
-
-fn file_system(
-    kind: &str,
-    options: &[(&str, &str)],
-    flags: MountAttrFlags,
-) -> Result<OwnedFd, rustix::io::Errno> {
-    let context = fsopen(kind, FsOpenFlags::FSOPEN_CLOEXEC)?;
-    for (key, value) in options {
-        fsconfig_set_string(context.as_fd(), *key, *value)?;
-    }
-    fsconfig_create(context.as_fd())?;
-    fsmount(context.as_fd(), FsMountFlags::FSMOUNT_CLOEXEC, flags)
-}
-
-fn clone_tree(path: &Path) -> Result<OwnedFd> {
-    let flags = OpenTreeFlags::OPEN_TREE_CLONE
-        | OpenTreeFlags::OPEN_TREE_CLOEXEC
-        | OpenTreeFlags::AT_RECURSIVE;
-    open_tree(CWD, path, flags).map_err(failed(format!("open {}", path.display())))
-}
-
-fn attach(mount: BorrowedFd<'_>, target: &Path) -> Result<()> {
-    let flags = MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH | MoveMountFlags::MOVE_MOUNT_T_SYMLINKS;
-    move_mount(mount, c"", CWD, target, flags)
-        .map_err(failed(format!("attach {}", target.display())))
-}
-
-/// `struct mount_attr` of linux/mount.h.
-#[repr(C)]
-struct MountAttributes {
-    set: u64,
-    clear: u64,
-    propagation: u64,
-    user_namespace: u64,
-}
-
-/// `MOUNT_ATTR_RDONLY`.
-const READ_ONLY: u64 = 1;
-/// `MOUNT_ATTR_NOSUID`.
-const NO_SET_ID: u64 = 2;
-const EMPTY_PATH: i32 = libc::AT_EMPTY_PATH;
-const RECURSIVE: i32 = libc::AT_RECURSIVE;
-
-/// mount_setattr(2): adds attributes and keeps those that are there, which an unprivileged
-/// namespace must not take away.
-fn set_attributes(
-    at: BorrowedFd<'_>,
-    path: &std::ffi::CStr,
-    flags: i32,
-    set: u64,
-) -> io::Result<()> {
-    let attributes = MountAttributes { set, clear: 0, propagation: 0, user_namespace: 0 };
-    // SAFETY: the path is a C string, and the kernel reads a `struct mount_attr` of the size that
-    // it is told, while `attributes` lives.
-    let result = unsafe {
-        libc::syscall(
-            libc::SYS_mount_setattr,
-            at.as_raw_fd(),
-            path.as_ptr(),
-            flags,
-            &raw const attributes,
-            size_of::<MountAttributes>(),
-        )
-    };
-    if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
