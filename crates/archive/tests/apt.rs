@@ -1,5 +1,7 @@
 //! The resolver's choice is apt's: the same indexes are given to both, and both name the same
 //! packages in the same versions.
+// Tells clippy that unwrapping is fine in all of this.
+#![cfg(test)]
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
