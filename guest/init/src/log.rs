@@ -15,7 +15,7 @@ const RATE: &str = "/proc/sys/kernel/printk_devkmsg";
 impl Log {
     /// Opens the kernel's log; /dev and /proc are mounted.
     pub(crate) fn open() -> Self {
-        // Best effort: the worst is a line that the kernel leaves out.
+        // It stays so: systemd does the same. The worst is a line that the kernel leaves out.
         let _ = fs::write(RATE, "on\n");
         Self(OpenOptions::new().write(true).open("/dev/kmsg").ok())
     }
@@ -33,11 +33,6 @@ impl Log {
     /// Why the server does not boot: priority 2, always shown.
     pub(crate) fn fatal(&self, message: impl Display) {
         self.line(2, &message);
-    }
-
-    /// The server's own init logs under the kernel's ordinary rate.
-    pub(crate) fn close(self) {
-        let _ = fs::write(RATE, "ratelimit\n");
     }
 
     fn line(&self, priority: u8, message: &dyn Display) {

@@ -24,6 +24,7 @@ mod retry;
 mod root;
 mod state;
 mod superblock;
+mod units;
 mod watchdog;
 
 use std::fs;
@@ -53,7 +54,6 @@ fn main() -> ExitCode {
         return ExitCode::FAILURE;
     }
     log.info(format_args!("starting {}", root::INIT));
-    log.close();
     let error = handover::hand_over();
     // /dev went with the new root: this is the console.
     eprintln!("heirloom: {}", Chain(&error));

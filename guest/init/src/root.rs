@@ -24,13 +24,16 @@ use crate::device::{self, Device};
 use crate::error::{Chain, Context, Error, Result};
 use crate::log::Log;
 use crate::watchdog::Watchdog;
-use crate::{grow, layer, state};
+use crate::{grow, layer, state, units};
 
 const DATA: &str = "/data";
 const LAYERS: &str = "/layers";
 const MEMORY: &str = "/memory";
 /// Where the new root is while it is put together.
 pub(crate) const ROOT: &str = "/newroot";
+
+/// Where the data filesystem is in the new root.
+const EXPOSED: &str = "/run/heirloom/data";
 
 /// The server's own init, in the new root.
 pub(crate) const INIT: &str = "/sbin/init";
@@ -56,8 +59,12 @@ pub(crate) fn assemble(boot: &Boot, log: &Log, watchdog: &mut Watchdog) -> Resul
     }
     overlay(&lower)?;
     check_init()?;
-    bind_state(&boot.data, &config, log)?;
-    expose(boot.generation)
+    let run = mount_run()?;
+    let mut mounts = bind_state(&boot.data, &config, log)?;
+    expose(&run, boot.generation)?;
+    let what = device.path().to_string_lossy().into_owned();
+    mounts.push(units::Mount { place: EXPOSED.into(), what, bound: false });
+    units::describe(&run, &mounts)
 }
 
 /// Takes apart what a failed try has put together.
@@ -124,26 +131,36 @@ fn check_init() -> Result<()> {
     openat2(&root, INIT, flags, Mode::empty(), ResolveFlags::IN_ROOT).map(drop).on("find", INIT)
 }
 
-fn bind_state(data: &Data, config: &Config, log: &Log) -> Result<()> {
+/// Binds all state; returns the mounts in the new root.
+fn bind_state(data: &Data, config: &Config, log: &Log) -> Result<Vec<units::Mount>> {
     let home = match data {
         Data::Ext4(_) => state::directory(Path::new(DATA))?,
         Data::Iso(_) => state::directory(Path::new(MEMORY))?,
     };
     let roots = state::Roots::open(Path::new(ROOT), &home)?;
+    let mut mounts = Vec::new();
     for state in &config.state {
-        if roots.bind(state)? {
+        let bound = roots.bind(state)?;
+        if bound.made {
             log.info(format_args!("new state for {}", state.path));
         }
+        let what = format!("{EXPOSED}/state/{}", state.at);
+        mounts.push(units::Mount { place: bound.place, what, bound: true });
     }
-    Ok(())
+    Ok(mounts)
 }
 
-/// Leaves in the new root's /run what the agent needs: the digest that was booted, and the data
-/// filesystem, whose root directory only root may enter.
-fn expose(generation: Digest) -> Result<()> {
+/// The new root's /run: systemd keeps what it finds there.
+fn mount_run() -> Result<PathBuf> {
     let run = Path::new(ROOT).join("run");
     let flags = MountFlags::NOSUID | MountFlags::NODEV;
     mount("tmpfs", &run, "tmpfs", flags, c"mode=0755,size=20%").on("mount", &run)?;
+    Ok(run)
+}
+
+/// Leaves in /run what the agent needs: the digest that was booted, and the data filesystem, whose
+/// root directory only root may enter.
+fn expose(run: &Path, generation: Digest) -> Result<()> {
     let here = make_directory(&run.join("heirloom"))?;
     let name = here.join("generation");
     fs::write(&name, format!("{generation}\n")).on("write", &name)?;

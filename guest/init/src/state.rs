@@ -10,7 +10,7 @@
 
 use std::fs::File;
 use std::io;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsRawFd, OwnedFd};
 use std::path::{Component, Path, PathBuf};
 
 use generation::State;
@@ -27,6 +27,14 @@ use crate::error::{Context, Error, Result};
 pub(crate) struct Roots {
     image: OwnedFd,
     state: OwnedFd,
+}
+
+/// A state path that is in place.
+pub(crate) struct Bound {
+    /// Whether the entry is new.
+    pub(crate) made: bool,
+    /// The path in the new root, without symlinks.
+    pub(crate) place: String,
 }
 
 /// Both ends of a bind mount, found and of one kind.
@@ -47,18 +55,28 @@ impl Roots {
         Ok(Self { image: directory(image)?, state: directory(state)? })
     }
 
-    /// Binds one entry over its path; makes it first if it is not there. Returns whether it was
-    /// made.
-    pub(crate) fn bind(&self, state: &State) -> Result<bool> {
+    /// Binds one entry over its path; makes it first if it is not there.
+    pub(crate) fn bind(&self, state: &State) -> Result<Bound> {
         let (ends, made) = self.ends(state)?;
         let clone = OpenTreeFlags::OPEN_TREE_CLONE
             | OpenTreeFlags::AT_EMPTY_PATH
             | OpenTreeFlags::OPEN_TREE_CLOEXEC;
         let tree = open_tree(&ends.entry, "", clone).on("bind", &state.path)?;
+        // The kernel's name of what was found, before something else is mounted there.
+        let place = self.place(&ends.path).on("name", &state.path)?;
         let here =
             MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH | MoveMountFlags::MOVE_MOUNT_T_EMPTY_PATH;
         move_mount(&tree, "", &ends.path, "", here).on("bind", &state.path)?;
-        Ok(made)
+        Ok(Bound { made, place })
+    }
+
+    /// Where a found path lies in the image, without the symlinks that led there (proc(5),
+    /// /proc/pid/fd).
+    fn place(&self, found: &OwnedFd) -> io::Result<String> {
+        let name = |fd: &OwnedFd| std::fs::read_link(format!("/proc/self/fd/{}", fd.as_raw_fd()));
+        let (root, found) = (name(&self.image)?, name(found)?);
+        let inside = found.strip_prefix(&root).map_err(io::Error::other)?;
+        Ok(format!("/{}", inside.display()))
     }
 
     fn ends(&self, state: &State) -> Result<(Ends, bool)> {

@@ -89,6 +89,9 @@ fn symlinks_of_the_image_are_followed_inside_the_image() {
     symlink("../../../../../../var/mail", tree.image.join("out")).unwrap();
     for path in ["/var/spool/mail", "/mail", "/out"] {
         assert_eq!(tree.found(path, "mail"), tree.inodes("mail", "var/mail"), "{path}");
+        let (ends, _) = tree.ends(path, "mail").unwrap();
+        let roots = Roots::open(&tree.image, &tree.state).unwrap();
+        assert_eq!(roots.place(&ends.path).unwrap(), "/var/mail");
     }
 }
 
