@@ -21,6 +21,17 @@ pub(crate) fn without_tests(mut manifest: Table) -> Table {
     manifest
 }
 
+/// The names by which a manifest knows what only its tests need.
+fn test_dependencies(manifest: &Table) -> BTreeSet<String> {
+    let targets = manifest.get("target").and_then(Value::as_table);
+    let targets = targets.into_iter().flatten().filter_map(|(_, target)| target.as_table());
+    let tables = std::iter::once(manifest).chain(targets);
+    let names = ["dev-dependencies", "dev_dependencies"];
+    let tables = tables.flat_map(|table| names.map(|name| table.get(name)));
+    let tables = tables.flatten().filter_map(Value::as_table);
+    tables.flat_map(|table| table.keys().cloned()).collect()
+}
+
 /// The tables of dependencies that only some platforms have.
 fn targets(manifest: &mut Table) -> impl Iterator<Item = &mut Table> {
     let targets = manifest.get_mut("target").and_then(Value::as_table_mut);
@@ -63,8 +74,9 @@ pub(crate) fn declared(manifest: &Table) -> Vec<Declared<'_>> {
 
 /// A crate's manifest with dependencies on nothing but the packages `kept`.
 pub(crate) fn with_dependencies(manifest: Table, kept: &BTreeSet<String>) -> Table {
+    // Features may be about what only tests need: `test = ["suite/all-features"]`.
+    let mut gone = test_dependencies(&manifest);
     let mut manifest = without_tests(manifest);
-    let mut gone = BTreeSet::new();
     let mut stay = BTreeSet::new();
     for declared in declared(&manifest) {
         let set = if kept.contains(declared.package()) { &mut stay } else { &mut gone };
@@ -136,6 +148,16 @@ mod tests {
         let cut = "[features]\ndefault = [\"std\"]\nstd = [\"bits\"]\nlogging = []\n\
                    [dependencies]\nbits = { version = \"1\", optional = true }\n\
                    [target.'cfg(windows)'.dependencies]\n";
+        assert_eq!(with_dependencies(manifest, &kept(&["bits"])), table(cut));
+    }
+
+    #[test]
+    fn features_of_tests_go_with_what_only_tests_need() {
+        let manifest = table(
+            "[features]\ntest = [\"suite/all\"]\n[dependencies]\nbits = \"1\"\n\
+             [dev-dependencies]\nsuite = \"0\"\nbits = \"1\"\n",
+        );
+        let cut = "[features]\ntest = []\n[dependencies]\nbits = \"1\"\n";
         assert_eq!(with_dependencies(manifest, &kept(&["bits"])), table(cut));
     }
 

@@ -128,12 +128,16 @@ impl Planner<'_> {
         }
     }
 
+    /// State is what the image has at its path: a file where there is one, else a directory.
     fn mount_point(&mut self, path: &str) -> Result<(), Error> {
         let place = resolve(path, Last::Follow, |path| self.look(path))?;
         if place.is_empty() {
             return Err(wrong(path, "the root cannot be state".to_owned(), None));
         }
-        self.directory(path)
+        match self.look(&place) {
+            Found::File => Ok(()),
+            _ => self.directory(path),
+        }
     }
 
     /// A file that the build makes: what the definition lays there itself wins.
