@@ -8,8 +8,8 @@ use crate::error::{Error, Result};
 pub(crate) fn free(wanted: usize) -> Result<Vec<u16>> {
     let bound: std::io::Result<Vec<TcpListener>> =
         (0..wanted).map(|_| TcpListener::bind((Ipv4Addr::LOCALHOST, 0))).collect();
-    let ports: std::io::Result<Vec<u16>> = bound
-        .and_then(|bound| bound.iter().map(|one| Ok(one.local_addr()?.port())).collect());
+    let ports: std::io::Result<Vec<u16>> =
+        bound.and_then(|bound| bound.iter().map(|one| Ok(one.local_addr()?.port())).collect());
     ports.map_err(Error::io("find", "a free port"))
 }
 
