@@ -1,0 +1,195 @@
+//! The indexes of a lock laid out as a repository, and apt at work on it.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
+use std::fs;
+use std::io::Read as _;
+use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
+
+use archive::debian;
+use archive::lock::Lock;
+use digest::Digest;
+use sandbox::{Program, ToolRoot, Tools};
+use store::{Options, Store};
+use tempfile::TempDir;
+
+use crate::{Versions, request};
+
+/// The list of packages below a suite.
+const LIST: &str = "main/binary-amd64/Packages.xz";
+/// Where apt sees the repository.
+const HERE: &str = "/work/repository";
+
+/// What is installed already when apt begins.
+#[derive(Clone, Copy)]
+pub(crate) enum System {
+    /// Nothing.
+    Empty,
+    /// The essential packages and what they need.
+    Base,
+}
+
+/// The newest indexes of all suites, laid out for apt.
+pub(crate) struct Repository {
+    store: Store,
+    apt: ToolRoot,
+    folder: TempDir,
+    /// A lock of the essential packages: others are resolved against the same indexes.
+    lock: Lock,
+    /// The essential packages by name.
+    pub(crate) essential: BTreeSet<String>,
+    /// The versions of [`System::Base`], as apt chose them.
+    pub(crate) base: Versions,
+}
+
+impl Repository {
+    /// The one of this process, made when it is first needed.
+    pub(crate) fn shared() -> Result<&'static Self, String> {
+        static SHARED: OnceLock<Result<Repository, String>> = OnceLock::new();
+        SHARED
+            .get_or_init(|| Self::new().map_err(|error| error.to_string()))
+            .as_ref()
+            .map_err(Clone::clone)
+    }
+
+    fn new() -> Result<Self, Box<dyn std::error::Error>> {
+        let store = Store::open(Options::from_environment()?)?;
+        let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+        let apt = Tools::open(&workspace, &store)?.root(Program::AptGet.group())?;
+        let lock = debian::resolve(&store, &request([]), None)?;
+        let folder = tempfile::tempdir()?;
+        let mut repository =
+            Self { store, apt, folder, lock, essential: BTreeSet::new(), base: Versions::new() };
+        repository.lay_out()?;
+        repository.run(["update"])?;
+        let lists = repository.lists()?;
+        let essential = lists.split("\n\n").filter(|stanza| stanza.contains("\nEssential: yes"));
+        repository.essential = essential.map(|stanza| field(stanza, "Package: ")).collect();
+        repository.base =
+            repository.apt(System::Empty, repository.essential.iter().map(String::as_str))?;
+        repository.take_base_for_installed(&lists)?;
+        Ok(repository)
+    }
+
+    /// What the resolver takes.
+    pub(crate) fn resolve<'p>(
+        &self,
+        packages: impl IntoIterator<Item = &'p str>,
+    ) -> Result<Lock, archive::Error> {
+        debian::resolve(&self.store, &request(packages), Some(&self.lock))
+    }
+
+    /// What apt would install on that system, which may be nothing new.
+    pub(crate) fn apt<'p>(
+        &self,
+        system: System,
+        packages: impl IntoIterator<Item = &'p str>,
+    ) -> Result<Versions, String> {
+        let status = match system {
+            System::Empty => "--option=Dir::State::status=/work/repository/nothing",
+            System::Base => "--option=Dir::State::status=/work/repository/base",
+        };
+        let words = ["install", "--simulate", "--assume-yes", status];
+        let output = self.run(words.into_iter().chain(packages))?;
+        let installed = output.lines().filter_map(|line| {
+            let mut words = line.strip_prefix("Inst ")?.split_whitespace();
+            let name = words.next()?;
+            Some((name.to_owned(), words.next()?.trim_start_matches('(').to_owned()))
+        });
+        Ok(installed.collect())
+    }
+
+    /// Runs apt-get on this repository alone; its output.
+    fn run<'p>(&self, arguments: impl IntoIterator<Item = &'p str>) -> Result<String, String> {
+        self.apt
+            .command(Program::AptGet)
+            .bind_rw(self.folder.path(), HERE)
+            .env("APT_CONFIG", format!("{HERE}/apt.conf"))
+            .args(arguments)
+            .run()
+            .map(|output| output.text())
+            .map_err(|error| error.to_string())
+    }
+
+    fn lay_out(&self) -> std::io::Result<()> {
+        for folder in ["state/lists/partial", "cache/archives/partial", "etc/preferences.d"] {
+            fs::create_dir_all(self.folder.path().join(folder))?;
+        }
+        let mut sources = String::new();
+        for index in &self.lock.indexes {
+            let release = fs::read_to_string(self.store.path(index.sha256))?;
+            let list = release
+                .lines()
+                .filter(|line| line.ends_with(&format!(" {LIST}")))
+                .find_map(|line| Digest::from_hex(line.split_whitespace().next()?).ok())
+                .unwrap();
+            let path = self.list(&index.suite);
+            fs::create_dir_all(path.parent().unwrap())?;
+            fs::copy(self.store.path(list), path)?;
+            let suite = self.folder.path().join("dists").join(&index.suite);
+            fs::write(suite.join("InRelease"), release)?;
+            // Signatures have tests of their own.
+            writeln!(sources, "deb [trusted=yes] file:{HERE} {} main", index.suite).unwrap();
+        }
+        for (file, text) in
+            [("sources.list", sources.as_str()), ("nothing", ""), ("apt.conf", CONFIGURATION)]
+        {
+            fs::write(self.folder.path().join(file), text)?;
+        }
+        Ok(())
+    }
+
+    fn take_base_for_installed(&self, lists: &str) -> std::io::Result<()> {
+        let mut status = BTreeMap::new();
+        for stanza in lists.split("\n\n") {
+            let name = field(stanza, "Package: ");
+            if self.base.get(&name) == Some(&field(stanza, "Version: ")) {
+                let stanza = format!("{}\nStatus: install ok installed\n\n", stanza.trim());
+                status.insert(name, stanza);
+            }
+        }
+        assert_eq!(status.len(), self.base.len());
+        fs::write(self.folder.path().join("base"), status.into_values().collect::<String>())
+    }
+
+    /// The lists of all suites, one after the other.
+    fn lists(&self) -> std::io::Result<String> {
+        let mut lists = String::new();
+        for index in &self.lock.indexes {
+            let list = fs::read(self.list(&index.suite))?;
+            liblzma::read::XzDecoder::new_multi_decoder(&list[..]).read_to_string(&mut lists)?;
+            lists.push('\n');
+        }
+        Ok(lists)
+    }
+
+    fn list(&self, suite: &str) -> PathBuf {
+        self.folder.path().join("dists").join(suite).join(LIST)
+    }
+}
+
+/// A system of its own for apt, that knows nothing of the root that apt runs in.
+const CONFIGURATION: &str = r#"
+Dir "/work/repository";
+Dir::State "/work/repository/state";
+Dir::State::status "/work/repository/nothing";
+Dir::Cache "/work/repository/cache";
+Dir::Cache::pkgcache "";
+Dir::Cache::srcpkgcache "";
+Dir::Etc "/work/repository/etc";
+Dir::Etc::sourcelist "/work/repository/sources.list";
+Dir::Etc::parts "/dev/null";
+Dir::Etc::sourceparts "/dev/null";
+APT::Architecture "amd64";
+APT::Architectures { "amd64"; };
+APT::Install-Recommends "false";
+APT::Sandbox::User "root";
+Acquire::Check-Valid-Until "false";
+Acquire::Languages "none";
+"#;
+
+fn field(stanza: &str, name: &str) -> String {
+    let value = stanza.lines().find_map(|line| line.strip_prefix(name));
+    value.unwrap_or_default().to_owned()
+}

@@ -1,0 +1,71 @@
+//! Sets of packages to choose for.
+
+/// A name and what is asked for.
+pub(crate) type Set = (&'static str, &'static [&'static str]);
+
+/// What the example servers have in common. The kernel comes from backports.
+pub(crate) const BASE: &[&str] = &[
+    "systemd",
+    "systemd-sysv",
+    "dbus",
+    "udev",
+    "iproute2",
+    "systemd-resolved",
+    "systemd-timesyncd",
+    "openssh-server",
+    "linux-image-cloud-amd64/bookworm-backports",
+];
+
+/// The example servers.
+pub(crate) const SERVERS: &[Set] = &[
+    ("mailserver", &["postfix", "dovecot-imapd", "dovecot-lmtpd"]),
+    ("gitserver", &["git", "nginx-light", "fcgiwrap", "cgit"]),
+    ("webserver", &["nginx"]),
+];
+
+/// Sets that are harder: many alternatives, virtual packages, several providers, packages that
+/// exclude each other.
+pub(crate) const SETS: &[Set] = &[
+    ("nothing but the essential", &[]),
+    ("mail client, no server named", &["mutt", "bsd-mailx", "logwatch"]),
+    ("mail client beside exim", &["mailutils", "exim4-daemon-heavy", "apticron"]),
+    ("mail client beside postfix", &["bsd-mailx", "postfix", "mdadm", "unattended-upgrades"]),
+    ("default mail server", &["default-mta", "at", "cron"]),
+    ("awk by another", &["gawk", "bc", "systemd"]),
+    ("databases", &["postgresql", "mariadb-server", "redis-server"]),
+    ("virtual mysql", &["default-mysql-server", "php-mysql"]),
+    ("php", &["apache2", "libapache2-mod-php", "php-xml", "php-curl"]),
+    ("php by fpm", &["nginx", "php", "php-fpm", "composer"]),
+    ("python", &["python3-django", "gunicorn", "python3-psycopg2", "uwsgi-plugin-python3"]),
+    ("java", &["default-jre-headless", "tomcat10", "maven"]),
+    ("tex", &["texlive-latex-base", "texlive-xetex", "latexmk"]),
+    ("editors", &["emacs-nox", "vim", "nano"]),
+    ("build", &["build-essential", "cmake", "debhelper", "pkg-config", "clang"]),
+    ("containers", &["podman", "docker.io", "buildah", "systemd-sysv"]),
+    ("virtual machines", &["qemu-system-x86", "libvirt-daemon-system", "virtinst"]),
+    ("desktop", &["gnome-core", "network-manager-gnome"]),
+    ("another desktop", &["xfce4", "lightdm", "xorg"]),
+    ("a third desktop", &["kde-plasma-desktop", "sddm", "systemd-sysv"]),
+    ("tasks", &["task-desktop", "task-ssh-server"]),
+    ("office", &["libreoffice-writer", "hunspell-de-de"]),
+    ("dns and dhcp", &["bind9", "isc-dhcp-server", "dnsmasq"]),
+    ("files", &["samba", "nfs-kernel-server", "vsftpd"]),
+    ("monitoring", &["prometheus", "munin", "nagios4", "zabbix-agent"]),
+    ("directory", &["slapd", "sssd", "krb5-kdc"]),
+    ("kernel of the release", &["linux-image-amd64", "grub-efi-amd64", "initramfs-tools"]),
+    ("kernel by another initramfs", &["linux-image-amd64", "dracut"]),
+    ("languages", &["ghc", "rails", "jekyll"]),
+    ("perl", &["libcatalyst-perl", "libdbd-mysql-perl", "spamassassin", "amavisd-new"]),
+    ("another init", &["sysvinit-core", "elogind", "dbus-x11"]),
+    ("science", &["python3-scipy", "octave", "r-base-core", "gnuplot"]),
+    ("browser", &["xterm", "firefox-esr", "x11-apps"]),
+    ("games", &["wesnoth", "freeciv-client-gtk"]),
+    ("logs by another", &["syslog-ng-core", "logcheck"]),
+];
+
+/// What cannot be had, for either.
+pub(crate) const IMPOSSIBLE: &[Set] = &[
+    ("two mail servers", &["exim4-daemon-light", "postfix"]),
+    ("a package that is not there", &["prometheus", "grafana"]),
+    ("two inits", &["sysvinit-core", "systemd-sysv"]),
+];
