@@ -168,7 +168,7 @@ fn host_program(program: &'static str, hint: &str) -> Check {
 fn kvm() -> Check {
     let name = "KVM";
     let mut check = match fs::File::options().read(true).write(true).open("/dev/kvm") {
-        Ok(_) => return Check::good(name, "virtual machines are fast"),
+        Ok(_) => return Check::good(name, "/dev/kvm is there; `boot` tries whether it works"),
         Err(error) => Check::good(name, format!("/dev/kvm: {error}; virtual machines are slow")),
     };
     check.hint = Some("load kvm_intel or kvm_amd, and be a member of the group kvm".into());
