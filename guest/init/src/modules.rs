@@ -25,8 +25,9 @@ pub(crate) fn load(list: &Path) -> Result<Vec<Error>> {
 fn load_one(path: &str) -> Result<()> {
     let file = File::open(path).on("open", path)?;
     match finit_module(&file, c"", flags(path)) {
-        // EEXIST: loaded or built in. ENODEV: a driver that found nothing to drive.
-        Ok(()) | Err(Errno::EXIST | Errno::NODEV) => Ok(()),
+        // EEXIST: loaded or built in. ENODEV: a driver that found nothing to drive. ENOENT: it
+        // builds upon such a driver; were it for another reason, the kernel names the symbols.
+        Ok(()) | Err(Errno::EXIST | Errno::NODEV | Errno::NOENT) => Ok(()),
         Err(errno) => Err(errno).on("load", path),
     }
 }
