@@ -88,11 +88,15 @@ pub struct Package {
 }
 
 impl Lock {
-    /// The digest of what the package tree is made from: everything but the ids of users and
-    /// groups, which are given to the finished tree.
+    /// The digest of what the package tree is made from: the package files. How they were found
+    /// (request, indexes) makes no difference to it, and ids are given to the finished tree.
     pub fn packages_digest(&self) -> Digest {
-        let without_ids = Self { users: BTreeMap::new(), groups: BTreeMap::new(), ..self.clone() };
-        Digest::of(without_ids.text(""))
+        let mut hasher = digest::Hasher::new();
+        hasher.update(format!("{} {}\n", self.distribution, self.architecture).as_bytes());
+        for package in &self.packages {
+            hasher.update(format!("{} {}\n", package.name, package.sha256).as_bytes());
+        }
+        hasher.finish()
     }
 
     /// The files of the lock, as the store fetches them.

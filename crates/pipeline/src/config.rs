@@ -54,11 +54,10 @@ pub(crate) fn layer(
     if session.plant_clock {
         config.overlay.push(planted());
     }
-    let inputs = Inputs::new("config", VERSION)
+    let mut inputs = Inputs::new("config", VERSION)
         .digest("tree", tree.done.key)
         .text("ids", text_of(&ids.all))
         .text("renumbering", text_of(&ids.renumbering))
-        .text("files", text_of(&contents(&config)?))
         .text("users", text_of(&config.users))
         .text("groups", text_of(&config.groups))
         .text("permissions", format!("{:?}", config.permissions))
@@ -68,6 +67,10 @@ pub(crate) fn layer(
         .number("layer version", u64::from(image::layer::VERSION))
         .text("format", format.name())
         .digest("tools", tools.key(group)?);
+    // An input a file, so that `--explain` names the one that changed.
+    for (path, content) in contents(&config)? {
+        inputs = inputs.text(&path, content);
+    }
     let done = session.cache.run(server.name.as_str(), &inputs, |out| {
         let paths = Paths::read(&tree.paths())?;
         let base = Base { paths: &paths, accounts: &tree.facts.accounts, ids };
