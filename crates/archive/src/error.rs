@@ -226,6 +226,9 @@ fn no_index_hint(refusals: &[WhyNot]) -> Option<String> {
     if any(|why| matches!(why, WhyNot::Replayed { .. })) {
         return Some("to go back on purpose, set `date` to an earlier day than the lock's".into());
     }
+    if any(|why| matches!(why, WhyNot::OtherSuite(_))) {
+        return Some("name the release by its codename: `bookworm`, not `stable`".to_owned());
+    }
     if any(|why| matches!(why, WhyNot::TooNew(_))) {
         return Some(
             "the mirrors have moved on and the dated archive cannot be reached: try again later, \

@@ -99,6 +99,11 @@ impl Lock {
         hasher.finish()
     }
 
+    /// What keeps it from being read again, if there is anything.
+    pub(crate) fn fault(&self) -> Option<String> {
+        check::check(self).err().map(|fault| fault.what)
+    }
+
     /// The files of the lock, as the store fetches them.
     pub fn items(&self) -> Vec<store::Item> {
         self.packages.iter().map(|package| package.item(self.date)).collect()

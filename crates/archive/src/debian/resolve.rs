@@ -84,7 +84,7 @@ fn lock(
     packages.sort_by(|a, b| a.key().cmp(&b.key()));
     let ids =
         |of: fn(&Lock) -> &BTreeMap<String, u32>| previous.map(of).cloned().unwrap_or_default();
-    Ok(Lock {
+    let lock = Lock {
         version: FORMAT,
         distribution: "debian".to_owned(),
         architecture: request.native().to_owned(),
@@ -94,7 +94,11 @@ fn lock(
         packages,
         users: ids(|lock| &lock.users),
         groups: ids(|lock| &lock.groups),
-    })
+    };
+    match lock.fault() {
+        None => Ok(lock),
+        Some(what) => Err(Error::Request { what: format!("the archive is odd: {what}") }),
+    }
 }
 
 /// Chooses among the candidates, and only where they do not fit together among more versions.

@@ -176,7 +176,6 @@ Dir::State "/work/repository/state";
 Dir::State::status "/work/repository/nothing";
 Dir::Cache "/work/repository/cache";
 Dir::Cache::pkgcache "";
-Dir::Cache::srcpkgcache "";
 Dir::Etc "/work/repository/etc";
 Dir::Etc::sourcelist "/work/repository/sources.list";
 Dir::Etc::parts "/dev/null";

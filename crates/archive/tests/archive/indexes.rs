@@ -147,3 +147,29 @@ fn a_list_that_is_not_understood_is_an_error_that_names_it() {
         assert!(text.contains(reason), "{text}");
     }
 }
+
+#[test]
+fn an_archive_that_lists_what_no_lock_may_hold_is_refused() {
+    for list in [
+        "Package: aa\nFilename: ../../etc/passwd",
+        "Package: aa\nFilename: /pool/aa.deb",
+        "Package: aa\nSize: 0",
+        "Package: aa\nSize: 9000000000000000000",
+    ] {
+        let error = Fake::of(list).resolve(&request(&["aa"])).unwrap_err();
+        assert!(matches!(error, Error::Request { .. }), "{error}");
+    }
+}
+
+#[test]
+fn a_release_is_named_by_its_codename() {
+    let mut fake = Fake::empty();
+    let release = fake.release(&Suite::default());
+    let signed = fake.certificate.sign(&release);
+    fake.add_signed("mirror", "stable", signed);
+    let mut request = request(&["aa"]);
+    request.suite = "stable".to_owned();
+    let error = fake.resolve(&request).unwrap_err();
+    assert_eq!(error.to_string(), "no signed index of stable can be used for 2020-06-15");
+    assert!(error.hint().unwrap().contains("codename"));
+}
