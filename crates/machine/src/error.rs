@@ -22,12 +22,11 @@ pub enum Error {
     /// Something did not come in time.
     #[error("no {what} after {seconds} s{console}", seconds = after.as_secs(), console = shown(console))]
     Timeout {
-        /// What was waited for.
+        /// What was waited for; where there were attempts, what the last one said.
         what: String,
         /// How long.
         after: Duration,
-        /// What the last attempt said, where there were attempts; and the end of what the console
-        /// said.
+        /// The end of what the console said.
         console: String,
     },
     /// A guest's port that was not forwarded was asked for.
