@@ -1,5 +1,7 @@
 //! The checks against services on the loopback, well and unwell.
 
+#![cfg(test)]
+
 use std::io::{Read, Write};
 use std::net::TcpListener;
 use std::thread;
