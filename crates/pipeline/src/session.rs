@@ -34,6 +34,7 @@ pub struct Session {
     /// Whether locks may be changed.
     pub locked: bool,
     pub(crate) plant_clock: bool,
+    images: PathBuf,
 }
 
 impl Session {
@@ -51,6 +52,7 @@ impl Session {
         Ok(Self {
             workspace,
             store: Store::open(sources)?,
+            images: cache.root().join("images"),
             cache,
             locked: options.locked,
             plant_clock: options.plant_clock,
@@ -62,6 +64,13 @@ impl Session {
     #[must_use]
     pub fn with_cache(mut self, cache: impl Into<PathBuf>) -> Self {
         self.cache = Cache::new(cache);
+        self
+    }
+
+    /// The same with finished images put into `images`, which is on the file system of the cache.
+    #[must_use]
+    pub fn with_images(mut self, images: impl Into<PathBuf>) -> Self {
+        self.images = images.into();
         self
     }
 
@@ -84,6 +93,6 @@ impl Session {
 
     /// Where finished images are put.
     pub fn images(&self) -> PathBuf {
-        self.cache.root().join("images")
+        self.images.clone()
     }
 }

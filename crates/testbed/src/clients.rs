@@ -1,18 +1,21 @@
 //! ssh, git and curl, as a user of the server would have them.
 
 use std::fs;
+use std::io::Cursor;
 use std::path::Path;
 
 use anyhow::Result;
-use sandbox::{Command, Output, Program, ToolRoot};
+use sandbox::{Command, Program, ToolRoot};
 use tempfile::TempDir;
 
 use crate::key;
 
-/// How ssh finds its key, and believes a server that it has never seen.
-const SSH: &str = "-F none -i /work/client/key -o BatchMode=yes -o ConnectTimeout=20 \
-                   -o StrictHostKeyChecking=no -o UserKnownHostsFile=/work/client/known_hosts \
-                   -o LogLevel=ERROR";
+/// How ssh finds its key. A server's host key is believed the first time and has to stay the same
+/// from then on, at whatever port the server is.
+const SSH: &str = "-F none -i /work/client/key -o BatchMode=yes -o ConnectTimeout=30 \
+                   -o ServerAliveInterval=15 -o HostKeyAlias=server \
+                   -o StrictHostKeyChecking=accept-new \
+                   -o UserKnownHostsFile=/work/client/known_hosts -o LogLevel=ERROR";
 
 /// Programs that see one folder of theirs, `/work/client`, and the machines on this host.
 pub struct Clients {
@@ -22,11 +25,10 @@ pub struct Clients {
 }
 
 impl Clients {
-    pub(crate) fn new(tools: ToolRoot) -> Result<Self> {
+    /// `tools` is the root of the group Check; `keys` has the ssh key.
+    pub(crate) fn new(tools: ToolRoot, keys: &Path) -> Result<Self> {
         let folder = tempfile::tempdir()?;
-        // ssh wants to know who it is.
-        fs::write(folder.path().join("passwd"), "root:x:0:0:root:/work/client:/bin/sh\n")?;
-        let public_key = key::generate(&tools, folder.path())?;
+        let public_key = key::put(keys, folder.path())?;
         Ok(Self { tools, folder, public_key })
     }
 
@@ -40,20 +42,48 @@ impl Clients {
         self.folder.path()
     }
 
-    /// Forgets the host keys that were seen.
+    /// Forgets the host key: the next one that is seen is believed.
+    ///
+    /// # Errors
+    /// When that cannot be written.
     pub fn forget_hosts(&self) -> Result<()> {
         Ok(fs::write(self.folder.path().join("known_hosts"), "")?)
     }
 
     /// Runs `command` on the server behind `port`, as `user`; its standard output.
+    ///
+    /// # Errors
+    /// No connection; another host key than before; a command that fails.
     pub fn ssh(&self, port: u16, user: &str, command: &str) -> Result<String, sandbox::Error> {
+        Ok(self.remote(port, user, command).run()?.text())
+    }
+
+    /// The same, with `input` for the command to read.
+    ///
+    /// # Errors
+    /// Those of [`Clients::ssh`].
+    pub fn ssh_with(
+        &self,
+        port: u16,
+        user: &str,
+        command: &str,
+        input: impl Into<Vec<u8>>,
+    ) -> Result<String, sandbox::Error> {
+        let input = Cursor::new(input.into());
+        Ok(self.remote(port, user, command).stdin_from(input).run()?.text())
+    }
+
+    fn remote(&self, port: u16, user: &str, command: &str) -> Command {
         let port = port.to_string();
         let login = format!("{user}@127.0.0.1");
         let arguments = SSH.split_whitespace().chain(["-p", &port, &login, command]);
-        Ok(self.command(Program::Ssh).args(arguments).run()?.text())
+        self.command(Program::Ssh).args(arguments)
     }
 
     /// Runs git with `arguments` in `folder` of `/work/client`.
+    ///
+    /// # Errors
+    /// When git fails.
     pub fn git(&self, folder: &str, arguments: &[&str]) -> Result<String, sandbox::Error> {
         let command = self
             .command(Program::Git)
@@ -68,10 +98,12 @@ impl Clients {
     }
 
     /// Runs curl with `arguments`; its standard output.
+    ///
+    /// # Errors
+    /// When curl fails, as it does when the server answers with an error.
     pub fn curl(&self, arguments: &[&str]) -> Result<String, sandbox::Error> {
         let quiet = ["--silent", "--show-error", "--fail", "--max-time", "60"];
-        let output: Output = self.command(Program::Curl).args(quiet).args(arguments).run()?;
-        Ok(output.text())
+        Ok(self.command(Program::Curl).args(quiet).args(arguments).run()?.text())
     }
 
     fn command(&self, program: Program) -> Command {
@@ -79,7 +111,6 @@ impl Clients {
             .command(program)
             .network(true)
             .bind_rw(self.folder.path(), "/work/client")
-            .bind_ro(self.folder.path().join("passwd"), "/etc/passwd")
             .env("HOME", "/work/client")
             .cwd("/work/client")
     }

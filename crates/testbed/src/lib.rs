@@ -3,14 +3,27 @@
 //! The images that are tested are real ones: they are built as `cargo xtask image` builds them, of
 //! a copy of the workspace to which the test adds what every owner adds, keys and users. Clients
 //! (ssh, git, curl) come from the tool root, so that tests need nothing of the host.
+//!
+//! ```no_run
+//! # fn main() -> anyhow::Result<()> {
+//! let testbed = testbed::Testbed::new("webserver")?;
+//! let machine = testbed.machine()?.forward(22).forward(80);
+//! let mut server = testbed::Online::start(&machine, testbed.clients())?;
+//! server.reboot()?;
+//! testbed.clients().curl(&[&format!("http://127.0.0.1:{}/", server.port(80)?)])?;
+//! # Ok(())
+//! # }
+//! ```
 
 mod clients;
 mod key;
+mod online;
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use anyhow::{Context, Result, ensure};
 use machine::Machine;
@@ -19,13 +32,23 @@ use sandbox::{Group, ToolRoot};
 use tempfile::TempDir;
 
 pub use clients::Clients;
+pub use machine::Firmware;
+pub use online::{Identity, Online};
 
-/// A copy of the workspace, a key that the server shall know, and clients that have it.
+/// Held by the test whose turn it is.
+static TURN: Mutex<()> = Mutex::new(());
+
+/// A copy of the workspace, a key that the server knows, and clients that have it.
+///
+/// There is one at a time in a process: a machine has the host's processors for itself.
 pub struct Testbed {
     server: String,
     copy: TempDir,
-    target: PathBuf,
+    /// Results of stages, those of the workspace itself: most of a server's are the same.
+    cache: PathBuf,
+    images: TempDir,
     clients: Clients,
+    _turn: MutexGuard<'static, ()>,
 }
 
 impl Testbed {
@@ -34,26 +57,42 @@ impl Testbed {
     /// # Errors
     /// When xtask cannot be compiled, or the tools not be fetched.
     pub fn new(server: &str) -> Result<Self> {
+        let turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
         let here = Path::new(env!("CARGO_MANIFEST_DIR"));
         let session = Session::open(here, &Options::default())?;
-        let target = session.workspace.target().to_owned();
-        sandbox::set_worker(worker(session.workspace.root(), &target)?);
-        let folder = target.join("heirloom/testbed");
-        fs::create_dir_all(&folder)?;
-        let copy = tempfile::Builder::new().prefix(server).tempdir_in(&folder)?;
-        pipeline::copy_workspace(session.workspace.root(), copy.path())?;
-        let clients = Clients::new(session.tools()?.root(Group::Check)?)?;
-        let testbed = Self { server: server.to_owned(), copy, target, clients };
+        let (root, target) = (session.workspace.root(), session.workspace.target());
+        sandbox::set_worker(worker(root, target)?);
+        let cache = session.cache.root().to_owned();
+        let folder = cache.join("testbed");
+        fs::create_dir_all(&folder).with_context(|| format!("making {}", folder.display()))?;
+        let copy = tempfile::tempdir()?;
+        pipeline::copy_workspace(root, copy.path())?;
+        let tools = session.tools()?.root(Group::Check)?;
+        let keys = key::lasting(&tools, &folder)?;
+        let testbed = Self {
+            server: server.to_owned(),
+            copy,
+            cache,
+            images: tempfile::tempdir_in(&folder)?,
+            clients: Clients::new(tools, &keys)?,
+            _turn: turn,
+        };
         testbed.authorize("root")?;
         Ok(testbed)
     }
 
     /// Lets the clients' key in as `user`.
+    ///
+    /// # Errors
+    /// When the file cannot be written.
     pub fn authorize(&self, user: &str) -> Result<()> {
         self.write(&format!("etc/ssh/authorized_keys/{user}"), self.clients.public_key())
     }
 
     /// Writes a file of the server's own `rootfs/`.
+    ///
+    /// # Errors
+    /// When it cannot be written.
     pub fn write(&self, path: &str, text: &str) -> Result<()> {
         let path = self.copy.path().join("servers").join(&self.server).join("rootfs").join(path);
         if let Some(parent) = path.parent() {
@@ -64,12 +103,18 @@ impl Testbed {
     }
 
     /// Builds the image, and gives the machine that has it on its disk.
+    ///
+    /// # Errors
+    /// When the image cannot be built.
     pub fn machine(&self) -> Result<Machine> {
         let (image, qemu) = self.image(Format::Raw)?;
         Ok(Machine::new(&qemu).disk(image))
     }
 
     /// Builds the ISO, and gives the machine that has it in its drive.
+    ///
+    /// # Errors
+    /// When the ISO cannot be built.
     pub fn live(&self) -> Result<Machine> {
         let (image, qemu) = self.image(Format::Iso)?;
         Ok(Machine::new(&qemu).cdrom(image))
@@ -80,24 +125,16 @@ impl Testbed {
         &self.clients
     }
 
-    /// The image under a name of its own: the next test's image takes the usual one.
     fn image(&self, format: Format) -> Result<(PathBuf, ToolRoot)> {
         let session = Session::open(self.copy.path(), &Options::default())?;
         ensure!(session.workspace.root().starts_with(self.copy.path()), "the copy is no workspace");
-        // Its stages are kept with those of the workspace itself: the package tree is the same.
-        let cache = stage_cache(&self.target);
-        let session = session.with_cache(cache);
+        // Not among the owner's images: these have a key in them that is not the owner's.
+        let session = session.with_cache(&self.cache).with_images(self.images.path());
         let server = session.workspace.server(&self.server)?;
         let built = pipeline::generation(&session, &server)?;
         let medium = pipeline::medium(&session, &server, &built, format)?;
-        let own = self.copy.path().join(format!("image.{}", format.extension()));
-        fs::hard_link(&medium.path, &own)?;
-        Ok((own, session.tools()?.root(Group::Qemu)?))
+        Ok((medium.path, session.tools()?.root(Group::Qemu)?))
     }
-}
-
-fn stage_cache(target: &Path) -> PathBuf {
-    target.join("heirloom")
 }
 
 /// xtask, compiled: the sandbox starts it to enter namespaces.

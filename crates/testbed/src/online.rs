@@ -1,0 +1,140 @@
+//! A server that is up.
+
+use std::io;
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+use machine::{Machine, Running};
+
+use crate::Clients;
+
+/// How long a machine may take to start or to stop: without KVM and beside other work, a start has
+/// been seen to take two minutes.
+const PATIENCE: Duration = Duration::from_secs(300);
+
+/// What tells a server from all others, and from itself after it was made anew.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Identity {
+    /// machine-id(5).
+    pub machine: String,
+    /// Its public ssh host key.
+    pub host_key: String,
+}
+
+/// A server that is up, and those who use it. Dropped, its power is cut.
+pub struct Online<'a> {
+    running: Running,
+    clients: &'a Clients,
+}
+
+impl<'a> Online<'a> {
+    /// Switches `machine` on and waits until it is up. Its port 22 has to be forwarded.
+    ///
+    /// # Errors
+    /// When it does not come up, or has units that failed.
+    pub fn start(machine: &Machine, clients: &'a Clients) -> Result<Self> {
+        let mut server = Self { running: machine.start()?, clients };
+        server.wait_for_boot("")?;
+        Ok(server)
+    }
+
+    /// The port of this host at which the server's port `guest` is reached.
+    ///
+    /// # Errors
+    /// When it is not forwarded.
+    pub fn port(&self, guest: u16) -> Result<u16> {
+        Ok(self.running.port(guest)?)
+    }
+
+    /// Runs `command` as root; its standard output, without the end of the last line.
+    ///
+    /// # Errors
+    /// Those of [`Clients::ssh`].
+    pub fn run(&self, command: &str) -> Result<String> {
+        Ok(self.clients.ssh(self.port(22)?, "root", command)?.trim_end().to_owned())
+    }
+
+    /// Whether `path` is there.
+    ///
+    /// # Errors
+    /// Those of [`Clients::ssh`].
+    pub fn has(&self, path: &str) -> Result<bool> {
+        Ok(self.run(&format!("if test -e {path}; then echo yes; else echo no; fi"))? == "yes")
+    }
+
+    /// Tries until `attempt` succeeds: for what a server does in its own time.
+    ///
+    /// # Errors
+    /// The last of `attempt`, after a minute, with the end of the console.
+    pub fn eventually<T>(
+        &mut self,
+        what: &str,
+        mut attempt: impl FnMut() -> Result<T>,
+    ) -> Result<T> {
+        let attempt = || attempt().map_err(|error| io::Error::other(format!("{error:#}")));
+        Ok(self.running.wait_until(what, Duration::from_secs(60), attempt)?)
+    }
+
+    /// Who it is.
+    ///
+    /// # Errors
+    /// When it does not say so, or is nobody.
+    pub fn identity(&self) -> Result<Identity> {
+        let machine = self.run("cat /etc/machine-id")?;
+        let hex = machine.len() == 32 && machine.bytes().all(|byte| byte.is_ascii_hexdigit());
+        ensure!(hex, "`{machine}` is no machine id");
+        let host_key = self.run("cat /var/lib/ssh/ssh_host_ed25519_key.pub")?;
+        ensure!(host_key.starts_with("ssh-ed25519 "), "`{host_key}` is no host key");
+        Ok(Identity { machine, host_key })
+    }
+
+    /// Reboots as an administrator does, and waits until it is up again.
+    ///
+    /// # Errors
+    /// When it does not come up, or has units that failed.
+    pub fn reboot(&mut self) -> Result<()> {
+        let before = self.boot()?;
+        // The connection may end before the command does.
+        let _ = self.run("systemctl reboot");
+        self.wait_for_boot(&before)
+    }
+
+    /// Presses the power button and waits until the machine is off.
+    ///
+    /// # Errors
+    /// When it does not switch itself off.
+    pub fn power_off(self) -> Result<()> {
+        Ok(self.running.power_off(PATIENCE)?)
+    }
+
+    /// All that the console has said.
+    pub fn console(&mut self) -> String {
+        self.running.console().transcript()
+    }
+
+    /// A number that is new at each start (random(4)).
+    fn boot(&self) -> Result<String> {
+        self.run("cat /proc/sys/kernel/random/boot_id")
+    }
+
+    /// Waits for a boot that is another than `before`, to its end, and sees whether it is well.
+    fn wait_for_boot(&mut self, before: &str) -> Result<()> {
+        let (port, clients) = (self.port(22)?, self.clients);
+        let booted = || match clients.ssh(port, "root", "cat /proc/sys/kernel/random/boot_id") {
+            Ok(boot) if boot.trim_end() == before => Err(io::Error::other("it did not reboot yet")),
+            Ok(_) => Ok(()),
+            Err(error) => Err(io::Error::other(error)),
+        };
+        self.running.wait_until("ssh", PATIENCE, booted)?;
+        // It fails when units have failed: they are named below.
+        let _ = self.run("systemctl is-system-running --wait");
+        let failed = self.run("systemctl --failed --plain --no-legend")?;
+        if !failed.is_empty() {
+            let journal = self.run("journalctl --boot --no-pager --lines=150")?;
+            anyhow::bail!("units have failed:\n{failed}\n{journal}");
+        }
+        let state = self.run("systemctl is-system-running")?;
+        ensure!(state == "running", "the server is {state}");
+        self.run("/usr/lib/heirloom/health").context("the health check").map(drop)
+    }
+}

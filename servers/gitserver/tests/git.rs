@@ -1,0 +1,77 @@
+//! gitserver as its users see it: the real image, in a virtual machine with UEFI.
+
+use std::fs;
+
+use anyhow::Result;
+use testbed::{Clients, Firmware, Online, Testbed};
+
+/// Makes a commit in the clone `folder` and returns its id.
+fn commit(clients: &Clients, folder: &str, file: &str, text: &str) -> Result<String> {
+    fs::write(clients.folder().join(folder).join(file), text)?;
+    clients.git(folder, &["add", file])?;
+    clients.git(folder, &["commit", "--quiet", "--message", &format!("add {file}")])?;
+    head(clients, folder)
+}
+
+fn head(clients: &Clients, folder: &str) -> Result<String> {
+    Ok(clients.git(folder, &["rev-parse", "main"])?.trim_end().to_owned())
+}
+
+/// Clones `address` into `folder` and returns what is at the head.
+fn clone(clients: &Clients, address: &str, folder: &str) -> Result<String> {
+    clients.git(".", &["clone", "--quiet", address, folder])?;
+    head(clients, folder)
+}
+
+/// The addresses of a repository: over ssh, over http.
+fn addresses(server: &Online<'_>) -> Result<(String, String)> {
+    Ok((
+        format!("ssh://git@127.0.0.1:{}/~/project.git", server.port(22)?),
+        format!("http://127.0.0.1:{}/project.git", server.port(80)?),
+    ))
+}
+
+#[test]
+fn what_was_pushed_can_be_cloned_before_and_after_a_reboot() -> Result<()> {
+    let testbed = Testbed::new("gitserver")?;
+    testbed.authorize("git")?;
+    let clients = testbed.clients();
+    let machine = testbed.machine()?.firmware(Firmware::Uefi).forward(22).forward(80);
+    let server = Online::start(&machine, clients)?;
+    assert!(server.has("/sys/firmware/efi")?, "this is not UEFI");
+
+    let ssh = server.port(22)?;
+    assert_eq!(clients.ssh(ssh, "git", "create project")?, "project.git\n");
+    assert_eq!(clients.ssh(ssh, "git", "list")?, "project.git\n");
+    for command in ["sh", "create ../project", "create project"] {
+        let refused = clients.ssh(ssh, "git", command);
+        assert!(refused.is_err(), "`{command}` was not refused: {refused:?}");
+    }
+
+    let (over_ssh, over_http) = addresses(&server)?;
+    clients.git(".", &["init", "--quiet", "--initial-branch", "main", "work"])?;
+    clients.git("work", &["remote", "add", "origin", &over_ssh])?;
+    let first = commit(clients, "work", "one", "first\n")?;
+    clients.git("work", &["push", "--quiet", "origin", "main"])?;
+    assert_eq!(clone(clients, &over_ssh, "by-ssh")?, first);
+    assert_eq!(clone(clients, &over_http, "by-http")?, first);
+    commit(clients, "by-http", "two", "by nobody in particular\n")?;
+    clients.git("by-http", &["push", "--quiet", "origin", "main"]).unwrap_err();
+
+    let before = server.identity()?;
+    server.run("echo lost >/etc/undeclared")?;
+    server.power_off()?;
+    let mut server = Online::start(&machine, clients)?;
+    assert_eq!(server.identity()?, before);
+    assert!(!server.has("/etc/undeclared")?);
+    let (over_ssh, over_http) = addresses(&server)?;
+    assert_eq!(clone(clients, &over_ssh, "by-ssh-again")?, first);
+    assert_eq!(clone(clients, &over_http, "by-http-again")?, first);
+
+    let second = commit(clients, "by-ssh-again", "two", "second\n")?;
+    clients.git("by-ssh-again", &["push", "--quiet", "origin", "main"])?;
+    server.reboot()?;
+    clients.git("by-http-again", &["pull", "--quiet"])?;
+    assert_eq!(head(clients, "by-http-again")?, second);
+    server.power_off()
+}

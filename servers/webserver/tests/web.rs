@@ -1,0 +1,59 @@
+//! webserver as its users see it: the real image, in a virtual machine.
+
+use anyhow::Result;
+use testbed::{Online, Testbed};
+
+const PAGE: &str = "<!doctype html><title>a page</title><p>Grüße</p>\n";
+
+const GIB: u64 = 1 << 30;
+
+/// Writes a page as root and returns its address.
+fn publish(testbed: &Testbed, server: &Online<'_>) -> Result<String> {
+    let command = "mkdir -p /srv/html/news && cat >/srv/html/news/index.html";
+    testbed.clients().ssh_with(server.port(22)?, "root", command, PAGE)?;
+    Ok(format!("http://127.0.0.1:{}/news/", server.port(80)?))
+}
+
+#[test]
+fn a_page_outlives_a_reboot_and_what_was_not_declared_does_not() -> Result<()> {
+    let testbed = Testbed::new("webserver")?;
+    let clients = testbed.clients();
+    let machine = testbed.machine()?.disk_size(4 * GIB).forward(22).forward(80);
+    let mut server = Online::start(&machine, clients)?;
+
+    let size = server.run("findmnt --noheadings --bytes --output SIZE /run/heirloom/data")?;
+    assert!(size.parse::<u64>()? > 3 * GIB, "the data partition did not grow: {size} bytes");
+
+    let address = publish(&testbed, &server)?;
+    assert_eq!(clients.curl(&[&address])?, PAGE);
+    let root = format!("http://127.0.0.1:{}", server.port(80)?);
+    let missing = clients.curl(&[&format!("{root}/nothing")]).unwrap_err();
+    assert!(missing.to_string().contains("404"), "{missing}");
+
+    let before = server.identity()?;
+    server.run("echo lost >/etc/undeclared; echo 127.0.0.9 lost >>/etc/hosts")?;
+    server.reboot()?;
+    assert_eq!(server.identity()?, before);
+    assert!(!server.has("/etc/undeclared")?);
+    assert!(!server.run("cat /etc/hosts")?.contains("lost"));
+    assert_eq!(clients.curl(&[&address])?, PAGE);
+    assert!(server.run("journalctl --list-boots --quiet | wc -l")? == "2", "a journal was lost");
+    server.power_off()
+}
+
+#[test]
+fn the_iso_serves_from_memory_and_forgets() -> Result<()> {
+    let testbed = Testbed::new("webserver")?;
+    let clients = testbed.clients();
+    let machine = testbed.live()?.forward(22).forward(80);
+    let mut server = Online::start(&machine, clients)?;
+    let address = publish(&testbed, &server)?;
+    assert_eq!(clients.curl(&[&address])?, PAGE);
+
+    let before = server.identity()?;
+    clients.forget_hosts()?;
+    server.reboot()?;
+    assert_ne!(server.identity()?, before);
+    assert!(!server.has("/srv/html/news")?);
+    server.power_off()
+}
