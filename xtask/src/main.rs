@@ -12,7 +12,10 @@ use progress::Verbosity;
 
 fn main() -> ExitCode {
     // To enter namespaces the sandbox starts this executable once more: that is decided here.
-    sandbox::serve(&[sandbox::JobEntry::of::<rootfs::packages::Packages>()]);
+    sandbox::serve(&[
+        sandbox::JobEntry::of::<rootfs::packages::Packages>(),
+        sandbox::JobEntry::of::<image::Erofs>(),
+    ]);
 
     let cli = cli::Cli::parse();
     let verbosity = match (cli.global.quiet, cli.global.verbose) {

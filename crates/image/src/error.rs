@@ -61,6 +61,24 @@ pub enum Error {
         /// What is wrong with it.
         why: String,
     },
+    /// A tree has something that an erofs cannot be made of.
+    #[error("cannot put `{member}` into an erofs: {why}")]
+    Unfit {
+        /// The member's path.
+        member: String,
+        /// What stands in the way.
+        why: String,
+    },
+    /// A file cannot have an extended attribute where it is unpacked.
+    #[error("cannot set the extended attribute {name} of `{member}`")]
+    Attribute {
+        /// The member's path.
+        member: String,
+        /// The attribute.
+        name: String,
+        /// The system's word.
+        source: io::Error,
+    },
     /// The kernel and initramfs, or the blobs, are more than the medium takes.
     #[error("the {what} would take {wanted} bytes, it has {available}")]
     NoRoom {
@@ -98,6 +116,10 @@ impl Error {
             Self::Tool { source, .. } => source.hint(),
             Self::Generation(source) => source.hint(),
             Self::Tree { .. } => Some("remove the stage's result with `cargo clean`".into()),
+            Self::Unfit { .. } | Self::Attribute { .. } => Some(
+                "a squashfs can hold it: put `format = \"squashfs\"` under [layers] in server.toml"
+                    .into(),
+            ),
             Self::Missing(_) => {
                 Some("the packages of the server's board have to include a kernel".into())
             }

@@ -1,16 +1,15 @@
 //! Filesystem layers: from a tree's tar archive to a blob with its hash tree.
 //!
-//! No privileges are needed: owners, modes, extended attributes and hard links go straight from
-//! the archive into the filesystem.
+//! Owners, modes, times, extended attributes and hard links are those of the archive.
 
 use std::fs::File;
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
 use generation::LayerFormat;
-use sandbox::{Command, Group, Program, Stdin, ToolRoot};
+use sandbox::{Program, Stdin, ToolRoot};
 
-use crate::identity::Identity;
+use crate::erofs::Erofs;
 use crate::place::Place;
 use crate::tree::Tree;
 use crate::verity::{self, Sealed};
@@ -23,20 +22,12 @@ pub const VERSION: u32 = 1;
 /// 177 MB in 4.6 s, level 15 169 MB in 45 s.
 const SQUASHFS_LEVEL: &str = "3";
 
-/// Compression of erofs, in clusters of 64 KiB. A mail server of 398 MB: 237 MB in 1.9 s; lz4hc
-/// 209 MB in 12 s, zstd (Linux 6.10 and later) 188 MB in 15 s.
-const EROFS_COMPRESSION: [&str; 2] = ["-zlz4", "-C65536"];
-
-/// The group of tools that makes layers of `format`.
-pub fn group(format: LayerFormat) -> Group {
-    match format {
-        LayerFormat::Squashfs => Group::Image,
-        LayerFormat::Erofs => Group::Erofs,
-    }
-}
-
-/// Makes the layer `out` of the tree in the archive `tar`, with `tools` the root of [`group`].
-/// `epoch`, in seconds since 1970, is the time of the filesystem; files have those of the archive.
+/// Makes the layer `out` of the tree in the archive `tar`, with `tools` the root of
+/// [`sandbox::Group::Image`]. `epoch`, in seconds since 1970, is the time of the filesystem and the
+/// latest of its files.
+///
+/// An erofs takes the job [`crate::Erofs`] and the ids that jobs need; a squashfs takes no
+/// privileges: everything goes straight from the archive into the filesystem.
 pub fn build(
     tools: &ToolRoot,
     format: LayerFormat,
@@ -48,39 +39,36 @@ pub fn build(
     // Nothing of it is needed here, but that it is canonical: mksquashfs makes up directories
     // that the archive does not have, with owners and modes of its own.
     Tree::open(tar)?;
-    let input = File::open(tar).map_err(Error::io("open", tar))?;
-    let out_place = Place::create(out)?;
-    let command = match format {
-        LayerFormat::Squashfs => squashfs(tools, &out_place),
-        LayerFormat::Erofs => erofs(tools, &out_place, epoch),
-    };
-    let output = out_place
-        .show(command)
-        .epoch(epoch)
-        .stdin(Stdin::File(input))
-        .free_sync()
-        .run()
-        .map_err(|source| Error::Tool { what: format.name(), source })?;
-    warn(format, &output.stderr);
+    let said = match format {
+        LayerFormat::Squashfs => squashfs(tools, tar, epoch, out),
+        LayerFormat::Erofs => erofs(tools, tar, epoch, out),
+    }?;
+    warn(format, &said);
     verity::seal(out)
 }
 
-fn squashfs(tools: &ToolRoot, out: &Place) -> Command {
-    tools
+fn squashfs(tools: &ToolRoot, tar: &Path, epoch: u64, out: &Path) -> Result<String> {
+    let input = File::open(tar).map_err(Error::io("open", tar))?;
+    let place = Place::create(out)?;
+    let command = tools
         .command(Program::Mksquashfs)
-        .args(["-", out.inside(), "-tar", "-noappend", "-quiet", "-no-progress", "-exit-on-error"])
+        .args(["-", place.inside(), "-tar", "-noappend", "-quiet", "-no-progress"])
+        .arg("-exit-on-error")
         .args(["-comp", "zstd", "-Xcompression-level", SQUASHFS_LEVEL, "-b", "128K", "-xattrs"])
         // An archive's entry for the root itself is ignored; the times are SOURCE_DATE_EPOCH's.
         .args(["-root-mode", "0755", "-root-uid", "0", "-root-gid", "0"])
+        .epoch(epoch)
+        .stdin(Stdin::File(input))
+        .free_sync();
+    let output = place.show(command).run();
+    let output = output.map_err(|source| Error::Tool { what: "squashfs", source })?;
+    Ok(String::from_utf8_lossy(&output.stderr).into_owned())
 }
 
-fn erofs(tools: &ToolRoot, out: &Place, epoch: u64) -> Command {
-    tools
-        .command(Program::MkfsErofs)
-        .args(["--quiet", "--tar=f"])
-        .args(EROFS_COMPRESSION)
-        .args([format!("-U{}", Identity::erofs()), format!("-T{epoch}"), "--mkfs-time".into()])
-        .arg(out.inside())
+fn erofs(tools: &ToolRoot, tar: &Path, epoch: u64, out: &Path) -> Result<String> {
+    let [tools, tar, out] = [tools.path(), tar, out].map(Path::to_owned);
+    let job = Erofs { tools, tar, epoch, out };
+    sandbox::in_namespace(&job).map_err(|source| Error::Tool { what: "erofs", source })
 }
 
 /// SOURCE_DATE_EPOCH replaces times that are later. mksquashfs takes the clock for the root
@@ -93,9 +81,8 @@ pub(crate) fn check_clock(epoch: u64) -> Result<()> {
 }
 
 /// What the program says without failing: attributes that the filesystem cannot hold.
-fn warn(format: LayerFormat, stderr: &[u8]) {
-    let text = String::from_utf8_lossy(stderr);
-    for line in text.lines().filter(|line| !line.starts_with("Empty tar filename")) {
+fn warn(format: LayerFormat, said: &str) {
+    for line in said.lines().filter(|line| !line.starts_with("Empty tar filename")) {
         progress::warning(format!("{}: {line}", format.name()));
     }
 }

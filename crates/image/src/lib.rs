@@ -10,6 +10,7 @@ pub mod bundle;
 pub mod container;
 mod cpio;
 pub mod disk;
+mod erofs;
 mod error;
 #[cfg(test)]
 mod fixture;
@@ -24,9 +25,11 @@ pub mod qcow2;
 pub mod root_tar;
 mod staging;
 pub mod tree;
+mod unpacked;
 pub mod verity;
 
 pub use bundle::{Blob, Bundle};
+pub use erofs::Erofs;
 pub use error::{Error, Result};
 pub use identity::Identity;
 pub use tree::Tree;

@@ -10,7 +10,7 @@ use image::bundle::Blob;
 use rootfs::config::{self, Base, Config, Overlay, Permission, Source};
 use rootfs::ids::Completed;
 use rootfs::paths::Paths;
-use sandbox::Tools;
+use sandbox::{Group, Tools};
 use stage::{Done, Inputs};
 
 use crate::packages::{Tree, describe, described, digest_of, groups, text_of, users};
@@ -45,7 +45,6 @@ pub(crate) fn layer(
     epoch: Epoch,
 ) -> Result<(Blob, Done), Error> {
     let format = format(server);
-    let group = image::layer::group(format);
     let mut config = of(server, epoch);
     config.overlay.push(Overlay {
         path: HEALTH.to_owned(),
@@ -66,7 +65,7 @@ pub(crate) fn layer(
         .number("epoch", epoch.seconds())
         .number("layer version", u64::from(image::layer::VERSION))
         .text("format", format.name())
-        .digest("tools", tools.key(group)?);
+        .digest("tools", tools.key(Group::Image)?);
     // An input a file, so that `--explain` names the one that changed.
     for (path, content) in contents(&config)? {
         inputs = inputs.text(&path, content);
@@ -80,7 +79,7 @@ pub(crate) fn layer(
             .into_inner()
             .map_err(|error| Error::io("write", &archive)(error.into_error()))?;
         let blob = out.join("layer");
-        let root = tools.root(group)?;
+        let root = tools.root(Group::Image)?;
         let sealed = image::layer::build(&root, format, &archive, epoch.seconds(), &blob)?;
         describe(out, "layer", &Blob::layer(format, &sealed, &blob).descriptor)
     })?;

@@ -131,16 +131,15 @@ pub(crate) fn layer(
     ids: &Completed,
 ) -> Result<(Blob, Done), Error> {
     let format = crate::config::format(server);
-    let group = image::layer::group(format);
     let epoch = Epoch::of_day(lock.date).seconds();
     let inputs = Inputs::new("layer", image::layer::VERSION)
         .text("format", format.name())
         .digest("tree", tree.done.key)
         .text("renumbering", text_of(&ids.renumbering))
-        .digest("tools", tools.key(group)?)
+        .digest("tools", tools.key(sandbox::Group::Image)?)
         .number("epoch", epoch);
     let done = session.cache.run(server.name.as_str(), &inputs, |out| {
-        let root = tools.root(group)?;
+        let root = tools.root(sandbox::Group::Image)?;
         let _spinner = progress::spinner("Packing", "package layer");
         let tar = numbered(&tree.tar(), &ids.renumbering, out)?;
         let blob = out.join("layer");

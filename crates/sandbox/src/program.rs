@@ -10,8 +10,6 @@ use serde::{Deserialize, Serialize};
 pub enum Group {
     /// Layers, file systems, disks, boot media.
     Image,
-    /// Layers of erofs.
-    Erofs,
     /// The compiler of the programs that run on servers.
     Guest,
     /// Virtual machines.
@@ -24,17 +22,15 @@ pub enum Group {
 
 impl Group {
     /// The groups that a build of any server may need.
-    pub const BUILD: [Self; 3] = [Self::Image, Self::Erofs, Self::Guest];
+    pub const BUILD: [Self; 2] = [Self::Image, Self::Guest];
 
     /// All of them.
-    pub const ALL: [Self; 6] =
-        [Self::Image, Self::Erofs, Self::Guest, Self::Qemu, Self::Pacman, Self::Check];
+    pub const ALL: [Self; 5] = [Self::Image, Self::Guest, Self::Qemu, Self::Pacman, Self::Check];
 
     /// The name in `tools.toml` and `tools.lock`.
     pub fn name(self) -> &'static str {
         match self {
             Self::Image => "image",
-            Self::Erofs => "erofs",
             Self::Guest => "guest",
             Self::Qemu => "qemu",
             Self::Pacman => "pacman",
@@ -108,11 +104,11 @@ programs! {
     /// Makes and reads ISO 9660.
     Xorriso = Image "/usr/bin/xorriso",
     /// Makes an erofs.
-    MkfsErofs = Erofs "/usr/bin/mkfs.erofs",
+    MkfsErofs = Image "/usr/bin/mkfs.erofs",
     /// Checks and unpacks an erofs.
-    FsckErofs = Erofs "/usr/bin/fsck.erofs",
+    FsckErofs = Image "/usr/bin/fsck.erofs",
     /// Shows what is in an erofs.
-    DumpErofs = Erofs "/usr/bin/dump.erofs",
+    DumpErofs = Image "/usr/bin/dump.erofs",
     /// Builds crates.
     Cargo = Guest "/usr/bin/cargo",
     /// Compiles a crate.

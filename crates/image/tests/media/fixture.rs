@@ -25,16 +25,20 @@ pub(crate) fn tools(group: Group) -> ToolRoot {
     Tools::open(workspace, &store).unwrap().root(group).unwrap()
 }
 
-/// Writes the tree's archive.
-pub(crate) fn tree(path: &Path) {
-    // Bytes that do not compress: a layer of more than one block of hashes.
+/// Bytes that do not compress: a layer of more than one block of hashes.
+pub(crate) fn noise() -> Vec<u8> {
     let mut seed = 1_u64;
-    let noise: Vec<u8> = std::iter::repeat_with(|| {
+    std::iter::repeat_with(|| {
         seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
         (seed >> 33) as u8
     })
     .take(900_000)
-    .collect();
+    .collect()
+}
+
+/// Writes the tree's archive.
+pub(crate) fn tree(path: &Path) {
+    let noise = noise();
     let time = EPOCH as i64;
     let dir = |path: &str| (Header::new(path, Kind::Directory, 0o755, time - 10), Vec::new());
     let file = |path: &str, mode, content: &[u8]| {

@@ -19,11 +19,11 @@ pub(crate) fn all() -> Vec<Trial> {
     ]
 }
 
-/// A cache that holds the packages of one small group, and knows no sources.
+/// A cache that holds the packages of one group, and knows no sources.
 fn cache() -> Result<tempfile::TempDir, Failed> {
     let real = roots::store()?;
     let tools = Tools::open(&roots::workspace(), &real)?;
-    let lock = tools.locked(Group::Erofs)?;
+    let lock = tools.locked(Group::Image)?;
     real.fetch(&lock.items())?;
     let cache = tempfile::tempdir()?;
     let store = open(cache.path())?;
@@ -39,7 +39,7 @@ fn open(cache: &Path) -> store::Result<Store> {
 
 fn unpacked(cache: &Path) -> Result<std::path::PathBuf, Failed> {
     let store = open(cache)?;
-    Ok(Tools::open(&roots::workspace(), &store)?.root(Group::Erofs)?.path().into())
+    Ok(Tools::open(&roots::workspace(), &store)?.root(Group::Image)?.path().into())
 }
 
 fn names(cache: &Path) -> std::io::Result<Vec<String>> {
@@ -62,14 +62,14 @@ fn shared() -> Outcome {
     same(&one, &other)?;
     let name = one.file_name().unwrap_or_default().to_string_lossy().into_owned();
     same(names(path)?, vec![name, "lock".into()])?;
-    let program = Program::MkfsErofs.path().strip_prefix("/")?;
-    check(one.join(program).is_file(), "mkfs.erofs is not there")
+    let program = Program::Mksquashfs.path().strip_prefix("/")?;
+    check(one.join(program).is_file(), "mksquashfs is not there")
 }
 
 fn left_over() -> Outcome {
     let cache = cache()?;
     fs::create_dir_all(cache.path().join("tools/.part-old/usr/bin"))?;
-    fs::write(cache.path().join("tools/.part-old/usr/bin/mkfs.erofs"), "half")?;
+    fs::write(cache.path().join("tools/.part-old/usr/bin/mksquashfs"), "half")?;
     unpacked(cache.path())?;
     same(names(cache.path())?.len(), 2)
 }
@@ -78,9 +78,9 @@ fn incomplete() -> Outcome {
     let cache = cache()?;
     let store = open(cache.path())?;
     let tools = Tools::open(&roots::workspace(), &store)?;
-    let package = &tools.locked(Group::Erofs)?.packages[0];
+    let package = &tools.locked(Group::Image)?.packages[0];
     fs::remove_file(store.path(package.sha256))?;
-    let error = refused(tools.root(Group::Erofs))?;
+    let error = refused(tools.root(Group::Image))?;
     check(matches!(error, Error::Store(_)), format!("{error:?}"))?;
     same(names(cache.path())?, vec!["lock".to_owned()])
 }
