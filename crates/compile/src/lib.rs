@@ -57,8 +57,8 @@ impl Target {
 
 /// The static program that `package`, a member of the workspace at `workspace`, is compiled to.
 ///
-/// Crates that the host's cargo has not fetched yet are fetched by it, unless its own setting
-/// `CARGO_NET_OFFLINE` forbids it.
+/// Crates that the host's cargo has not fetched yet are fetched by it, unless the tools are offline
+/// or its own setting `CARGO_NET_OFFLINE` forbids it.
 ///
 /// # Errors
 /// A package that is no member, that needs more than crates.io has, whose crates cannot be fetched
@@ -88,7 +88,7 @@ pub fn program(
 fn compile(tools: &Tools<'_>, closure: &Closure, target: Target, out: &Path) -> Result<()> {
     let _shown = progress::spinner("Compiling", format!("{} for the server", closure.package()));
     let build = out.join("build");
-    prepare::workspace(closure, target, &build)?;
+    prepare::workspace(closure, target, tools.is_offline(), &build)?;
     tools
         .command(Program::Cargo)?
         .bind_rw(&build, prepare::BUILD)

@@ -24,7 +24,12 @@ strip = true
 "#;
 
 /// Writes the workspace into `build`.
-pub(crate) fn workspace(closure: &Closure, target: Target, build: &Path) -> Result<()> {
+pub(crate) fn workspace(
+    closure: &Closure,
+    target: Target,
+    offline: bool,
+    build: &Path,
+) -> Result<()> {
     write(&build.join("Cargo.toml"), to_text(closure.manifest())? + PROFILE)?;
     for member in closure.members() {
         let directory = build.join(&member.directory);
@@ -35,7 +40,7 @@ pub(crate) fn workspace(closure: &Closure, target: Target, build: &Path) -> Resu
             write(&directory.join(file), bytes)?;
         }
     }
-    vendor(&resolve::needed(closure, target)?, &build.join("vendor"))?;
+    vendor(&resolve::needed(closure, target, offline)?, &build.join("vendor"))?;
     write(&build.join(".cargo/config.toml"), configuration(target))
 }
 

@@ -10,9 +10,16 @@ use crate::error::{Error, Result};
 use crate::locked::Locked;
 
 /// The crates that the program is compiled from on `target`, all of them fetched afterwards.
-pub(crate) fn needed(closure: &Closure, target: Target) -> Result<BTreeSet<Locked>> {
+pub(crate) fn needed(
+    closure: &Closure,
+    target: Target,
+    offline: bool,
+) -> Result<BTreeSet<Locked>> {
     // Without a look at the network first: mostly everything is there.
-    let metadata = metadata(closure, target, true).or_else(|_| metadata(closure, target, false));
+    let metadata = match metadata(closure, target, true) {
+        Err(_) if !offline => metadata(closure, target, false),
+        answer => answer,
+    };
     let metadata = metadata
         .map_err(|source| Error::Resolve { package: closure.package().to_owned(), source })?;
     let reached = reached(&metadata, closure.package());

@@ -3,7 +3,13 @@
 //! Each build is a process of its own with a cache of its own; what they share is the store and
 //! the tool root, whose files are known by hash. The second one has another workspace path, home,
 //! umask, locale, time zone and environment, one processor, and its package tree on a disk instead
-//! of in memory, which gives directories another order.
+//! of in memory, which gives directories another order; its workspace is written in the opposite
+//! order, for the same reason.
+//!
+//! The clock cannot be set for one process alone (time namespaces leave the time of day as it is),
+//! so it is the time that the first build takes which makes the second one's clock another. That
+//! is more than the two seconds that FAT counts in, for no build from nothing is faster. The user
+//! is the same: another one takes another run, of which the digest is compared by `server.digest`.
 
 use std::fs;
 use std::io;
@@ -127,13 +133,14 @@ impl Build<'_> {
     ) -> Result<Report, Error> {
         let mut command = Command::new(self.program);
         command
-            .args(["image", self.server.name.as_str(), "--json", "--quiet"])
+            .args(["image", self.server.name.as_str(), "--json", "--quiet", "--no-record"])
             .args(self.arguments)
             .args(more)
             .args(self.session.store.is_offline().then_some("--offline"))
             .current_dir(workspace)
             // Where cargo and the store are does not depend on HOME.
-            .env("CARGO_HOME", cargo_home()?)
+            .env("CARGO_HOME", below_home("CARGO_HOME", ".cargo")?)
+            .env("RUSTUP_HOME", below_home("RUSTUP_HOME", ".rustup")?)
             .env("HEIRLOOM_CACHE", self.session.store.cache_dir())
             .envs(environment.iter().copied())
             .env("CARGO_TARGET_DIR", target)
@@ -149,14 +156,15 @@ impl Build<'_> {
     }
 }
 
-fn cargo_home() -> Result<PathBuf, Error> {
-    if let Some(home) = std::env::var_os("CARGO_HOME") {
-        return Ok(home.into());
+/// The folder that `variable` names, or that is called `name` in the home directory.
+fn below_home(variable: &str, name: &str) -> Result<PathBuf, Error> {
+    if let Some(folder) = std::env::var_os(variable) {
+        return Ok(folder.into());
     }
     let home = std::env::home_dir().ok_or_else(|| {
         Error::io("find", Path::new("the home directory"))(io::ErrorKind::NotFound.into())
     })?;
-    Ok(home.join(".cargo"))
+    Ok(home.join(name))
 }
 
 fn remove(folder: &Path) -> Result<(), Error> {
@@ -174,8 +182,9 @@ fn remove(folder: &Path) -> Result<(), Error> {
 /// When something cannot be read or written.
 pub fn copy_workspace(from: &Path, to: &Path) -> Result<(), Error> {
     fs::create_dir_all(to).map_err(Error::io("create", to))?;
-    for entry in fs::read_dir(from).map_err(Error::io("read", from))? {
-        let entry = entry.map_err(Error::io("read", from))?;
+    let entries: Result<Vec<_>, _> = fs::read_dir(from).map_err(Error::io("read", from))?.collect();
+    // Backwards: a small directory is read in the order in which it was written.
+    for entry in entries.map_err(Error::io("read", from))?.into_iter().rev() {
         let (source, target) = (entry.path(), to.join(entry.file_name()));
         if ["target", ".git"].iter().any(|name| entry.file_name() == *name) {
             continue;

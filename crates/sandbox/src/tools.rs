@@ -72,6 +72,11 @@ impl<'s> Tools<'s> {
         Ok(self.root(program.group())?.command(program))
     }
 
+    /// Whether the network is left alone.
+    pub fn is_offline(&self) -> bool {
+        self.store.is_offline()
+    }
+
     /// The package files of a group: what a vault has to hold.
     pub fn locked(&self, group: Group) -> Result<&Lock> {
         self.lock.group(architecture(), group)
