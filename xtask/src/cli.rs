@@ -127,6 +127,9 @@ pub(crate) struct Image {
     /// Let the config layer see the clock (used by tests of `verify`).
     #[arg(long, hide = true)]
     pub(crate) plant_clock: bool,
+    /// Leave server.digest as it is (used by `verify`).
+    #[arg(long, hide = true)]
+    pub(crate) no_record: bool,
 }
 
 /// What an image is written as.

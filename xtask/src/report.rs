@@ -7,7 +7,8 @@ pub(crate) fn render(error: &anyhow::Error) -> String {
     let mut text = format!("error: {error}");
     let mut said = error.to_string();
     for cause in error.chain().skip(1) {
-        let line = cause.to_string();
+        // What other programs say often ends with an empty line.
+        let line = cause.to_string().trim_end().to_owned();
         // An error that only repeats its cause adds nothing.
         if !said.contains(&line) {
             // Writing to a String cannot fail.

@@ -5,7 +5,7 @@ use std::fs::File;
 use std::io::BufWriter;
 use std::path::PathBuf;
 
-use definition::{Epoch, Kind, Server};
+use definition::{Epoch, Kind, Origin, Problem, Server};
 use image::bundle::Blob;
 use rootfs::config::{self, Base, Config, Overlay, Permission, Source};
 use rootfs::ids::Completed;
@@ -18,7 +18,7 @@ use crate::programs::Program;
 use crate::{Error, Session};
 
 /// Goes up when the same definition is laid differently.
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 
 /// Where the server's health check lies on the server.
 const HEALTH: &str = "/usr/lib/heirloom/health";
@@ -75,7 +75,8 @@ pub(crate) fn layer(
         let base = Base { paths: &paths, accounts: &tree.facts.accounts, ids };
         let archive = out.join(ARCHIVE);
         let file = File::create(&archive).map_err(Error::io("create", &archive))?;
-        config::write(&config, &base, &tree.tar(), BufWriter::new(file))?
+        config::write(&config, &base, &tree.tar(), BufWriter::new(file))
+            .map_err(|error| placed(server, error))?
             .into_inner()
             .map_err(|error| Error::io("write", &archive)(error.into_error()))?;
         let blob = out.join("layer");
@@ -143,6 +144,21 @@ fn planted() -> Overlay {
     let text = format!("{}\n", now.map_or(0, |now| now.as_nanos()));
     let source = Source::Bytes { bytes: text.into_bytes(), executable: false };
     Overlay { path: "/etc/planted-clock".to_owned(), source }
+}
+
+/// The error with the place in the definition that is meant by it, where it is about a path.
+fn placed(server: &Server, error: rootfs::Error) -> Error {
+    let rootfs::Error::Path { path, reason, hint } = &error else { return error.into() };
+    let written = server.permissions.iter().map(|it| (it.path.as_str(), it.origin.clone()));
+    let state = server.state.iter().map(|it| (it.path.as_str(), it.origin.clone()));
+    let laid = server.overlay.iter().map(|it| (it.path.as_str(), Origin::file(&it.source)));
+    match written.chain(state).chain(laid).find(|(claimed, _)| claimed == path) {
+        Some((_, origin)) => {
+            let message = format!("`{path}`: {reason}");
+            Error::Path(Problem::new(&origin, message).hint(hint.clone()))
+        }
+        None => error.into(),
+    }
 }
 
 /// The config archive of a finished layer.

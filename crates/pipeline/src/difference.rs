@@ -149,3 +149,102 @@ fn content(one: &Path, other: &Path, path: &str) -> Result<String, Error> {
 fn brief(line: &str) -> String {
     line.chars().take(60).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use tempfile::TempDir;
+
+    use super::*;
+
+    /// Files and links of an archive: path, mode, owner and content.
+    type Member<'a> = (&'a str, u32, u32, &'a str);
+
+    fn tar(folder: &TempDir, name: &str, members: &[Member<'_>]) -> std::path::PathBuf {
+        let path = folder.path().join(name);
+        let mut writer = tarball::Writer::new(File::create(&path).unwrap());
+        for (path, mode, owner, content) in members {
+            let mut header = Header::new(*path, Kind::File(content.len() as u64), *mode, 7);
+            header.uid = *owner;
+            writer.append(&header, &mut content.as_bytes()).unwrap();
+        }
+        writer.finish().unwrap();
+        path
+    }
+
+    fn compared(one: &[Member<'_>], other: &[Member<'_>]) -> Vec<String> {
+        let folder = tempfile::tempdir().unwrap();
+        differences(&tar(&folder, "one", one), &tar(&folder, "other", other)).unwrap()
+    }
+
+    #[test]
+    fn equal_archives_have_no_differences() {
+        let members = [("etc/a", 0o644, 0, "text"), ("etc/b", 0o600, 8, "")];
+        assert_eq!(compared(&members, &members), [""; 0]);
+    }
+
+    #[test]
+    fn each_field_that_differs_is_named_with_both_values() {
+        let lines = compared(
+            &[
+                ("etc/a", 0o644, 0, "same\nnow 17\n"),
+                ("etc/b", 0o644, 0, ""),
+                ("etc/c", 0o644, 0, ""),
+            ],
+            &[
+                ("etc/a", 0o644, 0, "same\nnow 18\n"),
+                ("etc/b", 0o4755, 8, ""),
+                ("etc/d", 0o644, 0, ""),
+            ],
+        );
+        assert_eq!(
+            lines,
+            [
+                "/etc/a: line 2 is `now 17` and `now 18`",
+                "/etc/b: mode is 0644 and 4755",
+                "/etc/b: owner is 0 and 8",
+                "/etc/c: only in the first",
+                "/etc/d: only in the second",
+            ]
+        );
+    }
+
+    #[test]
+    fn contents_that_are_no_text_or_only_longer_are_told_by_their_byte() {
+        let lines = compared(
+            &[("a", 0o644, 0, "\0one"), ("b", 0o644, 0, "line\n")],
+            &[("a", 0o644, 0, "\0two"), ("b", 0o644, 0, "line\nmore\n")],
+        );
+        assert_eq!(
+            lines,
+            ["/a: line 1 is `\0one` and `\0two`", "/b: content differs from byte 5 on"]
+        );
+    }
+
+    #[test]
+    fn other_files_are_told_by_their_first_byte_that_differs_and_by_length() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = |name: &str, bytes: &[u8]| {
+            let path = folder.path().join(name);
+            std::fs::write(&path, bytes).unwrap();
+            path
+        };
+        let mut long = vec![1; (1 << 20) + 10];
+        let one = file("one", &long);
+        assert_eq!(differences(&one, &file("same", &long)).unwrap(), [""; 0]);
+        long[(1 << 20) + 5] = 2;
+        let expected = "byte 1048581 is the first that differs";
+        assert_eq!(differences(&one, &file("other", &long)).unwrap(), [expected]);
+        let shorter = file("shorter", &[1; 1 << 20]);
+        let expected = "byte 1048576 is the first that differs";
+        assert_eq!(differences(&one, &shorter).unwrap(), [expected]);
+    }
+
+    #[test]
+    fn a_long_list_ends_with_how_many_more_there_are() {
+        let names: Vec<String> = (0..30).map(|number| format!("f{number:02}")).collect();
+        let members: Vec<Member<'_>> = names.iter().map(|name| (&**name, 0o644, 0, "")).collect();
+        let lines = compared(&members, &[]);
+        assert_eq!(lines.len(), SHOWN + 1);
+        assert_eq!(lines.last().unwrap(), "and 10 more");
+    }
+}

@@ -3,6 +3,8 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use jiff::civil::Date;
+
 /// An error of a stage, or of what lies between two.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -65,6 +67,17 @@ pub enum Error {
         /// Which server.
         server: String,
     },
+    /// What the definition says of a path does not agree with the packages.
+    #[error("{0}")]
+    Path(definition::Problem),
+    /// No archive has the packages of a day that has not come.
+    #[error("`{server}` asks for packages of {date}, which has not come yet")]
+    Future {
+        /// Which server.
+        server: String,
+        /// The day.
+        date: Date,
+    },
     /// There is no lock, and none may be written.
     #[error("`{server}` has no server.lock")]
     Unlocked {
@@ -108,6 +121,8 @@ impl Error {
     /// What to do now, where that is known here; causes have their own hints.
     pub fn hint(&self) -> Option<String> {
         let hint = match self {
+            Self::Path(problem) => return problem.hint.clone(),
+            Self::Future { .. } => "the date of [archive] is today's or an earlier one".to_owned(),
             Self::Unlocked { server } | Self::Stale { server } => {
                 format!("`cargo xtask lock {server}` writes it")
             }

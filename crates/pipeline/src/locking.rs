@@ -4,7 +4,9 @@ use archive::debian::{self, Archive};
 use archive::lock::Lock;
 use archive::{Diff, Outdated};
 use definition::Server;
+use jiff::Timestamp;
 use jiff::civil::Date;
+use jiff::tz::TimeZone;
 use store::Store;
 
 use crate::{Error, request};
@@ -60,6 +62,7 @@ pub fn relock(store: &Store, server: &Server, update: &[String]) -> Result<Reloc
     let path = server.lock_path();
     let previous = if path.exists() { Some(Lock::read(&path)?) } else { None };
     let request = request::of(server)?;
+    not_in_future(server, request.date)?;
     let spinner = progress::spinner("Resolving", server.name.to_string());
     let lock = match (&previous, update) {
         (Some(previous), [_, ..]) => debian::update(store, &request, previous, update)?,
@@ -81,9 +84,19 @@ pub fn repin(store: &Store, server: &Server, package: &str) -> Result<Relocked, 
     }
     let previous = Lock::read(&path)?;
     let request = request::of(server)?;
+    not_in_future(server, request.date)?;
     let moving: Vec<_> = previous.package(package).map(|it| it.name.clone()).into_iter().collect();
     let lock = debian::update(store, &request, &previous, &moving)?;
     written(server, Some(&previous), lock)
+}
+
+/// A lock of a day that has not come would have what there is now, and be another one that day.
+fn not_in_future(server: &Server, date: Date) -> Result<(), Error> {
+    let today = Timestamp::now().to_zoned(TimeZone::UTC).date();
+    if date > today {
+        return Err(Error::Future { server: server.name.to_string(), date });
+    }
+    Ok(())
 }
 
 fn keep_others(store: &Store, server: &Server, previous: &Lock) -> Result<Relocked, Error> {

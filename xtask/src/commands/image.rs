@@ -23,7 +23,7 @@ pub(crate) fn run(global: &Global, arguments: &Image) -> anyhow::Result<ExitCode
     let built = pipeline::generation(&session, &server)?;
     let medium = pipeline::medium(&session, &server, &built, format(arguments.format))?;
     let record = Record { generation: built.generation, epoch: built.epoch };
-    if recorded != Some(record) && !global.locked {
+    if recorded != Some(record) && !global.locked && !arguments.no_record {
         record.write(&server.digest_path(), server.name.as_str())?;
     }
     let seconds = start.elapsed().as_secs_f64();

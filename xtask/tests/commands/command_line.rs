@@ -1,0 +1,169 @@
+//! What every command has in common, and those that only show.
+
+use std::path::Path;
+
+use anyhow::{Result, ensure};
+use libtest_mimic::Trial;
+use pipeline::Report;
+use serde_json::Value;
+
+use crate::workspace::{Workspace, has, same};
+use crate::{SERVER, trial, undisturbed};
+
+const COMMANDS: [&str; 12] = [
+    "image", "boot", "verify", "lock", "pin", "unpin", "outdated", "vault", "new", "list",
+    "doctor", "bench",
+];
+
+pub(crate) fn all() -> Vec<Trial> {
+    vec![
+        trial("help_of_every_command_ends_with_an_example", help),
+        trial("a_server_that_is_not_there_brings_the_one_that_was_meant", unknown_server),
+        trial("outside_of_a_workspace_it_is_said_that_there_is_none", outside),
+        trial("lists_and_checks_are_json_when_asked_for", json),
+        trial("image_prints_results_only_when_quiet_and_the_same_as_json", image),
+        trial("list_shows_the_servers_beside_a_broken_one_and_fails", broken_list),
+        trial("a_new_server_is_listed_and_its_image_builds", new_server),
+        trial("a_new_server_takes_no_name_that_is_taken", taken_name),
+    ]
+}
+
+fn help() -> Result<()> {
+    let workspace = Workspace::new()?;
+    let text = workspace.run(["--help"])?.succeeded()?;
+    has(&text, &["Example: cargo xtask image mailserver"])?;
+    for command in COMMANDS {
+        has(&text, &[&format!("\n  {command} ")])?;
+        let help = workspace.run([command, "--help"])?.succeeded()?;
+        let (_, example) = help.rsplit_once("Example").unwrap_or_default();
+        has(example, &[&format!("cargo xtask {command}")])?;
+        has(&help, &["--offline", "--locked", "--quiet", "--verbose", "--color <WHEN>"])?;
+        ensure!(!help.contains("--plant-clock"), "what only tests use is shown:\n{help}");
+    }
+    let listed = text.lines().filter(|line| line.starts_with("  ") && !line.starts_with("   "));
+    let listed = listed.filter(|line| !line.trim_start().starts_with('-')).count();
+    // And `help`.
+    ensure!(listed == COMMANDS.len() + 1, "a command is missing in this test:\n{text}");
+    Ok(())
+}
+
+fn unknown_server() -> Result<()> {
+    let workspace = Workspace::new()?;
+    for arguments in [
+        ["image", "wbeserver"].as_slice(),
+        &["boot", "wbeserver"],
+        &["verify", "wbeserver"],
+        &["lock", "wbeserver"],
+        &["pin", "wbeserver", "nginx", "1", "--reason", "x"],
+        &["unpin", "wbeserver", "nginx"],
+        &["outdated", "wbeserver"],
+        &["vault", "wbeserver", "vault"],
+    ] {
+        same(
+            &workspace.run(arguments)?.failed()?,
+            "error: there is no server `wbeserver` in this workspace\n\
+             help: did you mean `webserver`?",
+        )?;
+    }
+    Ok(())
+}
+
+fn outside() -> Result<()> {
+    let workspace = Workspace::new()?;
+    let output = workspace.xtask(["list"]).current_dir("/").output()?;
+    let text = crate::workspace::Ran::from(output).failed()?;
+    has(&text, &["error: cargo cannot read the workspace in .", "could not find `Cargo.toml`"])
+}
+
+fn json() -> Result<()> {
+    let workspace = Workspace::new()?;
+    let servers: Vec<Value> = workspace.run(["list", "--json"])?.json()?;
+    let names: Vec<_> = servers.iter().filter_map(|it| it["server"]["name"].as_str()).collect();
+    ensure!(names == ["gitserver", "mailserver", "webserver"], "{names:?}");
+    for server in &servers {
+        let server = &server["server"];
+        ensure!(server["distribution"] == "debian" && server["board"] == "pc", "{server}");
+        ensure!(server["date"].as_str().is_some_and(|it| it.len() == 10), "{server}");
+        ensure!(server["definition_bytes"].as_u64().is_some_and(|it| it > 0), "{server}");
+        ensure!(server["locked"] == true, "{server}");
+    }
+
+    let checks: Vec<Value> = workspace.run(["doctor", "--json"])?.json()?;
+    ensure!(checks.len() > 3, "{checks:?}");
+    for check in &checks {
+        ensure!(check["name"].is_string() && check["ok"].is_boolean(), "{check}");
+        ensure!(check["ok"] == true || check["hint"].is_string(), "no hint: {check}");
+    }
+    let shown = workspace.run(["doctor"])?.succeeded()?;
+    ensure!(shown.lines().count() > checks.len(), "{shown}");
+    Ok(())
+}
+
+fn image() -> Result<()> {
+    let undisturbed = undisturbed::get()?;
+    let twin = undisturbed.twin(&[])?;
+    let quiet = twin.run(["image", SERVER, "--quiet"])?;
+    same(&quiet.stderr, "")?;
+    let printed = quiet.succeeded()?;
+    let keys: Vec<_> = printed.lines().filter_map(|it| it.split_whitespace().next()).collect();
+    ensure!(keys == ["image", "generation", "sizes", "made"], "{printed}");
+    has(&printed, &[&undisturbed.report.generation.to_string(), "as server.digest has it"])?;
+    has(&printed, &["nothing in ", "reused program, packages, layer, initramfs, config, disk"])?;
+
+    let report: Report = twin.run(["image", SERVER, "--json"])?.json()?;
+    ensure!(report.image == twin.target().join("heirloom/images/webserver.raw"));
+    ensure!(report.generation == undisturbed.report.generation);
+    ensure!(report.sizes == undisturbed.report.sizes);
+    ensure!(report.stages.iter().all(|stage| stage.hit), "{:?}", report.stages);
+    ensure!(report.artefacts.iter().all(|it| it.path.is_file()), "{:?}", report.artefacts);
+
+    let explained = twin.run(["image", SERVER, "--explain", "--verbose"])?;
+    has(&explained.stderr, &["reused  packages webserver", "Reused"])
+}
+
+fn broken_list() -> Result<()> {
+    let workspace = Workspace::new()?;
+    workspace.replace("servers/mailserver/server.toml", "board = ", "bord = ")?;
+    workspace.replace("servers/gitserver/server.toml", "board = ", "bord = ")?;
+    let ran = workspace.run(["list"])?;
+    ensure!(!ran.success, "a list that lacks servers is no success");
+    has(&ran.stdout, &["webserver"])?;
+    has(&ran.stderr, &["servers/mailserver/server.toml:2:1", "servers/gitserver/server.toml:2:1"])
+}
+
+fn new_server() -> Result<()> {
+    let workspace = Workspace::new()?;
+    let wrote = workspace.run(["new", "tiny"])?.succeeded()?;
+    for line in wrote.lines().filter_map(|line| line.strip_prefix("wrote ")) {
+        ensure!(workspace.root().join(line).is_file(), "{line} is not there");
+    }
+    has(&wrote, &["wrote servers/tiny/server.toml", "cargo xtask image tiny"])?;
+    workspace.update_cargo_lock()?;
+    let listed = workspace.run(["list"])?.succeeded()?;
+    let line = listed.lines().find(|line| line.starts_with("tiny ")).unwrap_or_default();
+    ensure!(line.ends_with(" no"), "a new server is not locked:\n{listed}");
+
+    undisturbed::take_programs(&workspace)?;
+    let report: Report = workspace.run(["image", "tiny", "--json"])?.json()?;
+    ensure!(report.image.is_file() && report.recorded.is_none());
+    ensure!(Path::new(&workspace.root()).join("servers/tiny/server.lock").is_file());
+    let listed = workspace.run(["list"])?.succeeded()?;
+    let line = listed.lines().find(|line| line.starts_with("tiny ")).unwrap_or_default();
+    ensure!(line.ends_with(" yes") && line.contains(" MB "), "{listed}");
+    // What `image` wrote is complete: nothing is left for a second run to add.
+    workspace.run(["image", "tiny", "--locked", "--offline"])?.succeeded()?;
+    Ok(())
+}
+
+fn taken_name() -> Result<()> {
+    let workspace = Workspace::new()?;
+    let text = workspace.run(["new", SERVER])?.failed()?;
+    has(
+        &text,
+        &["`webserver`: it is a package of this workspace already", "help: `cargo xtask list`"],
+    )?;
+    let text = workspace.run(["new", "../elsewhere"])?.failed()?;
+    has(&text, &["error: a server cannot be called `../elsewhere`", "help: "])?;
+    ensure!(!workspace.root().join("elsewhere").exists());
+    Ok(())
+}

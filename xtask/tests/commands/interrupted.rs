@@ -1,0 +1,144 @@
+//! Commands that are killed in the middle of a stage, and commands that come at the same time.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::os::unix::process::ExitStatusExt;
+use std::process::{Child, Stdio};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use anyhow::{Result, bail, ensure};
+use libtest_mimic::Trial;
+use pipeline::Report;
+
+use crate::undisturbed::{self, STAGES, Undisturbed};
+use crate::workspace::{Ran, Workspace};
+use crate::{SERVER, results, trial};
+
+/// How often a process that ended before it could be killed is started again.
+const ATTEMPTS: u32 = 20;
+
+pub(crate) fn all() -> Vec<Trial> {
+    vec![
+        trial("killed_in_program_and_run_again_it_makes_the_same", || killed_in("program")),
+        trial("killed_in_packages_and_run_again_it_makes_the_same", || killed_in("packages")),
+        trial("killed_in_layer_and_run_again_it_makes_the_same", || killed_in("layer")),
+        trial("killed_in_initramfs_and_run_again_it_makes_the_same", || killed_in("initramfs")),
+        trial("killed_in_config_and_run_again_it_makes_the_same", || killed_in("config")),
+        trial("killed_in_disk_and_run_again_it_makes_the_same", || killed_in("disk")),
+        trial("killed_while_it_locks_it_leaves_the_old_lock_or_the_new", killed_in_lock),
+        trial("two_at_once_make_the_same_and_do_the_work_once", two_at_once),
+    ]
+}
+
+/// Asserts that `image` in `workspace` now makes what the undisturbed build made, and that nothing
+/// is left of what came before.
+pub(crate) fn carries_on(undisturbed: &Undisturbed, workspace: &Workspace) -> Result<()> {
+    let report: Report = workspace.run(["image", SERVER, "--json"])?.json()?;
+    ensure!(report.generation == undisturbed.report.generation, "another generation");
+    ensure!(results::digests(&report)? == undisturbed.digests, "other bytes");
+    for stage in STAGES {
+        let left = results::unfinished(&workspace.stages(), stage)?;
+        ensure!(left.is_empty(), "{left:?} is left");
+    }
+    Ok(())
+}
+
+fn killed_in(stage: &str) -> Result<()> {
+    let undisturbed = undisturbed::get()?;
+    let workspace = undisturbed.before(stage)?;
+    let half = Duration::from_secs_f64(undisturbed.seconds(stage) / 2.0);
+    for moment in [Duration::ZERO, half] {
+        kill(&workspace, stage, moment)?;
+    }
+    carries_on(&undisturbed, &workspace)
+}
+
+/// Kills `image` when `moment` has passed since `stage` began.
+fn kill(workspace: &Workspace, stage: &str, moment: Duration) -> Result<()> {
+    let before = results::finished(&workspace.stages(), stage)?;
+    for attempt in 0..ATTEMPTS {
+        let mut image = workspace
+            .xtask(["image", SERVER, "--quiet"])
+            .stdout(Stdio::null())
+            .stderr(Stdio::inherit())
+            .spawn()?;
+        if begins(workspace, stage, &mut image)? {
+            // A machine that is faster now than it was is met by coming earlier.
+            sleep(moment * (ATTEMPTS - attempt) / ATTEMPTS);
+            image.kill()?;
+        }
+        let killed = image.wait()?.signal() == Some(rustix::process::Signal::KILL.as_raw());
+        let mut finished = results::finished(&workspace.stages(), stage)?;
+        finished.retain(|result| !before.contains(result));
+        if killed && finished.is_empty() {
+            return Ok(());
+        }
+        for result in finished {
+            fs::remove_dir_all(result)?;
+        }
+    }
+    bail!("`{stage}` was never caught at work")
+}
+
+/// Waits until `stage` is at work; false when the process ended before that was seen.
+fn begins(workspace: &Workspace, stage: &str, image: &mut Child) -> Result<bool> {
+    loop {
+        if !results::unfinished(&workspace.stages(), stage)?.is_empty() {
+            return Ok(true);
+        }
+        if image.try_wait()?.is_some() {
+            return Ok(false);
+        }
+        sleep(Duration::from_millis(1));
+    }
+}
+
+fn killed_in_lock() -> Result<()> {
+    const LOCK: &str = "servers/webserver/server.lock";
+    let workspace = Workspace::new()?;
+    workspace.run(["lock", SERVER])?.succeeded()?;
+    let old = workspace.read(LOCK)?;
+    workspace.replace("servers/webserver/server.toml", "[\"nginx\"]", "[\"nginx\", \"rsync\"]")?;
+    let start = Instant::now();
+    workspace.run(["lock", SERVER])?.succeeded()?;
+    let whole = start.elapsed();
+    let new = workspace.read(LOCK)?;
+    ensure!(new != old);
+    for part in 1..=5 {
+        workspace.write(LOCK, &old)?;
+        let mut lock =
+            workspace.xtask(["lock", SERVER, "--quiet"]).stdout(Stdio::null()).spawn()?;
+        sleep(whole * part / 5);
+        lock.kill()?;
+        lock.wait()?;
+        let left = workspace.read(LOCK)?;
+        ensure!(left == old || left == new, "half a lock is left:\n{left}");
+    }
+    workspace.run(["lock", SERVER])?.succeeded()?;
+    ensure!(workspace.read(LOCK)? == new);
+    Ok(())
+}
+
+fn two_at_once() -> Result<()> {
+    let undisturbed = undisturbed::get()?;
+    let workspace = undisturbed.twin(&["packages", "layer", "initramfs", "config", "disk"])?;
+    let start = || {
+        let mut command = workspace.xtask(["image", SERVER, "--json", "--quiet"]);
+        command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()
+    };
+    let (one, other) = (start()?, start()?);
+    let mut runs = BTreeMap::<String, u32>::new();
+    for command in [one, other] {
+        let report: Report = Ran::from(command.wait_with_output()?).json()?;
+        ensure!(report.generation == undisturbed.report.generation, "another generation");
+        ensure!(results::digests(&report)? == undisturbed.digests, "other bytes");
+        for stage in report.stages {
+            *runs.entry(stage.stage).or_default() += u32::from(!stage.hit);
+        }
+    }
+    let once = ["config", "disk", "initramfs", "layer", "packages"].map(|it| (it.to_owned(), 1));
+    let expected = once.into_iter().chain([("program".to_owned(), 0)]).collect();
+    ensure!(runs == expected, "how often each stage ran: {runs:?}");
+    carries_on(&undisturbed, &workspace)
+}

@@ -1,0 +1,95 @@
+//! The build that nothing disturbs: what the others are compared with, made once.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use anyhow::{Context, Result};
+use digest::Digest;
+use pipeline::Report;
+
+use crate::workspace::{Workspace, repository};
+use crate::{SERVER, results};
+
+/// The stages of an image, in their order.
+pub(crate) const STAGES: [&str; 6] =
+    ["program", "packages", "layer", "initramfs", "config", "disk"];
+
+/// An image that was built in peace.
+pub(crate) struct Undisturbed {
+    workspace: Workspace,
+    pub(crate) report: Report,
+    pub(crate) digests: BTreeMap<String, Digest>,
+}
+
+static MADE: Mutex<Option<Arc<Undisturbed>>> = Mutex::new(None);
+
+/// The undisturbed build; the first who asks makes it.
+pub(crate) fn get() -> Result<Arc<Undisturbed>> {
+    let mut made = MADE.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(made) = made.as_ref() {
+        return Ok(made.clone());
+    }
+    let new = Arc::new(Undisturbed::make()?);
+    *made = Some(new.clone());
+    Ok(new)
+}
+
+/// Removes it, if it was made.
+pub(crate) fn remove() {
+    MADE.lock().unwrap_or_else(PoisonError::into_inner).take();
+}
+
+impl Undisturbed {
+    fn make() -> Result<Self> {
+        let workspace = Workspace::new()?;
+        // The copy's results are compared with each other, not with a record of other sources.
+        let record = workspace.root().join("servers").join(SERVER).join("server.digest");
+        if record.exists() {
+            fs::remove_file(record)?;
+        }
+        take_programs(&workspace)?;
+        let report: Report = workspace.run(["image", SERVER, "--json", "--quiet"])?.json()?;
+        let digests = results::digests(&report)?;
+        Ok(Self { workspace, report, digests })
+    }
+
+    /// The same workspace once more, with the results of all stages but those of `without`.
+    pub(crate) fn twin(&self, without: &[&str]) -> Result<Workspace> {
+        let twin = Workspace::of(&self.workspace.root())?;
+        for stage in STAGES.iter().filter(|stage| !without.contains(stage)) {
+            results::take(&self.workspace.stages(), &twin.stages(), stage)?;
+        }
+        Ok(twin)
+    }
+
+    /// The same workspace just before `stage` makes the server's part of it. Of the programs only
+    /// the server's own has to be compiled: the other takes the same way and most of a minute.
+    pub(crate) fn before(&self, stage: &str) -> Result<Workspace> {
+        let twin = self.twin(&[stage])?;
+        if stage == "program" {
+            let others = |result: &Path| !result.join("out").join(SERVER).exists();
+            results::take_if(&self.workspace.stages(), &twin.stages(), stage, others)?;
+        }
+        Ok(twin)
+    }
+
+    /// Lets `workspace` have the programs too.
+    pub(crate) fn give_programs(&self, workspace: &Workspace) -> Result<()> {
+        results::take(&self.workspace.stages(), &workspace.stages(), "program")
+    }
+
+    /// Seconds that the longest run of `stage` took.
+    pub(crate) fn seconds(&self, stage: &str) -> f64 {
+        let runs = self.report.stages.iter().filter(|it| it.stage == stage);
+        runs.map(|it| it.seconds).fold(0.0, f64::max)
+    }
+}
+
+/// Spares `workspace` the compiler, where the repository has the programs already.
+pub(crate) fn take_programs(workspace: &Workspace) -> Result<()> {
+    let target = definition::Workspace::load(repository())?.target().to_owned();
+    results::take(&target.join("heirloom/stages"), &workspace.stages(), "program")
+        .context("taking over compiled programs")
+}
