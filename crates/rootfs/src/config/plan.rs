@@ -149,11 +149,13 @@ impl Planner<'_> {
         self.overlay(path, &Source::Bytes { bytes, executable: false })
     }
 
+    /// `/etc/hostname` has the name as it was declared: mail servers and certificates go by it, and
+    /// what has no dot in it is no address of theirs.
     fn hostname(&mut self, name: &str) -> Result<(), Error> {
         let short = name.split('.').next().unwrap_or(name);
         let names = if short == name { name.to_owned() } else { format!("{name} {short}") };
         let hosts = format!("127.0.0.1 localhost\n127.0.1.1 {names}\n::1 localhost\n");
-        self.made("/etc/hostname", format!("{short}\n").into_bytes())?;
+        self.made("/etc/hostname", format!("{name}\n").into_bytes())?;
         self.made("/etc/hosts", hosts.into_bytes())
     }
 

@@ -214,7 +214,7 @@ fn a_permission_on_nothing_or_for_nobody_says_what_may_be_meant() {
 fn the_host_has_a_name_that_resolves_and_the_definition_may_say_otherwise() {
     let named = Config { hostname: Some("mail.example.org".to_owned()), ..config() };
     let layer = layer_of(&named).unwrap();
-    assert_eq!(layer["etc/hostname"].1, "mail\n");
+    assert_eq!(layer["etc/hostname"].1, "mail.example.org\n");
     assert!(layer["etc/hosts"].1.contains("127.0.1.1 mail.example.org mail\n"));
     let overlay = vec![bytes("/etc/hosts", "mine\n")];
     assert_eq!(layer_of(&Config { overlay, ..named }).unwrap()["etc/hosts"].1, "mine\n");
