@@ -18,6 +18,7 @@ use std::process::ExitCode;
 use pipeline::{Options, Session};
 
 use crate::cli::{Cli, Command, Global};
+use crate::output::say;
 
 /// Does what was asked. The exit code is not zero when the answer is no.
 pub(crate) fn run(cli: &Cli) -> anyhow::Result<ExitCode> {
@@ -71,6 +72,6 @@ fn megabytes(bytes: u64) -> String {
 
 /// Prints `value` to standard output as JSON.
 fn print_json(value: &impl serde::Serialize) -> anyhow::Result<()> {
-    println!("{}", serde_json::to_string_pretty(value)?);
+    say!("{}", serde_json::to_string_pretty(value)?);
     Ok(())
 }

@@ -12,6 +12,7 @@ use xshell::{Shell, cmd};
 
 use super::session;
 use crate::cli::{Bench, Global};
+use crate::output::say;
 
 pub(crate) fn run(global: &Global, arguments: &Bench) -> anyhow::Result<ExitCode> {
     let session = session(global)?;
@@ -50,7 +51,7 @@ pub(crate) fn run(global: &Global, arguments: &Bench) -> anyhow::Result<ExitCode
 }
 
 fn line(what: &str, seconds: f64) {
-    println!("{seconds:8.2} s  {what}");
+    say!("{seconds:8.2} s  {what}");
 }
 
 /// A file of the server's own rootfs/, relative to the workspace.
@@ -105,11 +106,11 @@ impl<'a> Runner<'a> {
 fn peers(session: &Session, server: &Server, folder: &Path) -> anyhow::Result<()> {
     let shell = Shell::new()?;
     let definition::Distribution::Debian(debian) = &server.archive.distribution else {
-        println!("no peers: not a Debian server");
+        say!("no peers: not a Debian server");
         return Ok(());
     };
     if cmd!(shell, "mmdebstrap --version").quiet().ignore_stdout().ignore_stderr().run().is_err() {
-        println!("           mmdebstrap is not installed");
+        say!("           mmdebstrap is not installed");
         return Ok(());
     }
     let mirror = session.store.mirrors("debian").first();

@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 use super::{print_json, session};
 use crate::cli::{Global, Json};
+use crate::output::say;
 
 pub(crate) fn run(global: &Global, arguments: &Json) -> anyhow::Result<ExitCode> {
     let session = session(global)?;
@@ -14,15 +15,12 @@ pub(crate) fn run(global: &Global, arguments: &Json) -> anyhow::Result<ExitCode>
     } else {
         for check in &checks {
             let mark = if check.ok { "ok" } else { "NO" };
-            println!("{mark}  {:<30} {}", check.name, check.detail);
+            say!("{mark}  {:<30} {}", check.name, check.detail);
             if let Some(hint) = &check.hint {
-                println!("    help: {hint}");
+                say!("    help: {hint}");
             }
         }
-        println!(
-            "{}",
-            if well { "this machine can build images" } else { "see the lines with NO" }
-        );
+        say!("{}", if well { "this machine can build images" } else { "see the lines with NO" });
     }
     Ok(if well { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

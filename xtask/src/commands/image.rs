@@ -8,6 +8,7 @@ use stage::Timing;
 
 use super::{megabytes, open, options, print_json};
 use crate::cli::{Format, Global, Image};
+use crate::output::say;
 use crate::surroundings;
 
 pub(crate) fn run(global: &Global, arguments: &Image) -> anyhow::Result<ExitCode> {
@@ -60,16 +61,16 @@ fn print(report: &Report) {
     let new: Vec<_> = names(&report.stages, false);
     let reused = names(&report.stages, true);
     let sizes = report.sizes;
-    println!("image       {} ({})", shown(&report.image), file_size(report));
-    println!("generation  {} ({compared})", report.generation);
-    println!(
+    say!("image       {} ({})", shown(&report.image), file_size(report));
+    say!("generation  {} ({compared})", report.generation);
+    say!(
         "sizes       definition {}, packages {}, config {}, kernel and initramfs {}",
         megabytes(sizes.definition),
         megabytes(sizes.packages),
         megabytes(sizes.config),
         megabytes(sizes.boot),
     );
-    println!(
+    say!(
         "made        {} in {:.2} s; reused {}",
         if new.is_empty() { "nothing".to_owned() } else { new.join(", ") },
         report.seconds,

@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 use super::{megabytes, print_json, session};
 use crate::cli::{Global, Json};
+use crate::output::say;
 
 pub(crate) fn run(global: &Global, arguments: &Json) -> anyhow::Result<ExitCode> {
     let session = session(global)?;
@@ -40,13 +41,18 @@ fn image_size(session: &pipeline::Session, name: &str) -> Option<u64> {
 }
 
 fn print(lines: &[(Option<u64>, definition::Summary)]) {
-    println!(
+    say!(
         "{:<16} {:<18} {:<10} {:<12} {:>12} {:>10}  LOCKED",
-        "SERVER", "DISTRIBUTION", "DATE", "BOARD", "DEFINITION", "IMAGE"
+        "SERVER",
+        "DISTRIBUTION",
+        "DATE",
+        "BOARD",
+        "DEFINITION",
+        "IMAGE"
     );
     for (image, summary) in lines {
         let suite = summary.suite.as_deref().unwrap_or_default();
-        println!(
+        say!(
             "{:<16} {:<18} {:<10} {:<12} {:>12} {:>10}  {}",
             summary.name,
             format!("{} {suite}", summary.distribution),

@@ -8,6 +8,7 @@ use definition::edit;
 
 use super::session;
 use crate::cli::{Global, Lock};
+use crate::output::say;
 
 pub(crate) fn run(global: &Global, arguments: &Lock) -> anyhow::Result<ExitCode> {
     anyhow::ensure!(!global.locked, "`lock --locked` asks to write a lock and not to");
@@ -15,14 +16,14 @@ pub(crate) fn run(global: &Global, arguments: &Lock) -> anyhow::Result<ExitCode>
     let Some(name) = &arguments.server else {
         for group in sandbox::lock_tools(session.workspace.root(), &session.store)? {
             let (packages, size) = (group.lock.packages.len(), group.lock.size());
-            println!(
+            say!(
                 "{} {}: {packages} packages, {}",
                 group.group,
                 group.architecture,
                 super::megabytes(size)
             );
             if !group.diff.is_empty() {
-                println!("{}", group.diff);
+                say!("{}", group.diff);
             }
         }
         return Ok(ExitCode::SUCCESS);
@@ -48,9 +49,9 @@ pub(crate) fn run(global: &Global, arguments: &Lock) -> anyhow::Result<ExitCode>
 
 fn print(name: &str, relocked: &pipeline::locking::Relocked) -> anyhow::Result<ExitCode> {
     if !relocked.diff.is_empty() {
-        println!("{}", relocked.diff);
+        say!("{}", relocked.diff);
     }
     let (packages, day) = (relocked.lock.packages.len(), relocked.lock.date);
-    println!("{name}: {packages} packages of {day}, {}", super::megabytes(relocked.lock.size()));
+    say!("{name}: {packages} packages of {day}, {}", super::megabytes(relocked.lock.size()));
     Ok(ExitCode::SUCCESS)
 }

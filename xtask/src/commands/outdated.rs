@@ -8,6 +8,7 @@ use serde::Serialize;
 
 use super::{print_json, session};
 use crate::cli::{Global, Outdated};
+use crate::output::say;
 
 #[derive(Serialize)]
 struct Line {
@@ -37,10 +38,10 @@ pub(crate) fn run(global: &Global, arguments: &Outdated) -> anyhow::Result<ExitC
     }
     for line in &lines {
         let available = line.available.as_deref().unwrap_or("no longer needed");
-        println!("{} {} -> {available}", line.name, line.locked);
+        say!("{} {} -> {available}", line.name, line.locked);
     }
     if lines.is_empty() {
-        println!("{}: everything is as new as the archive of {today}", arguments.server);
+        say!("{}: everything is as new as the archive of {today}", arguments.server);
     }
     Ok(ExitCode::SUCCESS)
 }

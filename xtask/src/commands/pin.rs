@@ -8,6 +8,7 @@ use definition::edit::{self, EditError};
 
 use super::session;
 use crate::cli::{Global, Pin, Unpin};
+use crate::output::say;
 
 pub(crate) fn pin(global: &Global, arguments: &Pin) -> anyhow::Result<ExitCode> {
     let Pin { server, package, version, reason } = arguments;
@@ -42,9 +43,9 @@ fn change(
     }
     let relocked = relocked?;
     if relocked.diff.is_empty() {
-        println!("{server}: the lock stays as it is");
+        say!("{server}: the lock stays as it is");
     } else {
-        println!("{}", relocked.diff);
+        say!("{}", relocked.diff);
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -6,6 +6,7 @@ use sandbox::Group;
 
 use super::{megabytes, session};
 use crate::cli::{Global, Vault};
+use crate::output::say;
 
 pub(crate) fn run(global: &Global, arguments: &Vault) -> anyhow::Result<ExitCode> {
     let session = session(global)?;
@@ -19,7 +20,7 @@ pub(crate) fn run(global: &Global, arguments: &Vault) -> anyhow::Result<ExitCode
     items.sort_by_key(|item| item.digest);
     items.dedup_by_key(|item| item.digest);
     let made = store::vault::make(&session.store, &items, &arguments.dir)?;
-    println!(
+    say!(
         "{}: {} files copied, {} there already, {} in all",
         arguments.dir.display(),
         made.copied,

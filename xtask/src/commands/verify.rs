@@ -6,6 +6,7 @@ use pipeline::Verified;
 
 use super::{print_json, session};
 use crate::cli::{Global, Verify};
+use crate::output::say;
 
 pub(crate) fn run(global: &Global, arguments: &Verify) -> anyhow::Result<ExitCode> {
     let session = session(global)?;
@@ -24,19 +25,19 @@ pub(crate) fn run(global: &Global, arguments: &Verify) -> anyhow::Result<ExitCod
 
 fn print(verified: &Verified) {
     for difference in &verified.differences {
-        println!("differs     {}", difference.artefact);
+        say!("differs     {}", difference.artefact);
         for line in &difference.lines {
-            println!("            {line}");
+            say!("            {line}");
         }
     }
     let built = verified.built;
     if verified.differences.is_empty() {
-        println!("same        {}", verified.compared.join(", "));
+        say!("same        {}", verified.compared.join(", "));
     }
-    println!("generation  {} (epoch {})", built.generation, built.epoch);
+    say!("generation  {} (epoch {})", built.generation, built.epoch);
     match verified.recorded {
-        None => println!("recorded    nothing: there is no server.digest"),
-        Some(record) if record == built => println!("recorded    the same in server.digest"),
-        Some(record) => println!("recorded    another in server.digest: {}", record.generation),
+        None => say!("recorded    nothing: there is no server.digest"),
+        Some(record) if record == built => say!("recorded    the same in server.digest"),
+        Some(record) => say!("recorded    another in server.digest: {}", record.generation),
     }
 }

@@ -1,0 +1,24 @@
+//! Results, on standard output.
+
+use std::fmt::Arguments;
+use std::io::{ErrorKind, Write};
+use std::process::exit;
+
+/// Prints a line as `println!` does, and ends the program where `println!` would panic: when who
+/// reads has heard enough (`| head`), or when nothing more can be written.
+macro_rules! say {
+    ($($text:tt)*) => { $crate::output::line(format_args!($($text)*)) };
+}
+pub(crate) use say;
+
+/// See [`say`].
+pub(crate) fn line(text: Arguments<'_>) {
+    match writeln!(std::io::stdout(), "{text}") {
+        Ok(()) => {}
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => exit(0),
+        Err(error) => {
+            eprintln!("error: could not write the result\ncaused by: {error}");
+            exit(1)
+        }
+    }
+}
