@@ -1,5 +1,7 @@
 //! README says what is: the mail server's definition, and the digest that a reader gets.
 
+#![cfg(test)]
+
 use std::fs;
 use std::path::Path;
 

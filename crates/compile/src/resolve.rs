@@ -10,11 +10,7 @@ use crate::error::{Error, Result};
 use crate::locked::Locked;
 
 /// The crates that the program is compiled from on `target`, all of them fetched afterwards.
-pub(crate) fn needed(
-    closure: &Closure,
-    target: Target,
-    offline: bool,
-) -> Result<BTreeSet<Locked>> {
+pub(crate) fn needed(closure: &Closure, target: Target, offline: bool) -> Result<BTreeSet<Locked>> {
     // Without a look at the network first: mostly everything is there.
     let metadata = match metadata(closure, target, true) {
         Err(_) if !offline => metadata(closure, target, false),

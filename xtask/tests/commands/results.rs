@@ -56,7 +56,11 @@ pub(crate) fn take_if(
 ) -> Result<()> {
     for result in finished(from, stage)? {
         let Some(name) = result.file_name() else { continue };
-        let Ok(lock) = File::open(result.with_extension("lock")) else { continue };
+        let lock = File::options()
+            .create(true)
+            .truncate(false)
+            .write(true)
+            .open(result.with_extension("lock"))?;
         // While this is held no other command removes the result.
         rustix::fs::flock(&lock, FlockOperation::LockShared)?;
         if result.exists() && wanted(&result) {
