@@ -77,6 +77,12 @@ fn visit(root: &Path, path: Vec<u8>, found: &mut Vec<Found>) -> Result<(), Error
     Ok(())
 }
 
+/// Whether an attribute is the host's own: SELinux and Smack label every file as it is made,
+/// whatever is in it.
+fn is_hosts(name: &[u8]) -> bool {
+    name == b"security.selinux" || name.starts_with(b"security.SMACK64")
+}
+
 fn xattrs(place: &Path) -> io::Result<BTreeMap<String, Vec<u8>>> {
     let mut names = match rustix::fs::llistxattr_query(place) {
         Ok(0) | Err(rustix::io::Errno::OPNOTSUPP) => return Ok(BTreeMap::new()),
@@ -86,7 +92,7 @@ fn xattrs(place: &Path) -> io::Result<BTreeMap<String, Vec<u8>>> {
     let size = rustix::fs::llistxattr(place, &mut names[..])?;
     names.truncate(size);
     let mut xattrs = BTreeMap::new();
-    for name in names.split(|byte| *byte == 0).filter(|name| !name.is_empty()) {
+    for name in names.split(|byte| *byte == 0).filter(|name| !name.is_empty() && !is_hosts(name)) {
         let mut value = vec![0; LARGEST_XATTR];
         let size = rustix::fs::lgetxattr(place, name, &mut value[..])?;
         value.truncate(size);
