@@ -12,6 +12,9 @@ use crate::Clients;
 /// been seen to take two minutes.
 const PATIENCE: Duration = Duration::from_secs(300);
 
+/// What ssh says when the host key is not the one that it knows (OpenSSH, sshconnect.c).
+const ANOTHER: &str = "HOST IDENTIFICATION HAS CHANGED";
+
 /// What tells a server from all others, and from itself after it was made anew.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Identity {
@@ -122,10 +125,12 @@ impl<'a> Online<'a> {
         let (port, clients) = (self.port(22)?, self.clients);
         let booted = || match clients.ssh(port, "root", "cat /proc/sys/kernel/random/boot_id") {
             Ok(boot) if boot.trim_end() == before => Err(io::Error::other("it did not reboot yet")),
-            Ok(_) => Ok(()),
+            Ok(_) => Ok(Ok(())),
+            // Patience does not help here.
+            Err(error) if error.to_string().contains(ANOTHER) => Ok(Err(error)),
             Err(error) => Err(io::Error::other(error)),
         };
-        self.running.wait_until("ssh", PATIENCE, booted)?;
+        self.running.wait_until("ssh", PATIENCE, booted)??;
         // It fails when units have failed: they are named below.
         let _ = self.run("systemctl is-system-running --wait");
         let failed = self.run("systemctl --failed --plain --no-legend")?;

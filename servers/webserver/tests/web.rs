@@ -46,13 +46,14 @@ fn the_iso_serves_from_memory_and_forgets() -> Result<()> {
     let testbed = Testbed::new("webserver")?;
     let clients = testbed.clients();
     let machine = testbed.live()?.forward(22).forward(80);
-    let mut server = Online::start(&machine, clients)?;
+    let server = Online::start(&machine, clients)?;
     let address = publish(&testbed, &server)?;
     assert_eq!(clients.curl(&[&address])?, PAGE);
 
     let before = server.identity()?;
+    server.power_off()?;
     clients.forget_hosts()?;
-    server.reboot()?;
+    let server = Online::start(&machine, clients)?;
     assert_ne!(server.identity()?, before);
     assert!(!server.has("/srv/html/news")?);
     server.power_off()
