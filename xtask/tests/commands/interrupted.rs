@@ -41,6 +41,8 @@ pub(crate) fn carries_on(undisturbed: &Undisturbed, workspace: &Workspace) -> Re
         let left = results::unfinished(&workspace.stages(), stage)?;
         ensure!(left.is_empty(), "{left:?} is left");
     }
+    let scratch = workspace.target().join("heirloom/scratch");
+    ensure!(fs::read_dir(&scratch)?.next().is_none(), "something is left in the scratch");
     Ok(())
 }
 
