@@ -98,7 +98,7 @@ fn begins(workspace: &Workspace, stage: &str, image: &mut Child) -> Result<bool>
 
 fn killed_in_lock() -> Result<()> {
     const LOCK: &str = "servers/webserver/server.lock";
-    let workspace = Workspace::new()?;
+    let workspace = Workspace::of_final_suite()?;
     workspace.run(["lock", SERVER])?.succeeded()?;
     let old = workspace.read(LOCK)?;
     workspace.replace("servers/webserver/server.toml", "[\"nginx\"]", "[\"nginx\", \"rsync\"]")?;

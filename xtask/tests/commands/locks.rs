@@ -33,7 +33,7 @@ fn value<'a>(toml: &'a str, key: &str) -> Result<&'a str> {
 }
 
 fn there_and_back() -> Result<()> {
-    let workspace = Workspace::new()?;
+    let workspace = Workspace::of_final_suite()?;
     // From what this program makes of the day: the lock of the repository may be of an older one.
     workspace.run(["lock", SERVER])?.succeeded()?;
     let before = both(&workspace)?;
@@ -52,7 +52,7 @@ fn there_and_back() -> Result<()> {
 }
 
 fn pin() -> Result<()> {
-    let workspace = Workspace::new()?;
+    let workspace = Workspace::of_final_suite()?;
     workspace.run(["lock", SERVER])?.succeeded()?;
     let before = both(&workspace)?;
     let (_, nginx) = before.1.split_once("name = \"nginx\"").context("nginx is not locked")?;
@@ -81,7 +81,7 @@ fn pin() -> Result<()> {
 }
 
 fn failures() -> Result<()> {
-    let workspace = Workspace::new()?;
+    let workspace = Workspace::of_final_suite()?;
     let before = both(&workspace)?;
     for (arguments, expected) in [
         (

@@ -61,6 +61,17 @@ impl Workspace {
         fs::write(&path, text).with_context(|| format!("writing {}", path.display()))
     }
 
+    /// A workspace whose web server takes everything from a suite that changes no more, so that it
+    /// can be locked at any date from any mirror: backports are signed anew every few hours, and
+    /// only the dated archive has their index of a past day.
+    pub(crate) fn of_final_suite() -> Result<Self> {
+        let workspace = Self::new()?;
+        let definition = "servers/webserver/server.toml";
+        workspace.replace(definition, "pockets = [\"backports\"]", "pockets = []")?;
+        workspace.replace(definition, "[kernel]\npocket = \"backports\"\n\n", "")?;
+        Ok(workspace)
+    }
+
     /// Replaces the one place of a file that says `from`.
     pub(crate) fn replace(&self, path: &str, from: &str, to: &str) -> Result<()> {
         let text = self.read(path)?;
