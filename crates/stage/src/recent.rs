@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use digest::Digest;
 use serde::{Deserialize, Serialize};
@@ -43,7 +44,10 @@ pub(crate) fn record(root: &Path, subject: &str, inputs: &Inputs) -> io::Result<
     recent.inputs = Some(inputs.clone());
     let path = file(root, &inputs.stage, subject);
     fs::create_dir_all(root.join("recent"))?;
-    let temporary = path.with_extension(format!("{}.new", std::process::id()));
+    // Threads of one process may record the same use at once.
+    static COUNT: AtomicU64 = AtomicU64::new(0);
+    let count = COUNT.fetch_add(1, Ordering::Relaxed);
+    let temporary = path.with_extension(format!("{}-{count}.new", std::process::id()));
     fs::write(&temporary, serde_json::to_vec(&recent)?)?;
     fs::rename(temporary, path)
 }
