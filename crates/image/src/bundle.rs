@@ -91,7 +91,9 @@ impl Bundle {
 
     /// The kernel's command line where the blobs are on `data`.
     pub fn cmdline(&self, data: Data) -> String {
-        Boot { generation: self.manifest.digest(), data }.cmdline(&self.config.cmdline)
+        let generation = self.manifest.digest();
+        // The first generation of a medium has nothing to fall back to.
+        Boot { generation, data, trial: false }.cmdline(&self.config.cmdline)
     }
 
     /// Bytes of all blobs, each rounded up to whole blocks of `block` bytes.
