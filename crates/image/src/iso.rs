@@ -26,7 +26,7 @@ use crate::staging::Staging;
 use crate::{Error, Result};
 
 /// Counts up when the same inputs give other bytes.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 
 /// Of the root of the group Image: what BIOS loads from a CD, its one module, and the MBR for a
 /// stick.

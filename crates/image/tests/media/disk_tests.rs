@@ -4,7 +4,7 @@ use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
-use generation::{Layout, cmdline::Boot};
+use generation::{Layout, cmdline::Boot, layout};
 use image::{Bundle, Identity, disk};
 use libtest_mimic::Trial;
 use sandbox::{Group, Program};
@@ -72,6 +72,7 @@ fn boot_partition() -> Outcome {
         check(boot.generation == bundle.manifest().digest(), line)?;
         let uuid = Identity::new("mailserver").data_filesystem().to_string();
         check(boot.data.to_string() == uuid && line.starts_with("console=ttyS0"), line)?;
+        check(!boot.trial, line)?;
     }
     Ok(())
 }
@@ -106,7 +107,17 @@ fn data_partition() -> Outcome {
     check(manifest == *bundle.manifest(), "another manifest")?;
     check(layout.config(&manifest)? == *bundle.config(), "another config")?;
     layout.verify(&manifest)?;
-    check(index.manifests[0].annotations.len() == 1, "the build's annotation")?;
+    let annotations = &index.manifests[0].annotations;
+    for (name, value) in [
+        (layout::ANNOTATION_COMMIT, "0123"),
+        (layout::ANNOTATION_NUMBER, "1"),
+        (layout::ANNOTATION_CONFIRMED, "1"),
+    ] {
+        let found = annotations.get(name).map(String::as_str);
+        check(found == Some(value), format!("{name}: {annotations:?}"))?;
+    }
+    let last = index.annotations.get(layout::ANNOTATION_LAST_NUMBER).map(String::as_str);
+    check(last == Some("1"), format!("{:?}", index.annotations))?;
 
     let stat = |path: &str| run(Program::Debugfs, &["-R", &format!("stat {path}"), "/work/ext4"]);
     for (path, mode) in
