@@ -4,6 +4,7 @@ use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
+use boot::syslinux::adv::Adv;
 use generation::{Layout, cmdline::Boot, layout};
 use image::{Bundle, Identity, disk};
 use libtest_mimic::Trial;
@@ -40,15 +41,20 @@ fn boot_partition() -> Outcome {
     };
     run(Program::FsckFat, &["-n", "/work/fat"])?;
     let listing = run(Program::Mdir, &["-b", "-/", "-a", "-i", "/work/fat", "::/"])?.text();
-    let short = bundle.manifest().digest().short();
+    let manifest = bundle.manifest();
+    let linux = format!("heirloom/linux-{}", manifest.kernel()?.digest.short());
+    let initrd = format!("heirloom/initrd-{}", manifest.initramfs()?.digest.short());
+    let entry = "loader/entries/heirloom-1-1.conf";
     for path in [
         "EFI/BOOT/BOOTX64.EFI",
         "loader/loader.conf",
-        "loader/entries/heirloom-1.conf",
+        entry,
         "ldlinux.sys",
         "syslinux.cfg",
-        &format!("heirloom/{short}/linux"),
-        &format!("heirloom/{short}/initrd"),
+        "heirloom/0.cfg",
+        "heirloom/default-a.cfg",
+        &linux,
+        &initrd,
     ] {
         check(
             listing.lines().any(|line| line == format!("::/{path}")),
@@ -62,10 +68,12 @@ fn boot_partition() -> Outcome {
         fs::remove_file(dir.path().join("read")).unwrap();
         bytes
     };
-    check(read(&format!("heirloom/{short}/linux")) == fs::read(bundle.kernel())?, "the kernel")?;
-    check(read(&format!("heirloom/{short}/initrd")) == fs::read(bundle.initramfs())?, "initrd")?;
-    for (path, key) in [("loader/entries/heirloom-1.conf", "options "), ("syslinux.cfg", "APPEND ")]
-    {
+    check(read(&linux) == fs::read(bundle.kernel())?, "the kernel")?;
+    check(read(&initrd) == fs::read(bundle.initramfs())?, "initrd")?;
+    let ldlinux = read("ldlinux.sys");
+    let mark = Adv::parse(&ldlinux[ldlinux.len() - 512..]);
+    check(mark == Some(Adv::default()), "nothing is to be started once")?;
+    for (path, key) in [(entry, "options "), ("heirloom/0.cfg", "APPEND ")] {
         let text = String::from_utf8(read(path))?;
         let line = text.lines().find_map(|line| line.strip_prefix(key)).unwrap_or_default();
         let boot = Boot::parse(line)?;
