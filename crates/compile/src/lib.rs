@@ -94,6 +94,8 @@ fn compile(tools: &Tools<'_>, closure: &Closure, target: Target, out: &Path) -> 
         .bind_rw(&build, prepare::BUILD)
         .cwd(prepare::BUILD)
         .env("CARGO_HOME", "/tmp/cargo")
+        // Build scripts that compile C look for `cc`.
+        .env("CC", "gcc")
         .args(["build", "--release", "--offline", "--quiet", "--target", target.triple()])
         .args(["--package", closure.package(), "--bin", closure.binary()])
         .free_sync()

@@ -9,8 +9,16 @@ use crate::closure::Closure;
 use crate::error::{Error, Result};
 use crate::locked::Locked;
 
-/// The crates that the program is compiled from on `target`, all of them fetched afterwards.
-pub(crate) fn needed(closure: &Closure, target: Target, offline: bool) -> Result<BTreeSet<Locked>> {
+/// The packages that each package is compiled with, by its name and version.
+type Reached = BTreeMap<(String, String), BTreeSet<String>>;
+
+/// The crates that the program is compiled from on `target`, all of them fetched afterwards, each
+/// with the names of the packages that it needs there.
+pub(crate) fn needed(
+    closure: &Closure,
+    target: Target,
+    offline: bool,
+) -> Result<BTreeMap<Locked, BTreeSet<String>>> {
     // Without a look at the network first: mostly everything is there.
     let metadata = match metadata(closure, target, true) {
         Err(_) if !offline => metadata(closure, target, false),
@@ -18,9 +26,12 @@ pub(crate) fn needed(closure: &Closure, target: Target, offline: bool) -> Result
     };
     let metadata = metadata
         .map_err(|source| Error::Resolve { package: closure.package().to_owned(), source })?;
-    let reached = reached(&metadata, closure.package());
-    let is_reached = |it: &&Locked| reached.contains(&(it.name.clone(), it.version.clone()));
-    Ok(closure.locked().iter().filter(is_reached).cloned().collect())
+    let mut reached = reached(&metadata, closure.package());
+    let needed = closure.locked().iter().filter_map(|it| {
+        let needs = reached.remove(&(it.name.clone(), it.version.clone()))?;
+        Some((it.clone(), needs))
+    });
+    Ok(needed.collect())
 }
 
 fn metadata(
@@ -40,8 +51,8 @@ fn metadata(
         .exec()
 }
 
-/// Names and versions of the packages that `package` is compiled from, those of its tests aside.
-fn reached(metadata: &Metadata, package: &str) -> BTreeSet<(String, String)> {
+/// The packages that `package` is compiled from, what only tests need aside.
+fn reached(metadata: &Metadata, package: &str) -> Reached {
     let packages: BTreeMap<&PackageId, _> =
         metadata.packages.iter().map(|it| (&it.id, it)).collect();
     let nodes = metadata.resolve.iter().flat_map(|resolve| &resolve.nodes);
@@ -49,19 +60,21 @@ fn reached(metadata: &Metadata, package: &str) -> BTreeSet<(String, String)> {
     let is_it = |id: &&PackageId| packages.get(*id).is_some_and(|it| it.name.as_str() == package);
     let mut open: Vec<&PackageId> = metadata.workspace_members.iter().filter(is_it).collect();
     let mut seen = BTreeSet::new();
-    let mut reached = BTreeSet::new();
+    let mut reached = Reached::new();
     while let Some(id) = open.pop() {
         if !seen.insert(id) {
             continue;
         }
-        if let Some(found) = packages.get(id) {
-            reached.insert((found.name.to_string(), found.version.to_string()));
-        }
         let dependencies = nodes.get(id).into_iter().flat_map(|node| &node.deps);
-        open.extend(dependencies.filter_map(|dependency| {
-            let mut kinds = dependency.dep_kinds.iter();
-            kinds.any(|kind| kind.kind != DependencyKind::Development).then_some(&dependency.pkg)
-        }));
+        let needed: Vec<&PackageId> = dependencies
+            .filter(|it| it.dep_kinds.iter().any(|kind| kind.kind != DependencyKind::Development))
+            .map(|it| &it.pkg)
+            .collect();
+        if let Some(found) = packages.get(id) {
+            let names = needed.iter().filter_map(|id| Some(packages.get(*id)?.name.to_string()));
+            reached.insert((found.name.to_string(), found.version.to_string()), names.collect());
+        }
+        open.extend(needed);
     }
     reached
 }

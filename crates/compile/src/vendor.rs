@@ -1,7 +1,7 @@
 //! Crates as a directory source (Cargo reference, "Source replacement"): unpacked archives, each
 //! with its checksum beside it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::{env, io};
@@ -17,17 +17,17 @@ use crate::manifest::with_dependencies;
 use crate::members::read_manifest;
 
 /// Unpacks `crates` into `directory`, from the archives that the host's cargo keeps. Their
-/// manifests lose every dependency on a crate that is not among them.
-pub(crate) fn vendor(crates: &BTreeSet<Locked>, directory: &Path) -> Result<()> {
-    let kept = crates.iter().map(|one| one.name.clone()).collect();
+/// manifests lose every dependency but those on the packages that stand beside them: a crate of
+/// the same name may be there in a version for others.
+pub(crate) fn vendor(crates: &BTreeMap<Locked, BTreeSet<String>>, directory: &Path) -> Result<()> {
     let caches = caches()?;
     fs::create_dir_all(directory).map_err(Error::io("make", directory))?;
-    for one in crates {
+    for (one, kept) in crates {
         let archive = archive(one, &caches)?;
         unpack(one, &archive, directory)?;
         let unpacked = directory.join(format!("{}-{}", one.name, one.version));
         let path = unpacked.join("Cargo.toml");
-        let manifest = with_dependencies(read_manifest(&path)?, &kept);
+        let manifest = with_dependencies(read_manifest(&path)?, kept);
         fs::write(&path, to_text(&manifest)?).map_err(Error::io("write", &path))?;
         // The archive was checked as a whole; single files are not checked again.
         let path = unpacked.join(".cargo-checksum.json");

@@ -1,0 +1,139 @@
+//! What the agent's commands print with `--json`.
+
+use digest::Digest;
+use serde::{Deserialize, Serialize};
+
+/// `heirloom status --json`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Status {
+    /// The server's name in its workspace.
+    pub server: String,
+    /// Its board.
+    pub board: String,
+    /// The number of the generation that is running; none on a medium without numbers.
+    pub booted: Option<u64>,
+    /// The generation that is running.
+    pub generation: Digest,
+    /// The number of the generation that boots by itself.
+    pub default: Option<u64>,
+    /// The last trial, whatever became of it.
+    pub trial: Option<Trial>,
+    /// What the health check last said; none before it ran.
+    pub health: Option<Health>,
+    /// What was found damaged, a line each.
+    #[serde(default)]
+    pub corrupted: Vec<String>,
+    /// Seconds since the kernel started.
+    pub uptime: u64,
+}
+
+/// A generation that was given one boot to prove itself.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Trial {
+    /// Its number.
+    pub number: u64,
+    /// Its digest.
+    pub generation: Digest,
+    /// How far it is.
+    pub state: TrialState,
+    /// Why it failed, in one line.
+    #[serde(default)]
+    pub reason: Option<String>,
+    /// More of what is known, as the health check or the console had it.
+    #[serde(default)]
+    pub lines: Vec<String>,
+}
+
+/// How far a trial is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum TrialState {
+    /// The next boot is its trial.
+    Armed,
+    /// It is running, and not yet decided.
+    Running,
+    /// It was healthy, and is the default now.
+    Confirmed,
+    /// It was not.
+    Failed,
+}
+
+/// What the health check said.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Health {
+    /// Its verdict.
+    pub healthy: bool,
+    /// What it printed.
+    #[serde(default)]
+    pub lines: Vec<String>,
+}
+
+/// `heirloom list --json`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Listed {
+    /// The generations on the server, by number.
+    pub generations: Vec<GenerationReport>,
+    /// Free bytes of the data partition.
+    pub free_data: u64,
+    /// Free bytes of the boot partition.
+    pub free_boot: u64,
+}
+
+/// One generation on a server.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GenerationReport {
+    /// In the order of arrival, from 1; never given twice.
+    pub number: u64,
+    /// Its digest.
+    pub generation: Digest,
+    /// Bytes of all its blobs, shared ones too.
+    pub size: u64,
+    /// Whether it boots by itself.
+    pub default: bool,
+    /// Whether it is running.
+    pub booted: bool,
+    /// Whether it was the default before the present one.
+    pub previous: bool,
+    /// Whether its owner said to keep it.
+    pub pinned: bool,
+    /// Whether the next boot is its trial, or this one is.
+    pub trial: bool,
+    /// The commit that it was built from.
+    #[serde(default)]
+    pub commit: Option<String>,
+    /// Whether there were changes that no commit has.
+    #[serde(default)]
+    pub uncommitted: bool,
+    /// Who built it: `user@host`.
+    #[serde(default)]
+    pub built_by: Option<String>,
+    /// When it came to the server, RFC 3339.
+    #[serde(default)]
+    pub staged: Option<String>,
+    /// What became of its last trial, in one line.
+    #[serde(default)]
+    pub outcome: Option<String>,
+}
+
+/// `heirloom switch N --json` and `heirloom rollback --json`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Switched {
+    /// The generation that the next boot tries.
+    pub number: u64,
+    /// Whether the server is on its way to that boot.
+    pub rebooting: bool,
+}
+
+/// A generation that is on the server now.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Staged {
+    /// Its number.
+    pub number: u64,
+    /// Its digest.
+    pub generation: Digest,
+    /// Whether it was there before.
+    pub already: bool,
+    /// Generations that were removed to make room.
+    #[serde(default)]
+    pub removed: Vec<u64>,
+}
