@@ -51,7 +51,7 @@ pub enum Step {
     Manifest,
     /// `layer N`: the filesystem layer N of the manifest, counted from 1, is mounted.
     Layer(u32),
-    /// `state`: the root is complete, with all state.
+    /// `state`: all state is bound.
     State,
     /// `handover`: the server's own init is about to start.
     Handover,
