@@ -54,11 +54,11 @@ impl Entry {
 pub(crate) const FOLDER: &str = "heirloom";
 
 /// Where the kernel of this digest lies on the boot partition.
-pub(crate) fn kernel_path(digest: Digest) -> String {
+pub fn kernel_path(digest: Digest) -> String {
     format!("{FOLDER}/linux-{}", digest.short())
 }
 
 /// Where the initramfs of this digest lies on the boot partition.
-pub(crate) fn initramfs_path(digest: Digest) -> String {
+pub fn initramfs_path(digest: Digest) -> String {
     format!("{FOLDER}/initrd-{}", digest.short())
 }

@@ -41,7 +41,7 @@ pub mod syslinux;
 pub mod systemd_boot;
 
 pub use control::{BootControl, Boots};
-pub use entry::Entry;
+pub use entry::{Entry, initramfs_path, kernel_path};
 pub use error::{Error, Result};
 pub use kernels::BootPartition;
 pub use mounted::Mounted;
