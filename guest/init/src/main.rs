@@ -8,8 +8,7 @@
 //!
 //! A try that fails is said on the console and tried again after growing pauses, for ever: a
 //! confirmed generation has nothing to fall back to. A generation on trial gives up after half a
-//! minute of them: init's end is a panic, a panic is a reboot, and the bootloader takes the
-//! confirmed one. How far a trial came is left on the disk ([`progress`]).
+//! minute of them and reboots, and the bootloader takes the confirmed one. How far a trial came is left on the disk ([`progress`]).
 
 mod device;
 mod error;
@@ -31,15 +30,20 @@ mod watchdog;
 use std::fs;
 use std::path::Path;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use generation::Step;
 use generation::cmdline::{Boot, on_trial};
 use rustix::mount::{MountFlags, mount};
+use rustix::system::{RebootCommand, reboot};
 
 use error::{Chain, Context, Result};
 use log::Log;
 use progress::Trail;
 use watchdog::Watchdog;
+
+/// The last words stay so long.
+const TO_BE_READ: Duration = Duration::from_secs(5);
 
 fn main() -> ExitCode {
     if !rustix::process::getpid().is_init() {
@@ -52,8 +56,8 @@ fn main() -> ExitCode {
         log.warning(Chain(&error));
     }
     let cmdline = fs::read_to_string("/proc/cmdline").unwrap_or_default();
-    // A line that cannot be read may be a trial's: then a reboot is the way back.
-    let trial = cmdline.is_empty() || on_trial(&cmdline);
+    // A line that cannot be read may be a damaged trial's: then a reboot is the way back.
+    let trial = on_trial(&cmdline) || Boot::parse(&cmdline).is_err();
     let mut watchdog = Watchdog::asleep();
     load_modules(&log, &mut watchdog);
     if trial && !watchdog.is_armed() {
@@ -63,6 +67,11 @@ fn main() -> ExitCode {
         hand_over(trail, trial, &log, &mut watchdog);
     }
     log.fatal("giving up: the machine reboots");
+    watchdog.sleep(TO_BE_READ);
+    // Not by a panic, if it can be helped: a damaged command line may say that panics stay.
+    if let Err(errno) = reboot(RebootCommand::Restart) {
+        log.fatal(format_args!("the machine does not reboot: {errno}"));
+    }
     ExitCode::FAILURE
 }
 

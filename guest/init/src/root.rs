@@ -4,7 +4,8 @@
 //! ```text
 //! /data            the data filesystem; later <root>/run/heirloom/data
 //! /layers/1, 2...  the filesystem layers, lowest first; gone once the overlay holds them
-//! /memory          tmpfs: upper and work of the overlay, and on an ISO the state
+//! /memory          tmpfs: upper and work of the overlay, and on an ISO the state; later
+//!                  <root>/run/heirloom/memory
 //! /newroot         the overlay
 //! ```
 
@@ -36,6 +37,8 @@ pub(crate) const ROOT: &str = "/newroot";
 
 /// Where the data filesystem is in the new root.
 pub(crate) const EXPOSED: &str = "/run/heirloom/data";
+/// Where the memory is in the new root that takes all writes.
+const EXPOSED_MEMORY: &str = "/run/heirloom/memory";
 
 /// The server's own init, in the new root.
 pub(crate) const INIT: &str = "/sbin/init";
@@ -76,6 +79,8 @@ pub(crate) fn assemble(
     expose(&run, boot.generation)?;
     let what = device.path().to_string_lossy().into_owned();
     mounts.push(units::Mount { place: EXPOSED.into(), what, bound: false });
+    let what = "tmpfs".into();
+    mounts.push(units::Mount { place: EXPOSED_MEMORY.into(), what, bound: false });
     units::describe(&run, &mounts)
 }
 
@@ -184,14 +189,17 @@ fn mount_run() -> Result<PathBuf> {
     Ok(run)
 }
 
-/// Leaves in /run what the agent needs: the digest that was booted, and the data filesystem, whose
-/// root directory only root may enter.
+/// Leaves in /run what the agent needs: the digest that was booted, the data filesystem and the
+/// memory with what was written since; these two only root may enter.
 fn expose(run: &Path, generation: Digest) -> Result<()> {
     let here = make_directory(&run.join("heirloom"))?;
     let name = here.join("generation");
     fs::write(&name, format!("{generation}\n")).on("write", &name)?;
-    let data = make_directory(&here.join("data"))?;
-    mount_move(DATA, &data).on("move /data to", &data)
+    for (from, name) in [(DATA, "data"), (MEMORY, "memory")] {
+        let place = make_directory(&here.join(name))?;
+        mount_move(from, &place).on("move to", &place)?;
+    }
+    Ok(())
 }
 
 fn make_directory(path: &Path) -> Result<PathBuf, Error> {
