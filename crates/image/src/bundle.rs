@@ -88,6 +88,11 @@ impl Bundle {
         &self.files[1]
     }
 
+    /// The manifest's layers, each with its file.
+    pub fn layers(&self) -> impl Iterator<Item = (&Descriptor, &Path)> {
+        self.manifest.layers.iter().zip(self.files.iter().map(PathBuf::as_path))
+    }
+
     /// The kernel's command line where the blobs are on `data`.
     pub fn cmdline(&self, data: Data) -> String {
         let generation = self.manifest.digest();

@@ -1,0 +1,34 @@
+//! Generations onto servers.
+//!
+//! ```text
+//! deploy    ssh to a running server: send, stage, boot on trial, wait for the verdict
+//! install   ssh to a machine in rescue: its disk becomes the image
+//! flash     a card or disk of this machine, or a file, becomes the image
+//! ```
+//!
+//! What reaches a server goes through a [`Transport`]; [`Ssh`] is the owner's own `ssh`. Which disk
+//! may be overwritten is decided in [`disk`] from what was read of it, here or there.
+
+#![warn(missing_docs)]
+
+mod agent;
+pub mod disk;
+mod error;
+pub mod flash;
+pub mod install;
+mod kept;
+mod origin;
+mod send;
+mod ssh;
+mod transport;
+mod trial;
+mod update;
+
+pub use agent::Agent;
+pub use error::{Error, Result};
+pub use kept::Kept;
+pub use origin::annotations;
+pub use ssh::Ssh;
+pub use transport::{Connection, Ended, Transport, Wait};
+pub use trial::{Patience, Verdict};
+pub use update::{Ending, Options, Outcome, Planned, deploy};

@@ -1,0 +1,160 @@
+//! A running server gets a new generation.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use digest::Digest;
+use image::Bundle;
+use serde::Serialize;
+use transfer::report::{Status, TrialState};
+
+use crate::send::Sender;
+use crate::trial::{self, Patience, Verdict};
+use crate::{Agent, Error, Kept, Result, Transport};
+
+/// How a server is updated.
+#[derive(Clone, Copy, Debug)]
+pub struct Options {
+    /// Say what would be sent, and change nothing.
+    pub dry_run: bool,
+    /// Boot the generation on trial once it is staged.
+    pub reboot: bool,
+    /// The longest time that the machine takes to boot.
+    pub boot: Duration,
+    /// Between two questions to a rebooting server, and before a transfer is taken up again.
+    pub interval: Duration,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        let (boot, interval) = (Duration::from_secs(180), Duration::from_secs(2));
+        Self { dry_run: false, reboot: true, boot, interval }
+    }
+}
+
+/// What became of a generation.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Outcome {
+    /// Its digest.
+    pub generation: Digest,
+    /// Its number on the server; none after a dry run.
+    pub number: Option<u64>,
+    /// Bytes that were sent, or would be.
+    pub sent: u64,
+    /// Bytes of all its blobs.
+    pub of: u64,
+    /// How it ended.
+    pub ending: Ending,
+    /// Whole seconds until then.
+    pub seconds: u64,
+}
+
+/// How a deployment ended.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Ending {
+    /// It was booted on trial, and this is what became of it.
+    Tried(Verdict),
+    /// It is on the server and was not booted.
+    Staged,
+    /// The server ran it before, confirmed.
+    UpToDate,
+    /// Nothing was changed: this would have been sent.
+    DryRun(Vec<Planned>),
+}
+
+/// A blob that would be sent.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Planned {
+    /// What it is: `package layer`.
+    pub name: String,
+    /// Its digest.
+    pub digest: Digest,
+    /// Its length in bytes.
+    pub size: u64,
+    /// As how many bytes it would be sent.
+    pub sent: u64,
+}
+
+/// Brings a generation to the server that `transport` leads to, and waits for what becomes of it.
+///
+/// # Errors
+/// When the server cannot be reached, is another one, or refuses; when it has not decided in time.
+/// A generation that fell back is an [`Outcome`].
+pub fn deploy(
+    bundle: &Bundle,
+    transport: &dyn Transport,
+    kept: &Kept,
+    annotations: &BTreeMap<String, String>,
+    options: &Options,
+) -> Result<Outcome> {
+    let start = Instant::now();
+    let generation = bundle.manifest().digest();
+    let outcome = |number, sent, ending| Outcome {
+        generation,
+        number,
+        sent,
+        of: bundle.manifest().blobs().map(|blob| blob.size).sum(),
+        ending,
+        seconds: start.elapsed().as_secs(),
+    };
+    let config = bundle.config();
+    let agent = Agent::new(transport);
+    let status = agent.status_of(&config.server)?;
+    if status.board != config.board {
+        return Err(Error::OtherServer {
+            host: transport.name().to_owned(),
+            found: format!("{} on a {}", status.server, status.board.escape_debug()),
+            wanted: format!("{} on a {}", config.server, config.board),
+        });
+    }
+    if runs_confirmed(&status, generation) {
+        return Ok(outcome(status.booted, 0, Ending::UpToDate));
+    }
+    kept.add(bundle)?;
+    let sender = Sender { transport, bundle, kept, pause: options.interval };
+    if options.dry_run {
+        let planned = sender.plan()?;
+        let sent = planned.iter().map(|blob| blob.sent).sum();
+        return Ok(outcome(None, sent, Ending::DryRun(planned)));
+    }
+    let (staged, sent) = sender.send(annotations)?;
+    let number = staged.number;
+    progress::done("Staged", format!("generation {number} on {}", transport.name()));
+    if !options.reboot {
+        return Ok(outcome(Some(number), sent, Ending::Staged));
+    }
+    let within = Duration::from_secs(config.health_within);
+    let patience = Patience { interval: options.interval, ..Patience::new(within, options.boot) };
+    agent.switch(number)?;
+    progress::done("Rebooting", format!("{} into generation {number}", transport.name()));
+    let verdict = trial::wait(&agent, transport.name(), number, patience)?;
+    Ok(outcome(Some(number), sent, Ending::Tried(verdict)))
+}
+
+/// Whether the server runs this generation, will boot it again, and tries no other.
+fn runs_confirmed(status: &Status, generation: Digest) -> bool {
+    let trial = status.trial.as_ref().map(|trial| trial.state);
+    status.generation == generation
+        && status.booted == status.default
+        && !matches!(trial, Some(TrialState::Armed | TrialState::Running))
+}
+
+impl Agent<'_> {
+    /// Goes back to an older generation, which is booted on trial, and waits for what becomes of
+    /// it. Its number, and the verdict; no verdict when the server does not reboot for it.
+    pub fn roll_back(
+        &self,
+        host: &str,
+        number: Option<u64>,
+        patience: Patience,
+    ) -> Result<(u64, Option<Verdict>)> {
+        let switched = self.rollback(number)?;
+        if !switched.rebooting {
+            return Ok((switched.number, None));
+        }
+        progress::done("Rebooting", format!("{host} into generation {}", switched.number));
+        let verdict = trial::wait(self, host, switched.number, patience)?;
+        Ok((switched.number, Some(verdict)))
+    }
+}

@@ -1,0 +1,137 @@
+//! Deploying to a server that is played by threads: the agent's commands over pipes.
+
+#![cfg(test)]
+
+mod played;
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use deploy::{Agent, Ending, Error, Kept, Options, Outcome, Patience, Verdict};
+use played::{Played, bundle, noise};
+use tempfile::TempDir;
+
+struct Owner {
+    dir: TempDir,
+    options: Options,
+}
+
+impl Owner {
+    fn new() -> Self {
+        let interval = Duration::from_millis(1);
+        let options = Options { interval, boot: Duration::from_secs(5), ..Options::default() };
+        Self { dir: tempfile::tempdir().unwrap(), options }
+    }
+
+    fn kept(&self) -> Kept {
+        Kept::open(&self.dir.path().join("kept")).unwrap()
+    }
+
+    /// Deploys a generation with this config layer; the package layer is always the same.
+    fn deploy(&self, server: &Played, config_layer: &[u8]) -> deploy::Result<Outcome> {
+        let bundle = bundle(self.dir.path(), &noise(1, 20_000_000), config_layer);
+        deploy::deploy(&bundle, server, &self.kept(), &BTreeMap::new(), &self.options)
+    }
+}
+
+#[test]
+fn a_healthy_generation_is_confirmed_and_the_next_sends_what_changed() {
+    let (owner, server) = (Owner::new(), Played::new());
+    let first = owner.deploy(&server, &noise(2, 700_000)).unwrap();
+    assert_eq!((first.number, first.ending), (Some(2), Ending::Tried(Verdict::Confirmed)));
+    assert!(first.sent > 20_000_000, "{}", first.sent);
+
+    let mut changed = noise(2, 700_000);
+    changed[300_000] ^= 1;
+    let second = owner.deploy(&server, &changed).unwrap();
+    assert_eq!((second.number, second.ending), (Some(3), Ending::Tried(Verdict::Confirmed)));
+    assert!(second.sent < 5_000, "a change of the configuration took {} bytes", second.sent);
+    assert!(second.of > 20_000_000);
+
+    let again = owner.deploy(&server, &changed).unwrap();
+    assert_eq!((again.number, again.sent, again.ending), (Some(3), 0, Ending::UpToDate));
+}
+
+#[test]
+fn a_sick_generation_falls_back_with_its_reason() {
+    let (owner, server) = (Owner::new(), Played::new().sick("smtp: connection refused"));
+    let outcome = owner.deploy(&server, b"sick").unwrap();
+    let Ending::Tried(Verdict::FellBack { reason, lines }) = outcome.ending else {
+        panic!("{outcome:?}")
+    };
+    assert_eq!(reason, "smtp: connection refused");
+    assert_eq!(lines, ["port 25"]);
+    assert_eq!(server.booted(), 1);
+}
+
+#[test]
+fn staged_only_boots_nothing_and_a_dry_run_sends_nothing() {
+    let (mut owner, server) = (Owner::new(), Played::new());
+    owner.options.dry_run = true;
+    let dry = owner.deploy(&server, b"config").unwrap();
+    let Ending::DryRun(planned) = dry.ending else { panic!("{dry:?}") };
+    let names: Vec<_> = planned.iter().map(|blob| blob.name.as_str()).collect();
+    assert_eq!(names, ["documents", "kernel", "initramfs", "package layer", "config layer"]);
+    assert_eq!(planned.iter().map(|blob| blob.sent).sum::<u64>(), dry.sent);
+    assert_eq!(server.staged(), 0);
+
+    owner.options.dry_run = false;
+    owner.options.reboot = false;
+    let staged = owner.deploy(&server, b"config").unwrap();
+    assert_eq!((staged.number, staged.ending), (Some(2), Ending::Staged));
+    assert_eq!(server.booted(), 1);
+    // What is there already is not sent again, and is tried now.
+    owner.options.reboot = true;
+    let tried = owner.deploy(&server, b"config").unwrap();
+    assert_eq!((tried.number, tried.ending), (Some(2), Ending::Tried(Verdict::Confirmed)));
+    assert!(tried.sent < 5_000, "{}", tried.sent);
+}
+
+#[test]
+fn a_connection_that_breaks_is_taken_up_again() {
+    let (owner, server) = (Owner::new(), Played::new().breaks_every(12_000_000));
+    let outcome = owner.deploy(&server, b"config").unwrap();
+    assert_eq!(outcome.ending, Ending::Tried(Verdict::Confirmed));
+    assert!(server.connections("heirloom receive") > 1);
+    // Nothing but the pieces that were under way was sent twice.
+    assert!(outcome.sent < 20_000_000 + 2 * (8 << 20), "{}", outcome.sent);
+}
+
+#[test]
+fn one_that_breaks_at_once_is_an_error_and_no_endless_loop() {
+    let (owner, server) = (Owner::new(), Played::new().breaks_every(100));
+    let error = owner.deploy(&server, b"config").unwrap_err();
+    assert!(matches!(error, Error::Ssh { .. }), "{error}");
+}
+
+#[test]
+fn another_server_is_not_written_over() {
+    let (owner, server) = (Owner::new(), Played::new().named("gitserver", "pc"));
+    let error = owner.deploy(&server, b"config").unwrap_err().to_string();
+    assert_eq!(error, "root@mail is `gitserver`, not `mail`");
+    let server = Played::new().named("mail", "rpi4");
+    let error = owner.deploy(&server, b"config").unwrap_err().to_string();
+    assert!(error.contains("rpi4"), "{error}");
+    assert_eq!(server.staged(), 0);
+}
+
+#[test]
+fn a_server_that_never_decides_is_waited_for_no_longer_than_said() {
+    let (mut owner, server) = (Owner::new(), Played::new().undecided());
+    owner.options.boot = Duration::ZERO;
+    let error = owner.deploy(&server, b"config").unwrap_err();
+    assert!(matches!(error, Error::Undecided { number: 2, .. }), "{error}");
+}
+
+#[test]
+fn rolling_back_is_a_trial_of_the_older_one() {
+    let (owner, server) = (Owner::new(), Played::new());
+    owner.deploy(&server, b"config").unwrap();
+    let patience =
+        Patience { deadline: Duration::from_secs(5), interval: Duration::from_millis(1) };
+    let agent = Agent::new(&server);
+    let (number, verdict) = agent.roll_back("root@mail", None, patience).unwrap();
+    assert_eq!((number, verdict), (1, Some(Verdict::Confirmed)));
+    assert_eq!(server.booted(), 1);
+    assert_eq!(agent.list().unwrap().generations.len(), 2);
+}
