@@ -120,6 +120,15 @@ impl Testbed {
         Ok(Machine::new(&qemu).cdrom(image))
     }
 
+    /// The root of a group of tools: for tests that look into disks.
+    ///
+    /// # Errors
+    /// When it cannot be fetched.
+    pub fn tools(&self, group: Group) -> Result<ToolRoot> {
+        let session = Session::open(self.copy.path(), &Options::default())?;
+        Ok(session.with_cache(&self.cache).tools()?.root(group)?)
+    }
+
     /// Who uses the server.
     pub fn clients(&self) -> &Clients {
         &self.clients
