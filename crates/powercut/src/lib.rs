@@ -5,7 +5,7 @@
 //! left, as a [`Plan`] asks for: what was flushed is there, what was not may be, in any
 //! combination. No disk is copied for it; a state that a program has to look at, or a machine to
 //! boot, is written to a file ([`State::materialize`]). [`Judge`] says whether a server would
-//! start from it. What this shows and what it cannot: docs/explanation/power-cuts.md.
+//! start from it, [`Survey`] what came out for all of them. What this shows and what it cannot: docs/explanation/power-cuts.md.
 //!
 //! ```no_run
 //! # fn main() -> Result<(), powercut::Error> {
@@ -34,6 +34,7 @@ mod partitions;
 mod plan;
 mod replay;
 mod state;
+mod survey;
 mod view;
 
 pub use data::DataView;
@@ -45,3 +46,4 @@ pub use partitions::Partitions;
 pub use plan::{Choosing, Cut, Kept, Part, Plan};
 pub use replay::{Replay, States};
 pub use state::State;
+pub use survey::Survey;

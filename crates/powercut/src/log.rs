@@ -104,12 +104,20 @@ impl Log {
         Ok(Self { file: Arc::new(file), path: path.to_owned(), length, sector, entries })
     }
 
-    /// How many entries there are: while a machine runs, so far.
+    /// How many entries there are; while a machine runs, so far. What the machine has said to be
+    /// done is before it.
     pub fn position(path: &Path) -> Result<u64> {
-        match std::fs::metadata(path) {
-            Ok(found) if found.len() == 0 => Ok(0),
-            _ => Ok(Self::open(path)?.entries),
+        if std::fs::metadata(path).is_ok_and(|found| found.len() == 0) {
+            return Ok(0);
         }
+        let mut log = Self::open(path)?;
+        // Of two entries at a time it may be the first that counts last.
+        let counted = std::mem::replace(&mut log.entries, u64::MAX);
+        let mut there = counted;
+        for entry in log.entries() {
+            there = there.max(entry?.number + 1);
+        }
+        Ok(there)
     }
 
     /// What was done, in that order.

@@ -6,6 +6,7 @@ use std::ops::Range;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use digest::{Digest, Hasher};
 
@@ -17,6 +18,8 @@ use crate::plan::Cut;
 /// What states are made of: the disk before, and the log.
 #[derive(Debug)]
 pub(crate) struct Media {
+    /// Another one for each.
+    id: u64,
     pub(crate) base: File,
     /// Bytes of the image; the disk may be longer, and has zeros there.
     pub(crate) base_length: u64,
@@ -58,7 +61,7 @@ impl State {
     }
 
     /// The name of what stands in `range`: two states with the same one have the same bytes there.
-    /// (Two with the same bytes may have different ones.)
+    /// (Two with the same bytes may have different ones, and those of two replays always have.)
     pub fn fingerprint(&self, range: Range<u64>) -> Digest {
         // However a write was cut into pieces, it is one run.
         let mut runs: Vec<(Range<u64>, Source)> = Vec::new();
@@ -74,6 +77,7 @@ impl State {
             }
         }
         let mut hasher = Hasher::new();
+        hasher.update(&self.media.id.to_le_bytes());
         for (run, source) in runs {
             // Nothing stands at the beginning of a log but its head.
             let from = if let Source::Log(at) = source { at } else { 0 };
@@ -104,6 +108,9 @@ impl State {
     }
 }
 
+/// The next [`Media::id`].
+static NEXT: AtomicU64 = AtomicU64::new(0);
+
 impl Media {
     /// `base` is the disk before the first entry of `log`, a raw image; it may be shorter than
     /// `size`, in bytes.
@@ -111,6 +118,7 @@ impl Media {
         let file = File::open(base).map_err(Error::io("open", base))?;
         let base_length = file.metadata().map_err(Error::io("read", base))?.len();
         let size = size.unwrap_or(base_length).max(base_length);
-        Ok(Self { base: file, base_length, size, log })
+        let id = NEXT.fetch_add(1, Ordering::Relaxed);
+        Ok(Self { id, base: file, base_length, size, log })
     }
 }

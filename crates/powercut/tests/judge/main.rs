@@ -7,7 +7,9 @@ mod server;
 use std::error::Error as StdError;
 
 use libtest_mimic::{Arguments, Failed, Trial};
-use powercut::{BootView, Choice, DataView, Judge, Partitions, Plan, Replay, State, Verdict};
+use powercut::{
+    BootView, Choice, DataView, Judge, Partitions, Plan, Replay, State, Survey, Verdict,
+};
 use sandbox::{Group, ToolRoot, Tools};
 use store::{Options, Store};
 
@@ -23,6 +25,7 @@ fn main() {
         Trial::test("a_generation_of_the_index_that_is_not_started_counts", || with_tools(other)),
         Trial::test("another_kernel_than_the_generations_is_found", || with_tools(kernel)),
         Trial::test("no_entry_no_table_no_filesystem_is_no_start", || with_tools(nothing)),
+        Trial::test("a_survey_counts_and_names_what_fails", || with_tools(survey)),
         Trial::test("a_damaged_filesystem_is_told", || with_tools(damaged)),
         Trial::test("every_byte_is_compared_when_asked", || with_tools(corrupt)),
     ];
@@ -113,6 +116,23 @@ fn nothing(tools: &ToolRoot) -> Outcome {
         let verdict = verdict(tools, &Server { lacking, ..Server::default() })?;
         assert!(matches!(&verdict, Verdict::Nothing { why } if why.contains(told)), "{verdict}");
     }
+    Ok(())
+}
+
+fn survey(tools: &ToolRoot) -> Outcome {
+    let [good, bad] = [Lacking::Nothing, Lacking::Entry];
+    let states = [good, good, bad].map(|lacking| Server { lacking, ..Server::default() });
+    let states: Result<Vec<_>, _> = states.iter().map(|server| state(tools, server)).collect();
+    let mut judge = Judge::new(&choose);
+    let mut seen = 0;
+    let survey = Survey::of(states?.into_iter().map(Ok), &mut judge, |_, _| {
+        seen += 1;
+        if seen == 1 { Ok(()) } else { Err("given up".into()) }
+    })?;
+    assert_eq!((survey.states, survey.starts["entry"], survey.failed), (3, 2, 2));
+    let text = survey.to_string();
+    assert!(text.contains("given up") && text.contains("no boot entry"), "{text}");
+    assert!(text.contains("cut 0 (flushed)"), "{text}");
     Ok(())
 }
 

@@ -84,6 +84,12 @@ fn nonsense_is_told() {
 fn the_position_is_that_of_a_machine_that_still_runs() {
     let recorded = Recorded::new(&[], Written::default().write(1, &sectors(1, 1)));
     assert_eq!(Log::position(&recorded.log()).unwrap(), 1);
+    // Written and not counted yet, or counted and not written yet.
+    let log = Written::default().write(1, &sectors(1, 1)).flush().clone();
+    for (counted, position) in [(1, 2), (2, 2), (3, 3)] {
+        fs::write(recorded.log(), log.file(counted)).unwrap();
+        assert_eq!(Log::position(&recorded.log()).unwrap(), position);
+    }
     fs::write(recorded.log(), []).unwrap();
     assert_eq!(Log::position(&recorded.log()).unwrap(), 0);
 }

@@ -4,5 +4,6 @@
 
 mod fat_tests;
 mod log_tests;
+mod model_tests;
 mod recorder;
 mod replay_tests;
