@@ -110,6 +110,11 @@ impl<'a> Online<'a> {
         Ok(self.running.power_off(PATIENCE)?)
     }
 
+    /// Cuts the power: nothing is written any more.
+    pub fn cut(self) {
+        self.running.kill();
+    }
+
     /// All that the console has said.
     pub fn console(&mut self) -> String {
         self.running.console().transcript()
