@@ -135,14 +135,15 @@ impl Testbed {
         Ok(())
     }
 
-    /// Adds lines to the server's server.toml.
+    /// Changes the server's server.toml: `from`, which is there, becomes `to`.
     ///
     /// # Errors
-    /// When it cannot be written.
-    pub fn define(&self, lines: &str) -> Result<()> {
+    /// When it is not there, or the file cannot be written.
+    pub fn edit(&self, from: &str, to: &str) -> Result<()> {
         let path = self.copy.path().join("servers").join(&self.server).join("server.toml");
         let text = fs::read_to_string(&path)?;
-        Ok(fs::write(&path, format!("{text}\n{lines}"))?)
+        ensure!(text.contains(from), "`{from}` is not in server.toml:\n{text}");
+        Ok(fs::write(&path, text.replace(from, to))?)
     }
 
     /// Builds the generation that the definition says now.
