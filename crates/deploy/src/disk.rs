@@ -44,6 +44,9 @@ for q in "$s" "$s/$n"*; do
     [ "$m" = "$n" ] || echo "part $m $(cat "$q/dev") $(cat "$q/size")"
     for h in "$q"/holders/*; do [ -e "$h" ] && echo "holder ${h##*/}"; done
     for h in /sys/fs/btrfs/*/devices/"$m"; do [ -e "$h" ] && echo "holder btrfs"; done
+    for h in /sys/block/loop*/loop/backing_file; do
+        [ -r "$h" ] && [ "$(cat "$h")" = "/dev/$m" ] && echo "holder a loop device"
+    done
 done
 echo "== mounts"
 cat /proc/self/mountinfo

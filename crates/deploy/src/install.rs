@@ -92,7 +92,7 @@ fn check_command(disk: &Survey, length: u64) -> String {
             "dd if=/dev/zero of={device} bs={SECTOR} seek={first} count={count} 2>/dev/null && "
         ),
     };
-    let block = if length % DD_BLOCK == 0 { DD_BLOCK } else { SECTOR };
+    let block = if length.is_multiple_of(DD_BLOCK) { DD_BLOCK } else { SECTOR };
     let blocks = length / block;
     format!(
         "{clear}sync && {{ blockdev --flushbufs {device} 2>/dev/null || \

@@ -190,10 +190,10 @@ impl Conversation<'_> {
 /// Why a conversation ended: the server's own word, else what ssh or the command ended with.
 fn because(error: transfer::Error, end: Box<dyn crate::Wait>, host: &str) -> Error {
     let ended = end.wait();
-    if error.is_interruption() {
-        if let Err(error) = ended.map_or(Ok(()), |ended| ended.check(host, RECEIVE)) {
-            return error;
-        }
+    if error.is_interruption()
+        && let Err(error) = ended.map_or(Ok(()), |ended| ended.check(host, RECEIVE))
+    {
+        return error;
     }
     error.into()
 }

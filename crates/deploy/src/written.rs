@@ -44,7 +44,7 @@ pub(crate) struct Copied {
 /// The length of an image, which is one of whole sectors.
 pub(crate) fn length(image: &Path) -> Result<u64> {
     let length = std::fs::metadata(image).map_err(Error::io("read", image))?.len();
-    if length == 0 || length % SECTOR != 0 {
+    if length == 0 || !length.is_multiple_of(SECTOR) {
         let source = std::io::Error::other(format!("{length} bytes are no whole sectors"));
         return Err(Error::io("write", image)(source));
     }
