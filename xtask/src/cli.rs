@@ -87,6 +87,29 @@ pub(crate) enum Command {
     /// Write a new server that builds and boots as it is.
     #[command(after_help = "Example: cargo xtask new homeserver && cargo xtask image homeserver")]
     New(New),
+    /// Update a running server: build, send what changed, boot it on trial, wait for the verdict.
+    #[command(
+        after_help = "Examples:\n  cargo xtask deploy mailserver root@mail.example.org\n  cargo xtask deploy mailserver root@mail.example.org --dry-run\n  HEIRLOOM_SSH=\"ssh -p 2222\" cargo xtask deploy mailserver root@localhost"
+    )]
+    Deploy(Deploy),
+    /// Boot an older generation of a server on trial.
+    #[command(
+        after_help = "Examples:\n  cargo xtask rollback mailserver root@mail.example.org\n  cargo xtask rollback mailserver root@mail.example.org 7"
+    )]
+    Rollback(Rollback),
+    /// Show the generations that a server has.
+    #[command(after_help = "Example: cargo xtask generations mailserver root@mail.example.org")]
+    Generations(Generations),
+    /// Overwrite the disk of a machine that is in its rescue system with a server's image.
+    #[command(
+        after_help = "Example: cargo xtask install mailserver root@rescue.example.org --disk /dev/vda"
+    )]
+    Install(Install),
+    /// Write a server's image to a card or disk of this machine, or to a file.
+    #[command(
+        after_help = "Examples:\n  cargo xtask flash --board pc mailserver /dev/sdb\n  cargo xtask flash --board pc mailserver mailserver.img"
+    )]
+    Flash(Flash),
     /// Show the servers of this workspace.
     #[command(after_help = "Example: cargo xtask list --json")]
     List(Json),
@@ -232,6 +255,82 @@ pub(crate) struct Vault {
 pub(crate) struct New {
     /// The server's name: its crate, its folder, its host name.
     pub(crate) name: String,
+}
+
+#[derive(Args)]
+pub(crate) struct Deploy {
+    /// The server, by the name of its crate.
+    pub(crate) server: String,
+    /// Where it runs: `root@host`, `ssh://root@host:port`, or a name of ssh_config.
+    pub(crate) host: String,
+    /// Say what would be sent, and change nothing.
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    /// Leave the generation on the server, and do not boot it.
+    #[arg(long)]
+    pub(crate) no_reboot: bool,
+    /// The longest time that the machine takes to boot, in seconds.
+    #[arg(long, value_name = "SECONDS", default_value_t = 180)]
+    pub(crate) boot_time: u64,
+    /// Print the result as JSON.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Args)]
+pub(crate) struct Rollback {
+    /// The server, by the name of its crate.
+    pub(crate) server: String,
+    /// Where it runs.
+    pub(crate) host: String,
+    /// Which generation; without, the one that was confirmed before.
+    #[arg(value_parser = clap::value_parser!(u64).range(1..))]
+    pub(crate) number: Option<u64>,
+    /// The longest time that the machine takes to boot, in seconds.
+    #[arg(long, value_name = "SECONDS", default_value_t = 180)]
+    pub(crate) boot_time: u64,
+    /// Print the result as JSON.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Args)]
+pub(crate) struct Generations {
+    /// The server, by the name of its crate.
+    pub(crate) server: String,
+    /// Where it runs.
+    pub(crate) host: String,
+    /// Print the result as JSON.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Args)]
+pub(crate) struct Install {
+    /// The server, by the name of its crate.
+    pub(crate) server: String,
+    /// The machine in its rescue system: `root@host`.
+    pub(crate) host: String,
+    /// The disk to overwrite, as the rescue system names it.
+    #[arg(long, value_name = "DEVICE")]
+    pub(crate) disk: String,
+    /// Do not ask before overwriting.
+    #[arg(long)]
+    pub(crate) yes: bool,
+}
+
+#[derive(Args)]
+pub(crate) struct Flash {
+    /// The board that the medium is for; the server has to be made for it.
+    #[arg(long)]
+    pub(crate) board: String,
+    /// The server, by the name of its crate.
+    pub(crate) server: String,
+    /// A block device, or a file that is made or replaced.
+    pub(crate) device: PathBuf,
+    /// Do not ask before overwriting a device.
+    #[arg(long)]
+    pub(crate) yes: bool,
 }
 
 #[derive(Args)]

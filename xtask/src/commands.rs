@@ -2,19 +2,25 @@
 
 mod bench;
 mod boot;
+mod deploy;
 mod doctor;
+mod flash;
+mod generations;
 mod image;
+mod install;
 mod list;
 mod lock;
 mod new;
 mod outdated;
 mod pin;
+mod rollback;
 mod vault;
 mod verify;
 
 use std::path::Path;
 use std::process::ExitCode;
 
+use ::deploy::disk::Survey;
 use pipeline::{Options, Session};
 
 use crate::cli::{Cli, Command, Global};
@@ -33,6 +39,11 @@ pub(crate) fn run(cli: &Cli) -> anyhow::Result<ExitCode> {
         Command::Outdated(arguments) => outdated::run(global, arguments),
         Command::Vault(arguments) => vault::run(global, arguments),
         Command::New(arguments) => new::run(global, arguments),
+        Command::Deploy(arguments) => deploy::run(global, arguments),
+        Command::Rollback(arguments) => rollback::run(global, arguments),
+        Command::Generations(arguments) => generations::run(global, arguments),
+        Command::Install(arguments) => install::run(global, arguments),
+        Command::Flash(arguments) => flash::run(global, arguments),
         Command::List(arguments) => list::run(global, arguments),
         Command::Doctor(arguments) => doctor::run(global, arguments),
         Command::Bench(arguments) => bench::run(global, arguments),
@@ -68,6 +79,35 @@ fn megabytes(bytes: u64) -> String {
         10_000..10_000_000 => format!("{:.1} kB", bytes as f64 / 1e3),
         _ => format!("{:.1} MB", bytes as f64 / 1e6),
     }
+}
+
+/// Asks whether a disk may be overwritten, and shows what would be lost.
+fn confirm(disk: &Survey, description: &str, yes: bool) -> anyhow::Result<()> {
+    use std::io::{BufRead, IsTerminal};
+
+    eprintln!("everything on this disk will be lost:");
+    eprintln!("  {description}");
+    for line in &disk.contents {
+        eprintln!("  {}", line.escape_debug());
+    }
+    if yes {
+        return Ok(());
+    }
+    let mut answer = String::new();
+    let stdin = std::io::stdin();
+    if stdin.is_terminal() {
+        eprintln!("overwrite it? Type `yes`:");
+        stdin.lock().read_line(&mut answer)?;
+    }
+    if answer.trim() == "yes" {
+        return Ok(());
+    }
+    Err(::deploy::Error::NotConfirmed { device: disk.path.clone() }.into())
+}
+
+/// The generations that this workspace has sent or written to a medium.
+fn kept(session: &Session) -> anyhow::Result<::deploy::Kept> {
+    Ok(::deploy::Kept::open(&session.cache.root().join("deployed"))?)
 }
 
 /// Prints `value` to standard output as JSON.

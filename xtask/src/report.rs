@@ -31,6 +31,8 @@ fn hint(error: &(dyn std::error::Error + 'static)) -> Option<String> {
     }
     first_of!(
         pipeline::Error,
+        deploy::Error,
+        transfer::Error,
         definition::Error,
         store::Error,
         archive::Error,

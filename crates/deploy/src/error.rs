@@ -103,6 +103,16 @@ pub enum Error {
         /// What to do.
         hint: Option<String>,
     },
+    /// The server is made for another board.
+    #[error("`{server}` is made for the board `{found}`, not for `{wanted}`")]
+    Board {
+        /// Which server.
+        server: String,
+        /// Its board.
+        found: String,
+        /// What the medium is for.
+        wanted: String,
+    },
     /// The rescue system lacks something.
     #[error("{host}: {why}")]
     Rescue {
@@ -198,6 +208,9 @@ impl Error {
             Self::Undecided { host, .. } => Some(format!(
                 "it goes on by itself, and falls back if it has to; `ssh {host} heirloom status` later"
             )),
+            Self::Board { server, .. } => {
+                Some(format!("`board` in servers/{server}/server.toml says it"))
+            }
             Self::NotConfirmed { .. } => {
                 Some("`--yes` says it beforehand, for programs and for the sure".into())
             }

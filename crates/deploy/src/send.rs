@@ -1,7 +1,7 @@
 //! One generation to one server, however often the connection breaks.
 
 use std::collections::BTreeMap;
-use std::io::{self, Write};
+use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -14,6 +14,7 @@ use image::Bundle;
 use transfer::report::Staged;
 use transfer::{Base, Client, Encoder, Needs};
 
+use crate::transport::Counting;
 use crate::{Connection, Error, Kept, Planned, Result, Transport};
 
 /// The command on the server.
@@ -152,7 +153,7 @@ impl Sender<'_> {
         talk: impl FnOnce(&mut Talk) -> transfer::Result<()>,
     ) -> Result<Conversation<'_>> {
         let Connection { input, output, end } = self.transport.start(RECEIVE)?;
-        let input = Counting { inner: input, count: Arc::clone(sent) };
+        let input = Counting::new(input, Arc::clone(sent));
         let host = self.transport.name();
         let talked = Client::connect(output, input).and_then(|(mut client, _)| {
             talk(&mut client)?;
@@ -189,10 +190,10 @@ impl Conversation<'_> {
 /// Why a conversation ended: the server's own word, else what ssh or the command ended with.
 fn because(error: transfer::Error, end: Box<dyn crate::Wait>, host: &str) -> Error {
     let ended = end.wait();
-    if error.is_interruption() {
-        if let Err(error) = ended.map_or(Ok(()), |ended| ended.check(host, RECEIVE)) {
-            return error;
-        }
+    if error.is_interruption()
+        && let Err(error) = ended.map_or(Ok(()), |ended| ended.check(host, RECEIVE))
+    {
+        return error;
     }
     error.into()
 }
@@ -212,22 +213,4 @@ fn is_interruption(error: &Error) -> bool {
 fn missing(blob: &Descriptor) -> transfer::Error {
     let (path, source) = (PathBuf::from(blob.digest.hex()), io::ErrorKind::NotFound.into());
     transfer::Error::Io { action: "find, to send it,", path, source }
-}
-
-/// Counts what goes over the wire.
-struct Counting {
-    inner: Box<dyn Write + Send>,
-    count: Arc<AtomicU64>,
-}
-
-impl Write for Counting {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let written = self.inner.write(bytes)?;
-        self.count.fetch_add(written as u64, Ordering::Relaxed);
-        Ok(written)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        self.inner.flush()
-    }
 }

@@ -65,26 +65,27 @@ impl Transport for Ssh {
     }
 
     fn start(&self, command: &str) -> Result<Connection> {
-        let mut child = Command::new(&self.program)
-            .args(&self.arguments)
-            .args([&self.destination, command])
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .map_err(|source| Error::NoSsh { program: self.program.clone(), source })?;
-        let (Some(input), Some(output), Some(stderr)) =
-            (child.stdin.take(), child.stdout.take(), child.stderr.take())
-        else {
-            return Err(Error::Transport { source: io::Error::other("no pipes to ssh") });
-        };
-        let stderr = thread::spawn(move || end_of(stderr));
-        let end = Box::new(Running { child, stderr: Some(stderr) });
-        Ok(Connection { input: Box::new(input), output: Box::new(output), end })
+        let mut ssh = Command::new(&self.program);
+        ssh.args(&self.arguments).args([&self.destination, command]);
+        running(ssh).map_err(|source| Error::NoSsh { program: self.program.clone(), source })
     }
 }
 
-/// An ssh that does not outlive who started it.
+/// Starts a program with pipes on all sides.
+pub(crate) fn running(mut command: Command) -> io::Result<Connection> {
+    let mut child =
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
+    let (Some(input), Some(output), Some(stderr)) =
+        (child.stdin.take(), child.stdout.take(), child.stderr.take())
+    else {
+        return Err(io::Error::other("a program without pipes"));
+    };
+    let stderr = thread::spawn(move || end_of(stderr));
+    let end = Box::new(Running { child, stderr: Some(stderr) });
+    Ok(Connection { input: Box::new(input), output: Box::new(output), end })
+}
+
+/// A program that does not outlive who started it.
 struct Running {
     child: Child,
     stderr: Option<JoinHandle<String>>,

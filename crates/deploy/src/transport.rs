@@ -1,6 +1,8 @@
 //! Running a command on another machine.
 
 use std::io::{self, Read, Write};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::{Error, Result};
 
@@ -73,5 +75,30 @@ impl Ended {
     /// Whether it was the connection that ended, and not the command.
     pub fn is_connection(&self) -> bool {
         matches!(self.code, Some(255) | None)
+    }
+}
+
+/// Counts what goes over the wire.
+pub(crate) struct Counting {
+    inner: Box<dyn Write + Send>,
+    count: Arc<AtomicU64>,
+}
+
+impl Counting {
+    /// Adds what is written to `inner` to `count`.
+    pub(crate) fn new(inner: Box<dyn Write + Send>, count: Arc<AtomicU64>) -> Self {
+        Self { inner, count }
+    }
+}
+
+impl Write for Counting {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let written = self.inner.write(bytes)?;
+        self.count.fetch_add(written as u64, Ordering::Relaxed);
+        Ok(written)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.inner.flush()
     }
 }

@@ -6,7 +6,7 @@ use std::time::Instant;
 use pipeline::{Record, Report};
 use stage::Timing;
 
-use super::{megabytes, open, options, print_json};
+use super::{kept, megabytes, open, options, print_json};
 use crate::cli::{Format, Global, Image};
 use crate::output::say;
 use crate::surroundings;
@@ -23,6 +23,10 @@ pub(crate) fn run(global: &Global, arguments: &Image) -> anyhow::Result<ExitCode
     let recorded = Record::read(&server.digest_path())?;
     let built = pipeline::generation(&session, &server)?;
     let medium = pipeline::medium(&session, &server, &built, format(arguments.format))?;
+    if !arguments.no_record {
+        // However it gets to its disk: what is deployed there later can be sent as a delta.
+        kept(&session)?.add(&built.bundle)?;
+    }
     let record = Record { generation: built.generation, epoch: built.epoch };
     if recorded != Some(record) && !global.locked && !arguments.no_record {
         record.write(&server.digest_path(), server.name.as_str())?;

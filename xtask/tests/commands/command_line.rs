@@ -10,15 +10,31 @@ use serde_json::Value;
 use crate::workspace::{Workspace, has, same};
 use crate::{SERVER, trial, undisturbed};
 
-const COMMANDS: [&str; 12] = [
-    "image", "boot", "verify", "lock", "pin", "unpin", "outdated", "vault", "new", "list",
-    "doctor", "bench",
+const COMMANDS: [&str; 17] = [
+    "image",
+    "boot",
+    "verify",
+    "lock",
+    "pin",
+    "unpin",
+    "outdated",
+    "vault",
+    "new",
+    "deploy",
+    "rollback",
+    "generations",
+    "install",
+    "flash",
+    "list",
+    "doctor",
+    "bench",
 ];
 
 pub(crate) fn all() -> Vec<Trial> {
     vec![
         trial("help_of_every_command_ends_with_an_example", help),
         trial("a_server_that_is_not_there_brings_the_one_that_was_meant", unknown_server),
+        trial("a_wrong_host_or_medium_is_refused_before_anything_is_built", wrong_target),
         trial("outside_of_a_workspace_it_is_said_that_there_is_none", outside),
         trial("lists_and_checks_are_json_when_asked_for", json),
         trial("image_prints_results_only_when_quiet_and_the_same_as_json", image),
@@ -58,12 +74,46 @@ fn unknown_server() -> Result<()> {
         &["unpin", "wbeserver", "nginx"],
         &["outdated", "wbeserver"],
         &["vault", "wbeserver", "vault"],
+        &["deploy", "wbeserver", "root@localhost"],
+        &["rollback", "wbeserver", "root@localhost"],
+        &["generations", "wbeserver", "root@localhost"],
+        &["install", "wbeserver", "root@localhost", "--disk", "/dev/vda"],
+        &["flash", "--board", "pc", "wbeserver", "card.img"],
     ] {
         same(
             &workspace.run(arguments)?.failed()?,
             "error: there is no server `wbeserver` in this workspace\n\
              help: did you mean `webserver`?",
         )?;
+    }
+    Ok(())
+}
+
+fn wrong_target() -> Result<()> {
+    let workspace = Workspace::new()?;
+    for (arguments, expected) in [
+        (
+            ["deploy", SERVER, "root@-oProxyCommand=x"].as_slice(),
+            "error: `root@-oProxyCommand=x` is no host that ssh could reach",
+        ),
+        (
+            &["flash", "--board", "rpi4", SERVER, "card.img"],
+            "error: `webserver` is made for the board `pc`, not for `rpi4`",
+        ),
+        (
+            &["flash", "--board", "pc", SERVER, "/dev/no-such-disk", "--yes"],
+            "error: will not write /dev/no-such-disk: there is no such device",
+        ),
+        (
+            &["flash", "--board", "pc", SERVER, "/dev/null", "--yes"],
+            "error: will not write /dev/null: it is neither a disk nor a file",
+        ),
+        (
+            &["install", SERVER, "root@localhost", "--disk", "vda", "--yes"],
+            "error: will not write vda: it is no absolute path",
+        ),
+    ] {
+        has(&workspace.run(arguments)?.failed()?, &[expected])?;
     }
     Ok(())
 }

@@ -1,0 +1,58 @@
+//! `cargo xtask flash`: a card, a disk or a file becomes a server's image.
+
+use std::process::ExitCode;
+
+use anyhow::ensure;
+use deploy::flash::{Target, flash};
+
+use super::{confirm, kept, megabytes, open, options};
+use crate::cli::{Flash, Global};
+use crate::output::say;
+
+pub(crate) fn run(global: &Global, arguments: &Flash) -> anyhow::Result<ExitCode> {
+    let session = open(&options(global))?;
+    let server = session.workspace.server(&arguments.server)?;
+    let board = server.board.name.as_str();
+    if board != arguments.board {
+        return Err(deploy::Error::Board {
+            server: server.name.to_string(),
+            found: board.to_owned(),
+            wanted: arguments.board.clone(),
+        }
+        .into());
+    }
+    // Before the image is built: a wrong device is heard of at once.
+    let target = Target::of(&arguments.device)?;
+    if let Target::Disk(disk) = &target {
+        disk.check(0)?;
+    }
+    let built = pipeline::generation(&session, &server)?;
+    let medium = pipeline::medium(&session, &server, &built, pipeline::Format::Raw)?;
+    if let Target::Disk(disk) = &target {
+        disk.check(medium.size)?;
+        confirm(disk, &disk.describe(), arguments.yes)?;
+    }
+    let device = arguments.device.display();
+    ensure!(
+        !same_file(&arguments.device, &medium.path),
+        "{device} is the image itself: name another file"
+    );
+    let written = flash(&target, &medium.path)?;
+    kept(&session)?.add(&built.bundle)?;
+    say!("written     {} to {device}, read back and compared", server.name);
+    say!("generation  1  {}", built.generation);
+    say!(
+        "sha256      {}, {}, {} s",
+        written.digest.hex(),
+        megabytes(written.bytes),
+        written.seconds
+    );
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Whether two paths lead to one file.
+fn same_file(one: &std::path::Path, other: &std::path::Path) -> bool {
+    use std::os::unix::fs::MetadataExt;
+    let id = |path: &std::path::Path| path.metadata().ok().map(|it| (it.dev(), it.ino()));
+    id(one).is_some_and(|one| Some(one) == id(other))
+}

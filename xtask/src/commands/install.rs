@@ -1,0 +1,33 @@
+//! `cargo xtask install`: a machine in its rescue system becomes the server.
+
+use std::process::ExitCode;
+
+use deploy::Ssh;
+use deploy::disk::Survey;
+
+use super::{confirm, kept, megabytes, open, options};
+use crate::cli::{Global, Install};
+use crate::output::say;
+
+pub(crate) fn run(global: &Global, arguments: &Install) -> anyhow::Result<ExitCode> {
+    let Install { host, disk, .. } = arguments;
+    let ssh = Ssh::new(host)?;
+    let session = open(&options(global))?;
+    let server = session.workspace.server(&arguments.server)?;
+    // Before the image is built: a wrong host or disk is heard of at once.
+    let survey = Survey::of(&ssh, disk)?;
+    survey.check(0)?;
+    let built = pipeline::generation(&session, &server)?;
+    let medium = pipeline::medium(&session, &server, &built, pipeline::Format::Raw)?;
+    survey.check(medium.size)?;
+    confirm(&survey, &format!("{host}: {}", survey.describe()), arguments.yes)?;
+    let written = deploy::install::install(&ssh, &survey, &medium.path)?;
+    kept(&session)?.add(&built.bundle)?;
+    say!("installed   {} on {} of {host}, read back and compared", server.name, survey.path);
+    say!("generation  1  {}", built.generation);
+    let sent = written.sent.map_or("nothing".to_owned(), megabytes);
+    say!("sent        {sent} of {}, {} s", megabytes(written.bytes), written.seconds);
+    say!("next        leave the rescue system and boot from the disk: `ssh {host} reboot`");
+    say!("            its host key is a new one: `ssh-keygen -R HOST`, then compare fingerprints");
+    Ok(ExitCode::SUCCESS)
+}
