@@ -67,6 +67,11 @@ impl Memory {
         self.files.get(path).map(Vec::as_slice)
     }
 
+    /// The paths of all files.
+    pub fn list_all(&self) -> impl Iterator<Item = &str> {
+        self.files.keys().map(String::as_str)
+    }
+
     /// Puts a file there at once, as firmware or an image does.
     pub fn put(&mut self, path: &str, bytes: impl Into<Vec<u8>>) {
         self.files.insert(path.to_owned(), bytes.into());
