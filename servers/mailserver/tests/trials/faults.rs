@@ -28,6 +28,7 @@ pub(crate) const FAULTS: &[Fault] = &[
     Fault { name: "dead systemd", run: dead_systemd },
     Fault { name: "no network", run: no_network },
     Fault { name: "power cut", run: power_cut },
+    Fault { name: "corrupted entry", run: corrupted_entry },
     Fault { name: "clean reboot", run: clean_reboot },
     Fault { name: "unhealthy later", run: unhealthy_later },
     Fault { name: "new state", run: new_state },
@@ -158,6 +159,19 @@ fn power_cut(ground: &mut Ground<'_>) -> Result<String> {
     let trial = ground.decided(number)?;
     ground.is_back_on(before)?;
     said(&trial.reason.unwrap_or_default(), "it ended")
+}
+
+fn corrupted_entry(ground: &mut Ground<'_>) -> Result<String> {
+    let reason = ground.fails_after(|ground, generation| {
+        // Whatever the bootloaders have of it.
+        ground.run(&format!(
+            "mount /dev/vda1 /mnt && for file in $(grep -rl sha256:{generation} /mnt); do \
+             dd if=/dev/zero of=$file bs=$(stat -c %s $file) count=1 conv=notrunc; done && \
+             umount /mnt"
+        ))?;
+        Ok(())
+    })?;
+    said(&reason, "it did not get to its data")
 }
 
 fn clean_reboot(ground: &mut Ground<'_>) -> Result<String> {
