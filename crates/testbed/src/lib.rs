@@ -28,15 +28,15 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use anyhow::{Context, Result, ensure};
 use deploy::Kept;
-use machine::Machine;
 use pipeline::{Built, Format, Options, Session};
-use sandbox::{Group, ToolRoot};
+use sandbox::ToolRoot;
 use tempfile::TempDir;
 
 pub use clients::Clients;
-pub use machine::Firmware;
+pub use machine::{Firmware, Machine};
 pub use online::{Identity, Online};
 pub use remote::Remote;
+pub use sandbox::Group;
 
 /// Held by the test whose turn it is.
 static TURN: Mutex<()> = Mutex::new(());
