@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use transfer::report::Health;
 
-use crate::machine::{HEALTH, Machine, boot_id, booted, trials, uptime};
+use crate::error::Chain;
+use crate::machine::{HEALTH, Machine, boot_id, booted, layout, trials, uptime};
 use crate::server::Settled;
 use crate::{Error, Result, checks, verity};
 
@@ -15,51 +16,88 @@ use crate::{Error, Result, checks, verity};
 const TRIAL_INTERVAL: Duration = Duration::from_secs(2);
 /// Between two looks at a server that is settled.
 const INTERVAL: Duration = Duration::from_secs(300);
+/// How long a trial may take whose config cannot be read.
+const NO_CONFIG: Duration = Duration::from_secs(300);
 /// How long the server may take to go down before it is made to.
 const GOING_DOWN: Duration = Duration::from_secs(90);
 
 /// Decides the trial that this boot is, and then goes on looking. `say` gets a line for each thing
-/// that happens.
+/// that happens. Whatever goes wrong here is wrong with the generation: the trial ends in time.
 ///
 /// # Errors
-/// The trial could not be decided: whoever starts this program starts it again.
+/// The server is confirmed, and what it says of its health cannot be kept; or it was to reboot and
+/// does not.
 pub fn trial(say: &dyn Fn(&str)) -> Result<()> {
-    let (number, within) = {
-        let mut machine = Machine::open()?;
-        let within = Duration::from_secs(machine.server.config()?.health_within);
-        (machine.server.begin_trial(&boot_id()?)?.number, within)
-    };
-    say(&format!("generation {number} is on trial, {} s from the start", within.as_secs()));
+    let within = within();
+    let mut number = None;
     loop {
-        let health = checks::look();
-        note(&health)?;
-        if !trials()?.last().is_some_and(|last| last.is_open()) {
-            // The owner has confirmed it.
-            return watch(say, health);
-        }
-        if health.healthy {
-            // What was never read was never checked.
-            verity::read_all()?;
-            Machine::open()?.server.confirm()?;
-            say(&format!("generation {number} is confirmed"));
-            return watch(say, health);
-        }
+        let health = match decide(&mut number, within, say) {
+            Ok(Decided::Confirmed(health)) => return watch(say, health),
+            Ok(Decided::NotYet(health)) => health,
+            Err(error) => Health { healthy: false, lines: vec![Chain(&error).to_string()] },
+        };
         if going_down() {
             // `leave` decides.
             thread::sleep(GOING_DOWN);
         } else if uptime() >= within {
-            return give_up(number, within, health, say);
+            return give_up(within, health, say);
         }
         thread::sleep(TRIAL_INTERVAL);
     }
 }
 
-fn give_up(number: u64, within: Duration, health: Health, say: &dyn Fn(&str)) -> Result<()> {
+enum Decided {
+    Confirmed(Health),
+    NotYet(Health),
+}
+
+/// Looks once. `number` is the generation's, once its trial has been noted to have begun.
+fn decide(number: &mut Option<u64>, within: Duration, say: &dyn Fn(&str)) -> Result<Decided> {
+    let generation = match *number {
+        Some(number) => number,
+        None => {
+            let trial = Machine::open()?.server.begin_trial(&boot_id()?)?;
+            let seconds = within.as_secs();
+            say(&format!("generation {} is on trial, {seconds} s from the start", trial.number));
+            *number.insert(trial.number)
+        }
+    };
+    let health = checks::look();
+    note(&health)?;
+    if !trials()?.last().is_some_and(|last| last.is_open()) {
+        // The owner has confirmed it.
+        return Ok(Decided::Confirmed(health));
+    }
+    if !health.healthy {
+        return Ok(Decided::NotYet(health));
+    }
+    // What was never read was never checked.
+    verity::read_all()?;
+    Machine::open()?.server.confirm()?;
+    say(&format!("generation {generation} is confirmed"));
+    Ok(Decided::Confirmed(health))
+}
+
+/// How long the trial may take.
+fn within() -> Duration {
+    let config = || {
+        let layout = layout()?;
+        Ok::<_, Error>(layout.config(&layout.manifest(booted()?.generation)?)?)
+    };
+    // A generation that cannot read its own config does not get better.
+    config().map_or(NO_CONFIG, |config| Duration::from_secs(config.health_within))
+}
+
+fn give_up(within: Duration, health: Health, say: &dyn Fn(&str)) -> Result<()> {
     let first = health.lines.first().cloned().unwrap_or_default();
     let what = if first.is_empty() { String::new() } else { format!(": {first}") };
     let reason = format!("it was not healthy within {} s{what}", within.as_secs());
-    say(&format!("generation {number} has failed: {reason}"));
-    Machine::open()?.server.fail(&reason, health.lines)?;
+    say(&format!("the trial has failed: {reason}"));
+    let noted = Machine::open().and_then(|mut it| it.server.fail(&reason, health.lines));
+    if let Err(error) = noted {
+        // The bootloader has taken the mark away: the next boot is the default's all the same.
+        say(&format!("that cannot be recorded: {}", Chain(&error)));
+    }
     let reboot = |error| Error::io("reboot", "the server")(error);
     checks::reboot().map_err(reboot)?;
     thread::sleep(GOING_DOWN);
@@ -86,7 +124,7 @@ pub fn settled(say: &dyn Fn(&str)) -> Result<()> {
             say(&format!("blob {blob} of generation {number} is damaged on this disk"));
         }
     }
-    let within = Duration::from_secs(Machine::open()?.server.config()?.health_within);
+    let within = within();
     loop {
         let health = checks::look();
         if health.healthy || uptime() >= within {

@@ -29,8 +29,10 @@ pub(crate) const FAULTS: &[Fault] = &[
     Fault { name: "no network", run: no_network },
     Fault { name: "power cut", run: power_cut },
     Fault { name: "corrupted entry", run: corrupted_entry },
+    Fault { name: "broken agent", run: broken_agent },
     Fault { name: "clean reboot", run: clean_reboot },
     Fault { name: "unhealthy later", run: unhealthy_later },
+    Fault { name: "damaged later", run: damaged_later },
     Fault { name: "new state", run: new_state },
     Fault { name: "full disk", run: full_disk },
     Fault { name: "fifty updates", run: fifty_updates },
@@ -81,23 +83,15 @@ fn failing_service(ground: &mut Ground<'_>) -> Result<String> {
 
 fn corrupted_layer(ground: &mut Ground<'_>) -> Result<String> {
     let reason = ground.fails_after(|ground, generation| {
-        // The config layer is the last: it alone is another one than that of what runs. Its
-        // filesystem is damaged, in the middle.
-        let manifest = format!("/run/heirloom/data/imgs/blobs/sha256/{generation}");
-        let layer = ground.run(&format!(
-            "grep -o 'layer.squashfs\",\"digest\":\"sha256:[0-9a-f]*' {manifest} | \
-             tail -n 1 | sed 's/.*sha256://'"
-        ))?;
-        let blob = format!("/run/heirloom/data/imgs/blobs/sha256/{layer}");
+        // The config layer alone is another one than that of what runs.
+        let blob = config_layer(ground, generation)?;
         ground.run(&format!(
-            "dd if=/dev/zero of={blob} bs=4096 seek=3 count=300 conv=notrunc && sync {blob} && \
-             echo 3 >/proc/sys/vm/drop_caches"
+            "dd if=/dev/zero of={blob} bs=4096 seek=3 count=300 conv=notrunc && sync {blob}"
         ))?;
         Ok(())
     })?;
-    said(&reason, "")?;
-    ensure!(ground.console()?.contains("verity"), "the kernel has not noticed");
-    said(&reason, "")
+    ensure!(ground.console()?.contains("dm-verity device corrupted"), "the kernel saw nothing");
+    said(&reason, "is damaged on this disk")
 }
 
 fn kernel_panic(ground: &mut Ground<'_>) -> Result<String> {
@@ -172,6 +166,43 @@ fn corrupted_entry(ground: &mut Ground<'_>) -> Result<String> {
         Ok(())
     })?;
     said(&reason, "it did not get to its data")
+}
+
+fn broken_agent(ground: &mut Ground<'_>) -> Result<String> {
+    let other = "etc/systemd/system/heirloom-trial.service.d/fault.conf";
+    ground.file(other, "[Service]\nExecStart=\nExecStart=/nonexistent\n")?;
+    let reason = ground.fails()?;
+    ground.without_file(other)?;
+    said(&reason, "before its trial began")
+}
+
+fn damaged_later(ground: &mut Ground<'_>) -> Result<String> {
+    let generation = ground.status()?.generation.hex();
+    let blob = config_layer(ground, &generation)?;
+    let forget = "sync && echo 3 >/proc/sys/vm/drop_caches";
+    let part = "bs=4096 count=20";
+    ground.run(&format!("dd if={blob} of=/run/good skip=30 {part}"))?;
+    ground.run(&format!("dd if=/dev/zero of={blob} seek=30 conv=notrunc {part}; {forget}"))?;
+    ground.run("for device in /dev/dm-*; do cat $device >/dev/null; done || true")?;
+    let said = ground.run("heirloom status")?;
+    // As it was, so that the other updates have a sound server; it says so after a reboot.
+    ground.run(&format!("dd if=/run/good of={blob} seek=30 conv=notrunc {part}; {forget}"))?;
+    ensure!(said.contains("DAMAGED"), "{said}");
+    ground.server()?.reboot()?;
+    let said = ground.run("heirloom status")?;
+    ensure!(!said.contains("DAMAGED"), "{said}");
+    ground.has_mail()?;
+    Ok("it stays up and says so".into())
+}
+
+/// Where the config layer of a generation lies: the last of its layers.
+fn config_layer(ground: &mut Ground<'_>, generation: &str) -> Result<String> {
+    const BLOBS: &str = "/run/heirloom/data/imgs/blobs/sha256";
+    let layer = ground.run(&format!(
+        "grep -o 'layer.squashfs\",\"digest\":\"sha256:[0-9a-f]*' {BLOBS}/{generation} | \
+         tail -n 1 | sed 's/.*sha256://'"
+    ))?;
+    Ok(format!("{BLOBS}/{layer}"))
 }
 
 fn clean_reboot(ground: &mut Ground<'_>) -> Result<String> {
