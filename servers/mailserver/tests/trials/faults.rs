@@ -91,6 +91,13 @@ fn corrupted_layer(ground: &mut Ground<'_>) -> Result<String> {
         Ok(())
     })?;
     ensure!(ground.console()?.contains("dm-verity device corrupted"), "the kernel saw nothing");
+    said(&reason, "it ended in init")?;
+    // It says so when all blobs were read.
+    ground.wait_for("the damage", |ground| {
+        let reason = ground.status()?.trial.and_then(|trial| trial.reason);
+        Ok(reason.is_some_and(|reason| reason.contains("is damaged on this disk")))
+    })?;
+    let reason = ground.status()?.trial.and_then(|trial| trial.reason).unwrap_or_default();
     said(&reason, "is damaged on this disk")
 }
 
