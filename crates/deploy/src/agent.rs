@@ -43,9 +43,7 @@ impl<'a> Agent<'a> {
     /// Boots a generation on trial. When the answer was lost to the reboot it is taken as given.
     pub fn switch(&self, number: u64) -> Result<Switched> {
         match self.ask(&format!("heirloom switch {number} --json")) {
-            Err(Error::Ssh { hint: None, .. } | Error::Transport { .. }) => {
-                Ok(Switched { number, rebooting: true })
-            }
+            Err(error) if is_lost(&error) => Ok(Switched { number, rebooting: true }),
             answer => answer,
         }
     }
@@ -60,5 +58,14 @@ impl<'a> Agent<'a> {
         let answer = self.transport.run(command)?;
         serde_json::from_str(&answer)
             .map_err(|error| Error::Answer { command: command.to_owned(), why: error.to_string() })
+    }
+}
+
+/// Whether a connection ended that had been there.
+fn is_lost(error: &Error) -> bool {
+    match error {
+        Error::Transport { .. } => true,
+        Error::Ssh { hint: None, why, .. } => !why.starts_with("ssh: connect to host"),
+        _ => false,
     }
 }

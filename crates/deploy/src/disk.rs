@@ -53,7 +53,7 @@ cat /proc/self/mountinfo
 echo "== swaps"
 cat /proc/swaps 2>/dev/null
 echo "== contents"
-lsblk -o NAME,SIZE,TYPE,FSTYPE,LABEL "$p" 2>/dev/null
+lsblk -o NAME,SIZE,TYPE,FSTYPE,LABEL "$p" 2>/dev/null || { echo "== filesystems"; blkid "$p"* 2>/dev/null; }
 true
 "#;
 
@@ -148,6 +148,7 @@ impl Survey {
         let mut take = |name| sections.remove(name).unwrap_or_default();
         (survey.mounts, survey.swaps) = (take("mounts"), take("swaps"));
         survey.contents = take("contents");
+        let mut filesystems = take("filesystems");
         let unlisted = survey.contents.is_empty();
         for part in parts {
             let mut words = part.split(' ');
@@ -159,6 +160,7 @@ impl Survey {
             }
             survey.devices.push(Device { number: number.to_owned(), path });
         }
+        survey.contents.append(&mut filesystems);
         survey
     }
 
@@ -294,6 +296,9 @@ mod tests {
     fn what_lsblk_says_is_shown_where_there_is_one() {
         let text = format!("{DISK}{MOUNTS}== contents\nNAME SIZE\nsdb 30G\n");
         assert_eq!(Survey::parse("/dev/sdb", &text).contents, ["NAME SIZE", "sdb 30G"]);
+        let text = format!("{DISK}{MOUNTS}== contents\n== filesystems\n/dev/sdb2: TYPE=\"ext4\"\n");
+        let contents = Survey::parse("/dev/sdb", &text).contents;
+        assert_eq!(contents, ["sdb1 268.4 MB", "sdb2 31.6 GB", "/dev/sdb2: TYPE=\"ext4\""]);
     }
 
     #[test]

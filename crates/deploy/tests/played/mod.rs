@@ -133,6 +133,20 @@ impl Played {
         self
     }
 
+    /// Flips a bit in the middle of every long blob.
+    pub(crate) fn damage_layers(&self) {
+        let blobs = self.state.lock().unwrap().layout.root().join("blobs/sha256");
+        for entry in std::fs::read_dir(blobs).unwrap() {
+            let path = entry.unwrap().path();
+            let mut bytes = std::fs::read(&path).unwrap();
+            if bytes.len() > 100_000 {
+                let middle = bytes.len() / 2;
+                bytes[middle] ^= 1;
+                std::fs::write(&path, bytes).unwrap();
+            }
+        }
+    }
+
     pub(crate) fn booted(&self) -> u64 {
         self.state.lock().unwrap().booted
     }
