@@ -26,6 +26,7 @@ use crate::{
 /// packages = ["linux"]
 ///
 /// [initramfs]
+/// watchdog = ["i6300esb"]              # loaded before all others, where the kernel has it
 /// required = ["squashfs", "overlay"]   # a kernel that lacks one, as module or built in, is refused
 /// optional = ["nvme"]                  # put in where the kernel has it
 /// ```
@@ -56,6 +57,9 @@ pub struct Board {
 /// The kernel modules that are needed before the root is there.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Initramfs {
+    /// The drivers of watchdogs, those that the kernel has: they come first, so that a module that
+    /// hangs is noticed.
+    pub watchdog: Vec<Module>,
     /// In the order of loading; each must be a module of the kernel or built into it.
     pub required: Vec<Module>,
     /// In the order of loading; those that the kernel has.
@@ -231,7 +235,11 @@ impl Initramfs {
     fn read(mut table: read::Table<'_, '_>) -> Self {
         let mut modules =
             |key| table.value(key).map(|value| plain::<Module>(&value)).unwrap_or_default();
-        let modules = Self { required: modules("required"), optional: modules("optional") };
+        let modules = Self {
+            watchdog: modules("watchdog"),
+            required: modules("required"),
+            optional: modules("optional"),
+        };
         table.finish();
         modules
     }

@@ -3,6 +3,7 @@
 //! ```text
 //! <config.cmdline> heirloom.generation=sha256:<manifest> heirloom.data=<UUID of the ext4>
 //! <config.cmdline> heirloom.generation=sha256:<manifest> heirloom.data=iso:<VOLUME ID>
+//! <config.cmdline> heirloom.generation=... heirloom.data=... heirloom.trial <TRIAL_ARGUMENTS>
 //! ```
 
 use std::fmt;
@@ -15,6 +16,14 @@ use crate::{Error, Result};
 
 const GENERATION: &str = "heirloom.generation";
 const DATA: &str = "heirloom.data";
+const TRIAL: &str = "heirloom.trial";
+
+/// What a generation on trial gets on top: nobody is there to see that it hangs, so what the
+/// kernel notices of a hang is a panic, and a panic is a reboot, ten seconds later for its text to
+/// be read. The kernel takes the last of two, so these win over the config's own
+/// (Documentation/admin-guide/kernel-parameters.txt; admin-guide/sysctl/kernel.rst).
+pub const TRIAL_ARGUMENTS: &str = "panic=10 oops=panic softlockup_panic=1 \
+     sysctl.kernel.hung_task_panic=1 sysctl.kernel.hung_task_timeout_secs=120";
 
 /// Which generation to start, and where its blobs are.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,6 +32,8 @@ pub struct Boot {
     pub generation: Digest,
     /// The medium that has `/imgs`.
     pub data: Data,
+    /// Whether this boot is the generation's only one until it proves healthy.
+    pub trial: bool,
 }
 
 /// A medium that holds an OCI image layout under `/imgs`.
@@ -38,7 +49,9 @@ impl Boot {
     /// The whole command line of a boot entry. `base` is [`crate::Config::cmdline`].
     pub fn cmdline(&self, base: &str) -> String {
         let separator = if base.is_empty() { "" } else { " " };
-        format!("{base}{separator}{GENERATION}={} {DATA}={}", self.generation, self.data)
+        let named =
+            format!("{base}{separator}{GENERATION}={} {DATA}={}", self.generation, self.data);
+        if self.trial { format!("{named} {TRIAL} {TRIAL_ARGUMENTS}") } else { named }
     }
 
     /// Reads `/proc/cmdline`. Of a parameter that is given twice the last counts, as with the
@@ -52,8 +65,14 @@ impl Boot {
                 why: error.to_string(),
             })?;
         let data = last(cmdline, DATA)?.parse()?;
-        Ok(Self { generation, data })
+        Ok(Self { generation, data, trial: on_trial(cmdline) })
     }
+}
+
+/// Whether `/proc/cmdline` is that of a generation on trial. It is asked by itself, too, because a
+/// trial whose other parameters are damaged still has to end.
+pub fn on_trial(cmdline: &str) -> bool {
+    cmdline.split_ascii_whitespace().any(|word| word == TRIAL)
 }
 
 impl fmt::Display for Data {
@@ -105,6 +124,10 @@ pub(crate) fn check_base(cmdline: &str) -> Result<()> {
     if cmdline.starts_with(' ') || cmdline.ends_with(' ') {
         return wrong("has a space at an end".into());
     }
+    if cmdline.matches('"').count() % 2 != 0 {
+        // Up to the next one the kernel would read the entry's part as one word.
+        return wrong("has a `\"` without a second".into());
+    }
     match cmdline.split(' ').find(|word| word.starts_with("heirloom.") || *word == "--") {
         // What follows goes to init's own command line, and the entry's part would too.
         Some("--") => wrong("has `--`, behind which the kernel reads nothing".into()),
@@ -128,7 +151,11 @@ mod tests {
     const UUID: &str = "0f1e2d3c-4b5a-8978-8695-a4b3c2d1e0f0";
 
     fn boot() -> Boot {
-        Boot { generation: Digest::of("manifest"), data: Data::Ext4(UUID.into()) }
+        Boot { generation: Digest::of("manifest"), data: Data::Ext4(UUID.into()), trial: false }
+    }
+
+    fn trial() -> Boot {
+        Boot { trial: true, ..boot() }
     }
 
     #[test]
@@ -139,6 +166,48 @@ mod tests {
         let iso = Boot { data: Data::Iso("MAILSERVER".into()), ..boot() };
         assert_eq!(Boot::parse(&iso.cmdline("")).unwrap(), iso);
         assert!(iso.cmdline("").starts_with("heirloom."));
+    }
+
+    #[test]
+    fn a_trial_is_told_by_its_word_and_by_nothing_else() {
+        let line = trial().cmdline("console=ttyS0 panic=0");
+        assert!(line.ends_with(&format!(" heirloom.trial {TRIAL_ARGUMENTS}")), "{line}");
+        assert_eq!(Boot::parse(&line).unwrap(), trial());
+        assert_eq!(Boot::parse(&boot().cmdline("panic=10 oops=panic")).unwrap(), boot());
+        assert!(on_trial("heirloom.generation=damaged heirloom.trial\n"));
+        for line in ["", "trial", "heirloom.trial=1", "heirloom.trials", "xheirloom.trial"] {
+            assert!(!on_trial(line), "{line}");
+        }
+    }
+
+    #[test]
+    fn a_hang_on_trial_becomes_a_panic_and_a_panic_a_reboot_whatever_the_config_says() {
+        let line = trial().cmdline("panic=0 oops=x softlockup_panic=0");
+        for (name, value) in [
+            ("panic=", "10"),
+            ("oops=", "panic"),
+            ("softlockup_panic=", "1"),
+            ("sysctl.kernel.hung_task_panic=", "1"),
+            ("sysctl.kernel.hung_task_timeout_secs=", "120"),
+        ] {
+            let last = line.split(' ').filter_map(|word| word.strip_prefix(name)).next_back();
+            assert_eq!(last, Some(value), "{line}");
+        }
+    }
+
+    /// x86 and arm64: COMMAND_LINE_SIZE is 2048 with the zero at the end. syslinux and systemd-boot
+    /// put the files' names before the line, and a person may add to it.
+    #[test]
+    fn the_longest_line_is_read_whole_by_the_kernel() {
+        let base = "a".repeat(MAX_CMDLINE);
+        check_base(&base).unwrap();
+        let iso = Boot { data: Data::Iso("X".repeat(32)), ..trial() };
+        for boot in [trial(), iso] {
+            let line = boot.cmdline(&base).len();
+            let names =
+                "BOOT_IMAGE=/heirloom/0123456789ab/linux initrd=/heirloom/0123456789ab/initrd ";
+            assert!(line + names.len() + 100 < 2048, "{line}");
+        }
     }
 
     #[test]
@@ -167,9 +236,17 @@ mod tests {
     fn a_base_holds_no_parameter_of_ours_and_no_second_line() {
         check_base("").unwrap();
         check_base("console=tty0 console=ttyS0,115200n8 panic=10").unwrap();
-        for bad in
-            ["a\nb", " a", "a ", "ä", "heirloom.data=x", "a -- b", &"a".repeat(MAX_CMDLINE + 1)]
-        {
+        for bad in [
+            "a\nb",
+            " a",
+            "a ",
+            "ä",
+            "heirloom.data=x",
+            "heirloom.trial",
+            "a -- b",
+            "a=\"b",
+            &"a".repeat(MAX_CMDLINE + 1),
+        ] {
             assert!(check_base(bad).is_err(), "{bad}");
         }
     }

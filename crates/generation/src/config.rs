@@ -14,9 +14,10 @@ pub const MEDIA_TYPE: &str = "application/vnd.heirloom.generation.config.v1+json
 /// The longest config that is read, in bytes.
 pub const MAX_SIZE: u64 = 256 * 1024;
 
-/// The longest command line in a config. Kernels take 2,048 bytes with the zero at the end
-/// (x86 and arm64, COMMAND_LINE_SIZE); the boot entry adds less than 250.
-pub const MAX_CMDLINE: usize = 1792;
+/// The longest command line in a config, in bytes. Kernels take 2,048 with the zero at the end
+/// (x86 and arm64, COMMAND_LINE_SIZE); the boot entry of a trial adds less than 300, bootloaders
+/// the names of their files, and some is left for a person.
+pub const MAX_CMDLINE: usize = 1536;
 
 /// What is the same on every server that runs this generation.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -3,101 +3,43 @@
 //! ```text
 //! oci-layout             {"imageLayoutVersion":"1.0.0"}
 //! index.json             one entry a generation, with what is true of one build only
+//! progress               how far a generation on trial has come ([`crate::progress`])
 //! blobs/sha256/<hex>     manifests, configs, kernels, initramfs, layers
 //! blobs/sha256/.partial-*  being written, or left by a killed process: nobody's
+//! .index.json-*          the same of the files of this directory
 //! ```
 //!
 //! Invariants: a blob's name appears when its bytes are complete and on the disk, and a blob is
 //! never written again; the index changes by rename only. The roots of garbage collection are the
 //! manifests in the index. Files are 0644, directories 0755, whatever the umask.
 
-use std::collections::BTreeMap;
-use std::fs::{self, DirBuilder, File, OpenOptions, Permissions};
+mod index;
+
+use std::fs::{self, File};
 use std::io::{self, Read, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use digest::{Digest, Hasher};
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 
+use crate::files::{at, create, is_replacement, make_dir, read, remove, replace, set_mode, sync};
 use crate::manifest::{self, Descriptor, Manifest};
+use crate::progress::Progress;
 use crate::{Config, Error, Result, config, text};
 
-/// Media type of the index.
-pub const MEDIA_TYPE_INDEX: &str = "application/vnd.oci.image.index.v1+json";
+pub use index::{
+    ANNOTATION_BUILT_BY, ANNOTATION_COMMIT, ANNOTATION_CONFIRMED, ANNOTATION_LAST_NUMBER,
+    ANNOTATION_NUMBER, ANNOTATION_PINNED, ANNOTATION_STAGED, ANNOTATION_UNCOMMITTED, Entry, Index,
+    MEDIA_TYPE_INDEX,
+};
 
 /// The bytes of the file `oci-layout`.
 pub const OCI_LAYOUT: &[u8] = b"{\"imageLayoutVersion\":\"1.0.0\"}";
 
-/// The longest index that is read, in bytes.
-const MAX_INDEX: u64 = 1024 * 1024;
-
-/// `index.json`: the generations of a layout.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Index {
-    /// 2.
-    pub schema_version: u32,
-    /// [`MEDIA_TYPE_INDEX`].
-    #[serde(default)]
-    pub media_type: String,
-    /// One entry a generation.
-    pub manifests: Vec<Entry>,
-}
-
-/// A generation in an index.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Entry {
-    /// [`manifest::MEDIA_TYPE`].
-    pub media_type: String,
-    /// [`manifest::ARTIFACT_TYPE`] for a generation.
-    #[serde(default, skip_serializing_if = "String::is_empty")]
-    pub artifact_type: String,
-    /// The digest of the manifest.
-    pub digest: Digest,
-    /// The length of the manifest in bytes.
-    pub size: u64,
-    /// What is true of one build or one server only: outside of what the digest covers.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub annotations: BTreeMap<String, String>,
-}
-
-impl Entry {
-    /// The entry of a generation.
-    pub fn new(manifest: &Manifest, annotations: BTreeMap<String, String>) -> Self {
-        let bytes = manifest.to_bytes();
-        Self {
-            media_type: manifest::MEDIA_TYPE.to_owned(),
-            artifact_type: manifest::ARTIFACT_TYPE.to_owned(),
-            digest: Digest::of(&bytes),
-            size: bytes.len() as u64,
-            annotations,
-        }
-    }
-}
-
-impl Index {
-    /// An index of these generations, in this order.
-    pub fn new(manifests: Vec<Entry>) -> Self {
-        Self { schema_version: 2, media_type: MEDIA_TYPE_INDEX.to_owned(), manifests }
-    }
-
-    /// Reads an index. Members that we do not know are allowed, as the specification wants.
-    pub fn parse(bytes: &[u8]) -> Result<Self> {
-        let index: Self = text::parse("index", bytes, MAX_INDEX)?;
-        if index.schema_version != 2 {
-            return Err(Error::invalid("schemaVersion", "is not 2"));
-        }
-        Ok(index)
-    }
-
-    /// The canonical bytes: JSON without white space, members in the order of the fields above,
-    /// annotations sorted by name.
-    pub fn to_bytes(&self) -> Vec<u8> {
-        text::to_bytes(self)
-    }
-}
+const INDEX: &str = "index.json";
+const MARKER: &str = "oci-layout";
+/// Begins the names of blobs that are being written.
+const PARTIAL: &str = ".partial-";
 
 /// An OCI image layout on a disk.
 #[derive(Clone, Debug)]
@@ -112,10 +54,10 @@ impl Layout {
         for dir in ["", "blobs", "blobs/sha256"] {
             make_dir(&layout.root.join(dir))?;
         }
-        let marker = layout.root.join("oci-layout");
+        let marker = layout.root.join(MARKER);
         if !marker.exists() {
-            layout.replace("index.json", &Index::new(Vec::new()).to_bytes())?;
-            layout.replace("oci-layout", OCI_LAYOUT)?;
+            replace(&layout.root, INDEX, &Index::new(Vec::new()).to_bytes())?;
+            replace(&layout.root, MARKER, OCI_LAYOUT)?;
         }
         Self::open(layout.root)
     }
@@ -128,7 +70,7 @@ impl Layout {
             image_layout_version: String,
         }
         let layout = Self { root: root.into() };
-        let bytes = read(&layout.root.join("oci-layout"), "oci-layout", 4096)?;
+        let bytes = read(&layout.root.join(MARKER), "oci-layout", 4096)?;
         let marker: Marker = text::parse("oci-layout", &bytes, 4096)?;
         if marker.image_layout_version != "1.0.0" {
             return Err(Error::invalid("imageLayoutVersion", "is not 1.0.0"));
@@ -143,7 +85,7 @@ impl Layout {
 
     /// Where a blob lies, if it is there.
     pub fn blob(&self, digest: Digest) -> PathBuf {
-        self.blobs().join(digest.hex())
+        self.blobs_dir().join(digest.hex())
     }
 
     /// Whether a blob of that name and length is there. Its bytes were checked when it came; to
@@ -200,12 +142,12 @@ impl Layout {
 
     /// The index.
     pub fn index(&self) -> Result<Index> {
-        Index::parse(&read(&self.root.join("index.json"), "index", MAX_INDEX)?)
+        Index::parse(&read(&self.root.join(INDEX), "index", index::MAX_SIZE)?)
     }
 
     /// Replaces the index.
     pub fn set_index(&self, index: &Index) -> Result<()> {
-        self.replace("index.json", &index.to_bytes())
+        replace(&self.root, INDEX, &index.to_bytes())
     }
 
     /// Reads a generation's manifest and checks it: digest, form, values.
@@ -229,6 +171,46 @@ impl Layout {
         Ok(())
     }
 
+    /// All blobs, whoever needs them, with their lengths in bytes; sorted by digest. What is being
+    /// written, or bears the name of no blob, is not among them.
+    pub fn blobs(&self) -> Result<Vec<(Digest, u64)>> {
+        let mut blobs = Vec::new();
+        for (name, path) in names(&self.blobs_dir())? {
+            let Ok(digest) = Digest::from_hex(&name) else { continue };
+            let found = fs::symlink_metadata(&path).map_err(at(&path, "read"))?;
+            if found.is_file() {
+                blobs.push((digest, found.len()));
+            }
+        }
+        blobs.sort();
+        Ok(blobs)
+    }
+
+    /// Removes a blob, if it is there, and returns when that is on the disk. That nobody needs it
+    /// is the caller's to know: the index has to be without it by then.
+    pub fn remove_blob(&self, digest: Digest) -> Result<()> {
+        remove(&self.blob(digest))?;
+        sync(&self.blobs_dir())
+    }
+
+    /// Removes what killed processes have left half written; returns how many bytes that were.
+    /// Nobody may be writing to the layout meanwhile.
+    pub fn remove_leftovers(&self) -> Result<u64> {
+        let mut freed = 0;
+        let partial = |name: &str| name.starts_with(PARTIAL);
+        let replacement =
+            |name: &str| [INDEX, MARKER, Progress::NAME].iter().any(|of| is_replacement(name, of));
+        for (name, path) in names(&self.blobs_dir())?.into_iter().chain(names(&self.root)?) {
+            if partial(&name) || replacement(&name) {
+                freed += fs::symlink_metadata(&path).map_err(at(&path, "read"))?.len();
+                remove(&path)?;
+            }
+        }
+        sync(&self.blobs_dir())?;
+        sync(&self.root)?;
+        Ok(freed)
+    }
+
     /// Reads a document by its digest.
     fn document(&self, digest: Digest, what: &'static str, limit: u64) -> Result<Vec<u8>> {
         let bytes = read(&self.blob(digest), what, limit)?;
@@ -240,12 +222,12 @@ impl Layout {
         Ok(bytes)
     }
 
-    fn blobs(&self) -> PathBuf {
+    fn blobs_dir(&self) -> PathBuf {
         self.root.join("blobs/sha256")
     }
 
     fn partial(&self, digest: Digest) -> PathBuf {
-        self.blobs().join(format!(".partial-{}-{}", digest.hex(), std::process::id()))
+        self.blobs_dir().join(format!("{PARTIAL}{}-{}", digest.hex(), std::process::id()))
     }
 
     fn publish(&self, partial: &Path, digest: Digest) -> Result<()> {
@@ -253,17 +235,7 @@ impl Layout {
         fs::rename(partial, &path).map_err(at(&path, "make"))?;
         // A rename of one link of a file to another link of it does nothing (POSIX, rename).
         remove(partial)?;
-        sync(&self.blobs())
-    }
-
-    fn replace(&self, name: &str, bytes: &[u8]) -> Result<()> {
-        let path = self.root.join(name);
-        let partial = self.root.join(format!(".{name}-{}", std::process::id()));
-        remove(&partial)?;
-        let mut file = create(&partial)?;
-        file.write_all(bytes).and_then(|()| file.sync_all()).map_err(at(&partial, "write"))?;
-        fs::rename(&partial, &path).map_err(at(&path, "replace"))?;
-        sync(&self.root)
+        sync(&self.blobs_dir())
     }
 }
 
@@ -300,47 +272,12 @@ fn check_blob(blob: &Descriptor, found: Digest, size: u64) -> Result<()> {
     Ok(())
 }
 
-fn at(path: &Path, action: &'static str) -> impl FnOnce(io::Error) -> Error {
-    let path = path.to_owned();
-    move |source| Error::Io { action, path, source }
-}
-
-/// A new file of mode 0644.
-fn create(path: &Path) -> Result<File> {
-    let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
-    let file = file.map_err(at(path, "make"))?;
-    file.set_permissions(Permissions::from_mode(0o644)).map_err(at(path, "make"))?;
-    Ok(file)
-}
-
-fn make_dir(path: &Path) -> Result<()> {
-    match DirBuilder::new().mode(0o700).create(path) {
-        Ok(()) => set_mode(path, 0o755),
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists && path.is_dir() => Ok(()),
-        Err(error) => Err(at(path, "make")(error)),
+/// What a directory holds: names and paths. A name that is no UTF-8 is none of ours.
+fn names(dir: &Path) -> Result<Vec<(String, PathBuf)>> {
+    let mut names = Vec::new();
+    for entry in fs::read_dir(dir).map_err(at(dir, "list"))? {
+        let entry = entry.map_err(at(dir, "list"))?;
+        names.extend(entry.file_name().into_string().ok().map(|name| (name, entry.path())));
     }
-}
-
-fn set_mode(path: &Path, mode: u32) -> Result<()> {
-    fs::set_permissions(path, Permissions::from_mode(mode)).map_err(at(path, "set the mode of"))
-}
-
-fn remove(path: &Path) -> Result<()> {
-    match fs::remove_file(path) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(at(path, "remove")(error)),
-        _ => Ok(()),
-    }
-}
-
-fn sync(dir: &Path) -> Result<()> {
-    File::open(dir).and_then(|dir| dir.sync_all()).map_err(at(dir, "sync"))
-}
-
-/// Reads a file of at most `limit` bytes.
-fn read(path: &Path, what: &'static str, limit: u64) -> Result<Vec<u8>> {
-    let file = File::open(path).map_err(at(path, "open"))?;
-    let mut bytes = Vec::new();
-    file.take(limit + 1).read_to_end(&mut bytes).map_err(at(path, "read"))?;
-    let size = bytes.len() as u64;
-    if size > limit { Err(Error::TooLarge { what, size, limit }) } else { Ok(bytes) }
+    Ok(names)
 }

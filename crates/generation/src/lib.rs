@@ -4,7 +4,8 @@
 //! filesystem layers are checked at run time, [`cmdline`] how the boot entry names it. They know
 //! no disk and no clock: they turn types into the bytes that digests cover and back, and refuse
 //! what is not exactly such bytes. [`layout`] keeps generations on a disk as an OCI image layout:
-//! in the build directory and under `/imgs` on the server.
+//! in the build directory and under `/imgs` on the server, where [`progress`] says how far a generation
+//! on trial has come.
 //!
 //! The crate is linked into the static programs of the server, so it stays small.
 
@@ -13,8 +14,10 @@
 pub mod cmdline;
 pub mod config;
 mod error;
+mod files;
 pub mod layout;
 pub mod manifest;
+pub mod progress;
 mod text;
 pub mod verity;
 
@@ -22,4 +25,5 @@ pub use config::{Config, State};
 pub use error::{Error, Result};
 pub use layout::{Index, Layout};
 pub use manifest::{Descriptor, Layer, LayerFormat, Manifest};
+pub use progress::{Progress, Step};
 pub use verity::Verity;

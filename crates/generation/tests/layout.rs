@@ -119,6 +119,70 @@ fn damage_is_found() {
 }
 
 #[test]
+fn the_first_generation_of_a_medium_is_number_one_and_confirmed() {
+    let (manifest, _, _) = generation();
+    let note = BTreeMap::from([(layout::ANNOTATION_COMMIT.to_owned(), "0123".to_owned())]);
+    let index = Index::first(&manifest, note);
+    let text = String::from_utf8(index.to_bytes()).unwrap();
+    assert!(text.starts_with(r#"{"schemaVersion":2,"mediaType":""#), "{text}");
+    let entry = r#""annotations":{"dev.heirloom.commit":"0123","dev.heirloom.confirmed":"1","dev.heirloom.number":"1"}}],"#;
+    let own = r#""annotations":{"dev.heirloom.last-number":"1"}}"#;
+    assert!(text.ends_with(&format!("{entry}{own}")), "{text}");
+    assert_eq!(Index::parse(text.as_bytes()).unwrap(), index);
+    // An index without annotations has no member for them, and is read as it ever was.
+    let plain = String::from_utf8(Index::new(Vec::new()).to_bytes()).unwrap();
+    assert!(plain.ends_with(r#""manifests":[]}"#), "{plain}");
+    assert_eq!(Index::parse(plain.as_bytes()).unwrap(), Index::new(Vec::new()));
+}
+
+#[test]
+fn blobs_are_listed_whole_and_go_one_by_one() {
+    let dir = tempfile::tempdir().unwrap();
+    let layout = Layout::create(dir.path().join("imgs")).unwrap();
+    let contents = [&b"kernel"[..], b"initramfs", b""];
+    let mut wanted: Vec<_> = contents.iter().map(|it| (Digest::of(it), it.len() as u64)).collect();
+    wanted.sort();
+    for content in contents {
+        layout.insert(content, &Descriptor::of(manifest::MEDIA_TYPE_KERNEL, content)).unwrap();
+    }
+    let blobs = dir.path().join("imgs/blobs/sha256");
+    for other in [".partial-1", "README", "ABCDEF"] {
+        fs::write(blobs.join(other), "").unwrap();
+    }
+    fs::create_dir(blobs.join(Digest::of("directory").hex())).unwrap();
+    assert_eq!(layout.blobs().unwrap(), wanted);
+
+    let gone = wanted.remove(0).0;
+    layout.remove_blob(gone).unwrap();
+    layout.remove_blob(gone).unwrap();
+    assert_eq!(layout.blobs().unwrap(), wanted);
+}
+
+#[test]
+fn leftovers_go_and_nothing_else_does() {
+    let dir = tempfile::tempdir().unwrap();
+    let layout = Layout::create(dir.path()).unwrap();
+    let blob = Descriptor::of(manifest::MEDIA_TYPE_KERNEL, b"kernel");
+    layout.insert(&b"kernel"[..], &blob).unwrap();
+    let partial = format!("blobs/sha256/.partial-{}-7", blob.digest.hex());
+    for (path, content) in
+        [(partial.as_str(), "kern"), (".index.json-7", "{"), (".oci-layout-12", "{}")]
+    {
+        fs::write(dir.path().join(path), content).unwrap();
+    }
+    let others = [".index.json", ".indexes-7", "notes-7", "blobs/sha256/notes"];
+    for path in others {
+        fs::write(dir.path().join(path), "").unwrap();
+    }
+    assert_eq!(layout.remove_leftovers().unwrap(), 7);
+    assert_eq!(layout.remove_leftovers().unwrap(), 0);
+    assert!(!dir.path().join(&partial).exists() && !dir.path().join(".index.json-7").exists());
+    assert!(others.iter().all(|path| dir.path().join(path).exists()));
+    assert!(layout.contains(&blob));
+    layout.index().unwrap();
+}
+
+#[test]
 fn a_directory_that_is_no_layout_is_not_one() {
     let dir = tempfile::tempdir().unwrap();
     assert!(Layout::open(dir.path()).is_err());

@@ -22,9 +22,11 @@
 mod failure;
 mod network;
 mod report;
+mod route;
 mod unit;
 
 pub use failure::Failure;
 pub use network::{greeting, http, tcp};
 pub use report::{Report, main};
+pub use route::network;
 pub use unit::unit;

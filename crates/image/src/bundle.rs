@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use generation::cmdline::{Boot, Data};
-use generation::layout::Entry;
 use generation::{Config, Descriptor, Index, LayerFormat, Layout, Manifest};
 
 use crate::Result;
@@ -96,7 +95,9 @@ impl Bundle {
 
     /// The kernel's command line where the blobs are on `data`.
     pub fn cmdline(&self, data: Data) -> String {
-        Boot { generation: self.manifest.digest(), data }.cmdline(&self.config.cmdline)
+        let generation = self.manifest.digest();
+        // The first generation of a medium has nothing to fall back to.
+        Boot { generation, data, trial: false }.cmdline(&self.config.cmdline)
     }
 
     /// Bytes of all blobs, each rounded up to whole blocks of `block` bytes.
@@ -106,14 +107,13 @@ impl Bundle {
         blobs.sum::<u64>() + documents.next_multiple_of(block)
     }
 
-    /// Puts the generation into a layout, as its only one; blobs as hard links where that is
-    /// possible.
+    /// Puts the generation into a layout, as its only one: number 1, confirmed; blobs as hard links
+    /// where that is possible.
     pub fn store(&self, layout: &Layout) -> Result<()> {
         layout.insert_documents(&self.manifest, &self.config)?;
         for (blob, file) in self.manifest.layers.iter().zip(&self.files) {
             layout.link(file, blob)?;
         }
-        let entry = Entry::new(&self.manifest, self.annotations.clone());
-        Ok(layout.set_index(&Index::new(vec![entry]))?)
+        Ok(layout.set_index(&Index::first(&self.manifest, self.annotations.clone()))?)
     }
 }

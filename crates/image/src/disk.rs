@@ -4,7 +4,6 @@
 //! code in the MBR to syslinux. The image is sparse. Blobs go from their files into the ext4 in
 //! one copy, everything else is small.
 
-pub(crate) mod entries;
 mod ext4;
 pub(crate) mod fat;
 mod partitions;
@@ -15,6 +14,7 @@ use std::fs;
 use std::path::Path;
 use std::thread;
 
+use boot::{Entry, Syslinux, SystemdBoot, systemd_boot};
 use generation::cmdline::Data;
 use sandbox::{Program, ToolRoot};
 
@@ -28,14 +28,14 @@ use fat::{Bits, Fat};
 use plan::Plan;
 
 /// Counts up when the same inputs give other bytes.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 
 /// systemd-boot for x86-64, in the root of the group Image.
 pub(crate) const SYSTEMD_BOOT: &str = "usr/lib/systemd/boot/efi/systemd-bootx64.efi";
 /// Where UEFI looks on a medium that it knows nothing of.
 pub(crate) const EFI_DEFAULT: &str = "EFI/BOOT/BOOTX64.EFI";
-/// syslinux's configuration.
-const SYSLINUX: &str = "syslinux.cfg";
+/// The number of a medium's only generation.
+const FIRST: u64 = 1;
 /// syslinux's boot code for GPT disks.
 const BOOT_CODE: &str = "usr/lib/SYSLINUX/gptmbr.bin";
 
@@ -67,9 +67,12 @@ fn boot(
     let place = plan.boot();
     let staging = Staging::beside(image.path())?;
     let data = Data::Ext4(identity.data_filesystem().to_string());
-    let mut paths = boot_files(&staging, tools, bundle, data.clone())?;
-    staging.text(SYSLINUX, &entries::syslinux(bundle, data))?;
-    paths.insert(SYSLINUX.to_owned());
+    let entry = entry(bundle, &data)?;
+    let mut paths = boot_files(&staging, tools, bundle, &entry)?;
+    for (path, text) in Syslinux::first(&entry) {
+        staging.text(&path, &text)?;
+        paths.insert(path);
+    }
     let size = place.end - place.start;
     check_room(&staging, &paths, size)?;
     let serial = identity.boot_serial();
@@ -84,23 +87,28 @@ fn boot(
     run.map_err(|source| Error::Tool { what: "BIOS bootloader", source }).map(|_| ())
 }
 
+/// The boot entry of a medium's only generation. It is confirmed: it has nothing to fall back to.
+pub(crate) fn entry(bundle: &Bundle, data: &Data) -> Result<Entry> {
+    Entry::new(FIRST, bundle.manifest(), bundle.config(), data).map_err(Error::BootEntry)
+}
+
 /// Puts what UEFI boots from into `staging`: systemd-boot, its entry, kernel and initramfs. Their
 /// paths.
 pub(crate) fn boot_files(
     staging: &Staging,
     tools: &ToolRoot,
     bundle: &Bundle,
-    data: Data,
+    entry: &Entry,
 ) -> Result<BTreeSet<String>> {
-    let folder = entries::folder(bundle);
-    let [linux, initrd] = ["linux", "initrd"].map(|name| format!("{folder}/{name}"));
+    let [linux, initrd] = [entry.kernel_path(), entry.initramfs_path()];
     staging.file(&linux, bundle.kernel())?;
     staging.file(&initrd, bundle.initramfs())?;
     staging.copy(EFI_DEFAULT, &tools.path().join(SYSTEMD_BOOT))?;
     let mut paths: BTreeSet<_> = [linux, initrd, EFI_DEFAULT.to_owned()].into();
-    for (path, text) in entries::systemd_boot(bundle, data) {
-        staging.text(path, &text)?;
-        paths.insert(path.to_owned());
+    let (loader, text) = systemd_boot::CONFIGURATION;
+    for (path, text) in [(loader.to_owned(), text.to_owned()), SystemdBoot::first(entry)] {
+        staging.text(&path, &text)?;
+        paths.insert(path);
     }
     Ok(paths)
 }

@@ -30,6 +30,9 @@ pub enum Error {
     /// A manifest, config or layout is not as it has to be.
     #[error(transparent)]
     Generation(#[from] generation::Error),
+    /// The first generation has no boot entry.
+    #[error(transparent)]
+    BootEntry(boot::Error),
     /// A tree's tar archive is not in the form that this crate reads.
     #[error("{}: member `{member}` {why}", tar.display())]
     Tree {
@@ -115,6 +118,7 @@ impl Error {
             }
             Self::Tool { source, .. } => source.hint(),
             Self::Generation(source) => source.hint(),
+            Self::BootEntry(source) => source.hint().map(Into::into),
             Self::Tree { .. } => Some("remove the stage's result with `cargo clean`".into()),
             Self::Unfit { .. } | Self::Attribute { .. } => Some(
                 "a squashfs can hold it: put `format = \"squashfs\"` under [layers] in server.toml"

@@ -12,13 +12,13 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
+use boot::{Entry, Syslinux};
 use generation::cmdline::Data;
 use sandbox::{Program, ToolRoot};
 
 use crate::bundle::Bundle;
-use crate::disk::boot_files;
-use crate::disk::entries;
 use crate::disk::fat::{Bits, Fat};
+use crate::disk::{boot_files, entry};
 use crate::identity::Identity;
 use crate::layer::check_clock;
 use crate::place::Place;
@@ -26,7 +26,7 @@ use crate::staging::Staging;
 use crate::{Error, Result};
 
 /// Counts up when the same inputs give other bytes.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 
 /// Of the root of the group Image: what BIOS loads from a CD, its one module, and the MBR for a
 /// stick.
@@ -42,23 +42,23 @@ pub fn build(tools: &ToolRoot, bundle: &Bundle, epoch: u64, out: &Path) -> Resul
     check_clock(epoch)?;
     let identity = Identity::new(&bundle.config().server);
     let volume = identity.volume();
-    let data = Data::Iso(volume.clone());
+    let entry = entry(bundle, &Data::Iso(volume.clone()))?;
     let staging = Staging::beside(out)?;
     let layout = staging.layout(bundle)?;
 
-    let folder = entries::folder(bundle);
-    let manifest = bundle.manifest();
-    for (name, blob) in [("linux", manifest.kernel()?), ("initrd", manifest.initramfs()?)] {
+    for (path, blob) in
+        [(entry.kernel_path(), entry.kernel), (entry.initramfs_path(), entry.initramfs)]
+    {
         // Links within one folder: xorriso writes a file with two names once, so whether they are
         // links must not depend on where the blobs came from.
-        let (path, blob) = (format!("{folder}/{name}"), layout.blob(blob.digest));
-        staging.folder(&folder)?;
+        let blob = layout.blob(blob);
+        staging.parents(&path)?;
         fs::hard_link(&blob, staging.at(&path)).map_err(Error::io("link", &blob))?;
     }
     staging.copy("isolinux/isolinux.bin", &tools.path().join(ISOLINUX))?;
     staging.copy("isolinux/ldlinux.c32", &tools.path().join(LDLINUX))?;
-    staging.text("isolinux/isolinux.cfg", &entries::syslinux(bundle, data.clone()))?;
-    let efi = efi(tools, bundle, data, &identity, epoch, out)?;
+    staging.text("isolinux/isolinux.cfg", &Syslinux::alone(&entry))?;
+    let efi = efi(tools, bundle, &entry, &identity, epoch, out)?;
     staging.move_in("efi.img", efi)?;
 
     let out = Place::create(out)?;
@@ -81,13 +81,13 @@ pub fn build(tools: &ToolRoot, bundle: &Bundle, epoch: u64, out: &Path) -> Resul
 fn efi(
     tools: &ToolRoot,
     bundle: &Bundle,
-    data: Data,
+    entry: &Entry,
     identity: &Identity,
     epoch: u64,
     out: &Path,
 ) -> Result<Staging> {
     let files = Staging::beside(out)?;
-    let paths = boot_files(&files, tools, bundle, data)?;
+    let paths = boot_files(&files, tools, bundle, entry)?;
     let size = fat_size(&files, &paths)?;
     let made = Staging::beside(out)?;
     let image = &Place::sized(&made.at("efi.img"), size)?;

@@ -23,6 +23,8 @@ pub struct Module {
 /// What a board wants before the root is there, each list in the order of loading.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Wanted {
+    /// Modules that come before all others, where the kernel has them.
+    pub first: Vec<String>,
     /// Modules that every kernel for the board has, as files or built in.
     pub required: Vec<String>,
     /// Modules that are put in where the kernel has them.
@@ -42,14 +44,11 @@ pub fn closure(tree: &Tree, release: &str, wanted: &Wanted) -> Result<Vec<Module
         seen: BTreeSet::new(),
         modules: Vec::new(),
     };
+    closure.add_where_there(&wanted.first)?;
     for name in &wanted.required {
         closure.add(&modinfo::name(name), None)?;
     }
-    for name in wanted.optional.iter().map(|name| modinfo::name(name)) {
-        if closure.files.contains_key(&name) {
-            closure.add(&name, None)?;
-        }
-    }
+    closure.add_where_there(&wanted.optional)?;
     Ok(closure.modules)
 }
 
@@ -83,6 +82,15 @@ impl Closure<'_> {
         }
         self.modules.push(Module { name: name.to_owned(), bytes });
         self.add_if_there(&after, name)
+    }
+
+    fn add_where_there(&mut self, wanted: &[String]) -> Result<()> {
+        for name in wanted.iter().map(|name| modinfo::name(name)) {
+            if self.files.contains_key(&name) {
+                self.add(&name, None)?;
+            }
+        }
+        Ok(())
     }
 
     /// Soft dependencies may name what this kernel does not have, and aliases.
@@ -186,7 +194,8 @@ mod tests {
         let tar = tar(&members);
         let tree = Tree::open(tar.path()).unwrap();
         let required = wanted.iter().map(|name| (*name).to_owned()).collect();
-        let wanted = Wanted { required, optional: vec!["nowhere".to_owned()] };
+        let [first, optional] = [["watch-dog"], ["nowhere"]].map(|it| it.map(str::to_owned).into());
+        let wanted = Wanted { first, required, optional };
         Ok(closure(&tree, "6.12", &wanted)?.into_iter().map(|module| module.name).collect())
     }
 
@@ -201,6 +210,15 @@ mod tests {
     fn a_soft_dependency_is_taken_where_it_is_there() {
         let sha = Member::file("usr/lib/modules/6.12/kernel/sha256.ko", &module("depends=\0"));
         assert_eq!(names(&["dm-verity"], vec![sha]).unwrap()[0], "sha256");
+    }
+
+    #[test]
+    fn what_comes_first_does_so_with_its_dependencies_where_it_is_there() {
+        let file = |name: &str, info: &str| {
+            Member::file(&format!("usr/lib/modules/6.12/kernel/{name}.ko"), &module(info))
+        };
+        let watchdog = vec![file("watch_dog", "depends=vendor\0"), file("vendor", "depends=\0")];
+        assert_eq!(names(&["dm-mod"], watchdog).unwrap(), ["vendor", "watch_dog", "dm_mod"]);
     }
 
     #[test]

@@ -92,10 +92,16 @@ impl Staging {
         touch(self.dir.path(), FileTimes::new().set_accessed(now()).set_modified(now()))
     }
 
-    fn prepare(&self, path: &str) -> Result<PathBuf> {
-        if let Some((folder, _)) = path.rsplit_once('/') {
-            self.folder(folder)?;
+    /// The folders that `path` lies in.
+    pub(crate) fn parents(&self, path: &str) -> Result<()> {
+        match path.rsplit_once('/') {
+            Some((folder, _)) => self.folder(folder),
+            None => Ok(()),
         }
+    }
+
+    fn prepare(&self, path: &str) -> Result<PathBuf> {
+        self.parents(path)?;
         Ok(self.at(path))
     }
 }

@@ -20,6 +20,8 @@ pub(crate) struct Hardware<'a> {
     pub(crate) memory: u32,
     pub(crate) cpus: u32,
     pub(crate) disk: bool,
+    /// What is written to the disk is recorded in [`LOG`].
+    pub(crate) recorded: bool,
     pub(crate) cdrom: bool,
     /// Host port and guest port.
     pub(crate) forwards: &'a [(u16, u16)],
@@ -31,6 +33,8 @@ pub(crate) struct Hardware<'a> {
 pub(crate) const HOME: &str = "/work/machine";
 /// The image under the overlay.
 pub(crate) const IMAGE: &str = "/work/image";
+/// The record of what is written to the disk.
+pub(crate) const LOG: &str = "/work/log";
 /// The ISO in the drive.
 pub(crate) const CDROM: &str = "/work/cdrom";
 /// File names in [`HOME`].
@@ -64,7 +68,12 @@ impl Hardware<'_> {
             add("-drive", format!("{flash},unit=0,readonly=on,file={OVMF_CODE}"));
             add("-drive", format!("{flash},unit=1,file={HOME}/{VARIABLES}"));
         }
-        if self.disk {
+        if self.disk && self.recorded {
+            for node in recorded_disk() {
+                add("-blockdev", node);
+            }
+            add("-device", "virtio-blk-pci,drive=disk,write-cache=on,bootindex=1".into());
+        } else if self.disk {
             add("-drive", format!("if=none,id=disk,format=qcow2,file={HOME}/{OVERLAY}"));
             add("-device", "virtio-blk-pci,drive=disk,bootindex=1".into());
         }
@@ -100,6 +109,21 @@ impl Hardware<'_> {
     }
 }
 
+/// QEMU's blklogwrites above the overlay: it sees what the guest writes, in the order in which that
+/// was done, and each flush that the guest asks for.
+///
+/// The log says at each entry how many it has, since no last word comes from a machine that is
+/// killed; and it stays in the host's memory, because the host does not lose its power.
+fn recorded_disk() -> [String; 3] {
+    [
+        format!("driver=qcow2,node-name=overlay,file.driver=file,file.filename={HOME}/{OVERLAY}"),
+        format!("driver=file,node-name=log,filename={LOG},cache.no-flush=on"),
+        "driver=blklogwrites,node-name=disk,file=overlay,log=log,log-sector-size=512,\
+         log-super-update-interval=1"
+            .into(),
+    ]
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -111,6 +135,7 @@ mod tests {
             memory: 1024,
             cpus: 2,
             disk: true,
+            recorded: false,
             cdrom: false,
             forwards: &[(40025, 25), (40143, 143)],
             interactive: false,
@@ -130,6 +155,14 @@ mod tests {
             assert!(line.contains("virtio-rng-pci") && line.contains("i6300esb"), "{line}");
             assert_eq!(line.contains("OVMF"), firmware == Firmware::Uefi);
         }
+    }
+
+    #[test]
+    fn a_recorded_disk_has_a_write_cache_that_the_guest_flushes() {
+        let line = Hardware { recorded: true, ..hardware() }.arguments().join(" ");
+        assert!(line.contains("driver=blklogwrites,node-name=disk,file=overlay"), "{line}");
+        assert!(line.contains("drive=disk,write-cache=on"), "{line}");
+        assert!(!line.contains("id=disk"), "{line}");
     }
 
     #[test]

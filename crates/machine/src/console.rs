@@ -69,6 +69,11 @@ impl Console {
         }
     }
 
+    /// Passes over what was said so far: the next search begins behind it.
+    pub fn skip(&mut self) {
+        self.seen = self.shared.lock().text.clean.len();
+    }
+
     /// Types `text`; a line ends in `\n`.
     pub fn send(&mut self, text: &str) -> Result<()> {
         self.input.write_all(text.as_bytes()).map_err(Error::io("write to", "the console"))

@@ -35,6 +35,9 @@ pub enum Error {
         /// The guest's port.
         port: u16,
     },
+    /// A disk was asked for of a machine that has none.
+    #[error("the machine has no disk")]
+    NoDisk,
     /// QEMU's control socket said something else than expected.
     #[error("the machine's control socket: {why}")]
     Control {

@@ -1,6 +1,6 @@
 //! A machine that is switched off: its parts, and its disk.
 
-use std::fs;
+use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
@@ -9,11 +9,14 @@ use tempfile::TempDir;
 
 use crate::accelerator::accelerator;
 use crate::arguments::{
-    CDROM, CONTROL, Firmware, HOME, Hardware, IMAGE, OVERLAY, OVMF_VARIABLES, VARIABLES,
+    CDROM, CONTROL, Firmware, HOME, Hardware, IMAGE, LOG, OVERLAY, OVMF_VARIABLES, VARIABLES,
 };
 use crate::error::{Error, Result};
 use crate::port;
 use crate::running::Running;
+
+/// Where `qemu-img` sees the copy that it makes of a disk.
+const COPY: &str = "/work/copy";
 
 /// A PC: processors, memory, disk, drive, network.
 #[derive(Debug)]
@@ -21,6 +24,7 @@ pub struct Machine {
     qemu: ToolRoot,
     disk: Option<PathBuf>,
     disk_size: Option<u64>,
+    log: Option<PathBuf>,
     cdrom: Option<PathBuf>,
     firmware: Firmware,
     memory: u32,
@@ -38,6 +42,7 @@ impl Machine {
             qemu: qemu.clone(),
             disk: None,
             disk_size: None,
+            log: None,
             cdrom: None,
             firmware: Firmware::default(),
             memory: 1024,
@@ -58,6 +63,22 @@ impl Machine {
     pub fn disk_size(mut self, bytes: u64) -> Self {
         self.disk_size = Some(bytes);
         self
+    }
+
+    /// Records in the file `log` what is written to its disk, in the format of Linux's
+    /// dm-log-writes: writes as the guest makes them, and its flushes. Each start begins the
+    /// record anew, so the disk at that start is what it is to be replayed on: the image, at the
+    /// first.
+    ///
+    /// Discards are not done, and so not recorded, with or without it.
+    pub fn record(mut self, log: impl Into<PathBuf>) -> Self {
+        self.log = Some(log.into());
+        self
+    }
+
+    /// The image under its disk.
+    pub fn image(&self) -> Option<&Path> {
+        self.disk.as_deref()
     }
 
     /// The ISO in its drive, from which it boots first.
@@ -112,6 +133,22 @@ impl Machine {
         Ok(())
     }
 
+    /// Writes what is on its disk to the raw image `path`. It has to be switched off.
+    pub fn copy_disk(&self, path: &Path) -> Result<()> {
+        let home = self.home()?;
+        let Some(image) = &self.disk else { return Err(Error::NoDisk) };
+        File::create(path).map_err(Error::io("make", path))?;
+        self.qemu
+            .command(Program::QemuImg)
+            .bind_ro(absolute(image)?, IMAGE)
+            .bind_rw(home.path(), HOME)
+            .bind_rw(absolute(path)?, COPY)
+            .args(["convert", "-q", "-f", "qcow2", "-O", "raw"])
+            .args([&format!("{HOME}/{OVERLAY}"), COPY])
+            .run()?;
+        Ok(())
+    }
+
     fn command(
         &self,
         home: &Path,
@@ -127,6 +164,7 @@ impl Machine {
             memory: self.memory,
             cpus: self.cpus,
             disk: self.disk.is_some(),
+            recorded: self.log.is_some(),
             cdrom: self.cdrom.is_some(),
             forwards,
             interactive,
@@ -142,6 +180,10 @@ impl Machine {
             if let Some(file) = file {
                 command = command.bind_ro(absolute(file)?, target);
             }
+        }
+        if let Some(log) = &self.log {
+            File::create(log).map_err(Error::io("make", log))?;
+            command = command.bind_rw(absolute(log)?, LOG);
         }
         Ok(command)
     }

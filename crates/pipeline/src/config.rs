@@ -22,6 +22,16 @@ const VERSION: u32 = 2;
 
 /// Where the server's health check lies on the server.
 const HEALTH: &str = "/usr/lib/heirloom/health";
+/// Where the agent lies on the server.
+const AGENT: &str = "/usr/bin/heirloom";
+
+/// The programs that are laid into every server.
+pub(crate) struct OnServer {
+    /// Its health check.
+    pub(crate) health: Program,
+    /// The command `heirloom`.
+    pub(crate) agent: Program,
+}
 
 /// The archive of the layer, as `--format tar` has it in it.
 pub(crate) const ARCHIVE: &str = "config.tar";
@@ -41,15 +51,15 @@ pub(crate) fn layer(
     server: &Server,
     tree: &Tree,
     ids: &Completed,
-    health: &Program,
+    programs: &OnServer,
     epoch: Epoch,
 ) -> Result<(Blob, Done), Error> {
     let format = format(server);
     let mut config = of(server, epoch);
-    config.overlay.push(Overlay {
-        path: HEALTH.to_owned(),
-        source: Source::File { file: health.path.clone(), executable: true },
-    });
+    for (path, program) in [(HEALTH, &programs.health), (AGENT, &programs.agent)] {
+        let source = Source::File { file: program.path.clone(), executable: true };
+        config.overlay.push(Overlay { path: path.to_owned(), source });
+    }
     if session.plant_clock {
         config.overlay.push(planted());
     }

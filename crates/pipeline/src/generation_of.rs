@@ -6,6 +6,7 @@ use generation::{Config, State};
 use image::Bundle;
 
 use crate::built::{Artefact, Built, Sizes};
+use crate::config::OnServer;
 use crate::{Error, Session, config, locking, packages, programs};
 
 /// Builds the generation of `server`. What did not change is not made again.
@@ -17,13 +18,16 @@ pub fn generation(session: &Session, server: &Server) -> Result<Built, Error> {
     let epoch = session.epoch(server, lock.date)?;
     let tools = session.tools()?;
     let init = programs::init(session, &tools, server)?;
-    let health = programs::health(session, &tools, server)?;
+    let programs = OnServer {
+        health: programs::health(session, &tools, server)?,
+        agent: programs::agent(session, &tools, server)?,
+    };
     let tree = packages::tree(session, server, &lock)?;
     let ids = packages::complete_ids(session, server, &mut lock, &tree)?;
     let (package_layer, held_layer) = packages::layer(session, &tools, server, &lock, &tree, &ids)?;
     let (kernel, initramfs, held_boot) = packages::boot(session, server, &tree, &init)?;
     let (config_layer, held_config) =
-        config::layer(session, &tools, server, &tree, &ids, &health, epoch)?;
+        config::layer(session, &tools, server, &tree, &ids, &programs, epoch)?;
 
     let sizes = Sizes {
         definition: server.definition_bytes,
@@ -35,7 +39,8 @@ pub fn generation(session: &Session, server: &Server) -> Result<Built, Error> {
     let artefacts = vec![
         Artefact::new("lock", server.lock_path()),
         Artefact::new("init", init.path),
-        Artefact::new("health check", health.path),
+        Artefact::new("health check", programs.health.path),
+        Artefact::new("agent", programs.agent.path),
         Artefact::new("package tree", &tree_archive),
         Artefact::new("package layer", &package_layer.path),
         Artefact::new("kernel", &kernel.path),

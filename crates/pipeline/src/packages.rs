@@ -204,18 +204,20 @@ pub(crate) fn boot(
     let names = |modules: &[definition::Module]| -> Vec<String> {
         modules.iter().map(definition::Module::canonical).collect()
     };
+    let first = names(&server.board.initramfs.watchdog);
     let required = names(&server.board.initramfs.required);
     let optional = names(&server.board.initramfs.optional);
     let inputs = Inputs::new("initramfs", image::initramfs::VERSION)
         .digest("tree", tree.done.key)
         .digest("init", init.digest)
+        .text("first modules", first.join(" "))
         .text("required modules", required.join(" "))
         .text("optional modules", optional.join(" "));
     let done = session.cache.run(server.name.as_str(), &inputs, |out| {
         let archive = image::Tree::open(&tree.tar())?;
         let linux = image::initramfs::kernel(&archive, &kernel.vmlinuz, &out.join("linux"))?;
         describe(out, "linux", &linux)?;
-        let wanted = image::modules::Wanted { required, optional };
+        let wanted = image::modules::Wanted { first, required, optional };
         let initrd = image::initramfs::build(
             &archive,
             &kernel.version,

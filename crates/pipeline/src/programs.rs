@@ -13,6 +13,9 @@ use crate::{Error, Session};
 /// The package of PID 1 of the initramfs.
 const INIT: &str = "heirloom-init";
 
+/// The package of the command `heirloom`.
+const AGENT: &str = "heirloom-agent";
+
 /// A compiled program.
 pub(crate) struct Program {
     pub(crate) path: PathBuf,
@@ -26,6 +29,15 @@ pub(crate) fn init(
     server: &Server,
 ) -> Result<Program, Error> {
     compiled(session, tools, server, INIT)
+}
+
+/// The command `heirloom` on the server.
+pub(crate) fn agent(
+    session: &Session,
+    tools: &Tools<'_>,
+    server: &Server,
+) -> Result<Program, Error> {
+    compiled(session, tools, server, AGENT)
 }
 
 /// The server's health check: its own package.

@@ -73,7 +73,8 @@ impl Clients {
         Ok(self.remote(port, user, command).stdin_from(input).run()?.text())
     }
 
-    fn remote(&self, port: u16, user: &str, command: &str) -> Command {
+    /// ssh as `user` to the server behind `port`, to run `command`.
+    pub(crate) fn remote(&self, port: u16, user: &str, command: &str) -> Command {
         let port = port.to_string();
         let login = format!("{user}@127.0.0.1");
         let arguments = SSH.split_whitespace().chain(["-p", &port, &login, command]);

@@ -18,6 +18,7 @@
 mod clients;
 mod key;
 mod online;
+mod remote;
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -26,14 +27,16 @@ use std::process::Command;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use anyhow::{Context, Result, ensure};
+use deploy::Kept;
 use machine::Machine;
-use pipeline::{Format, Options, Session};
+use pipeline::{Built, Format, Options, Session};
 use sandbox::{Group, ToolRoot};
 use tempfile::TempDir;
 
 pub use clients::Clients;
 pub use machine::Firmware;
 pub use online::{Identity, Online};
+pub use remote::Remote;
 
 /// Held by the test whose turn it is.
 static TURN: Mutex<()> = Mutex::new(());
@@ -94,12 +97,71 @@ impl Testbed {
     /// # Errors
     /// When it cannot be written.
     pub fn write(&self, path: &str, text: &str) -> Result<()> {
-        let path = self.copy.path().join("servers").join(&self.server).join("rootfs").join(path);
+        let path = self.rootfs(path);
         if let Some(parent) = path.parent() {
             fs::create_dir_all(parent)?;
         }
         fs::write(&path, text).with_context(|| format!("writing {}", path.display()))?;
         Ok(fs::set_permissions(&path, fs::Permissions::from_mode(0o644))?)
+    }
+
+    /// Makes a symlink of the server's own `rootfs/`.
+    ///
+    /// # Errors
+    /// When it cannot be made.
+    pub fn link(&self, path: &str, target: &str) -> Result<()> {
+        let path = self.rootfs(path);
+        if let Some(parent) = path.parent() {
+            fs::create_dir_all(parent)?;
+        }
+        let made = std::os::unix::fs::symlink(target, &path);
+        made.with_context(|| format!("making {}", path.display()))
+    }
+
+    /// Removes a file or symlink of the server's own `rootfs/`, and the directories that it leaves
+    /// empty.
+    ///
+    /// # Errors
+    /// When it cannot be removed.
+    pub fn remove(&self, path: &str) -> Result<()> {
+        let path = self.rootfs(path);
+        fs::remove_file(&path).with_context(|| format!("removing {}", path.display()))?;
+        for parent in path.ancestors().skip(1) {
+            // One that is not empty stays, and so do those above it.
+            if fs::remove_dir(parent).is_err() {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// Changes the server's server.toml: `from`, which is there, becomes `to`.
+    ///
+    /// # Errors
+    /// When it is not there, or the file cannot be written.
+    pub fn edit(&self, from: &str, to: &str) -> Result<()> {
+        let path = self.copy.path().join("servers").join(&self.server).join("server.toml");
+        let text = fs::read_to_string(&path)?;
+        ensure!(text.contains(from), "`{from}` is not in server.toml:\n{text}");
+        Ok(fs::write(&path, text.replace(from, to))?)
+    }
+
+    /// Builds the generation that the definition says now.
+    ///
+    /// # Errors
+    /// When it cannot be built.
+    pub fn generation(&self) -> Result<Built> {
+        let session = self.session()?;
+        let server = session.workspace.server(&self.server)?;
+        Ok(pipeline::generation(&session, &server)?)
+    }
+
+    /// Where deploy keeps what it has sent.
+    ///
+    /// # Errors
+    /// When the folder cannot be made.
+    pub fn kept(&self) -> Result<Kept> {
+        Ok(Kept::open(&self.images.path().join("kept"))?)
     }
 
     /// Builds the image, and gives the machine that has it on its disk.
@@ -120,20 +182,37 @@ impl Testbed {
         Ok(Machine::new(&qemu).cdrom(image))
     }
 
+    /// The root of a group of tools: for tests that look into disks.
+    ///
+    /// # Errors
+    /// When it cannot be fetched.
+    pub fn tools(&self, group: Group) -> Result<ToolRoot> {
+        let session = Session::open(self.copy.path(), &Options::default())?;
+        Ok(session.with_cache(&self.cache).tools()?.root(group)?)
+    }
+
     /// Who uses the server.
     pub fn clients(&self) -> &Clients {
         &self.clients
     }
 
     fn image(&self, format: Format) -> Result<(PathBuf, ToolRoot)> {
-        let session = Session::open(self.copy.path(), &Options::default())?;
-        ensure!(session.workspace.root().starts_with(self.copy.path()), "the copy is no workspace");
-        // Not among the owner's images: these have a key in them that is not the owner's.
-        let session = session.with_cache(&self.cache).with_images(self.images.path());
+        let session = self.session()?;
         let server = session.workspace.server(&self.server)?;
         let built = pipeline::generation(&session, &server)?;
         let medium = pipeline::medium(&session, &server, &built, format)?;
         Ok((medium.path, session.tools()?.root(Group::Qemu)?))
+    }
+
+    fn session(&self) -> Result<Session> {
+        let session = Session::open(self.copy.path(), &Options::default())?;
+        ensure!(session.workspace.root().starts_with(self.copy.path()), "the copy is no workspace");
+        // Not among the owner's images: these have a key in them that is not the owner's.
+        Ok(session.with_cache(&self.cache).with_images(self.images.path()))
+    }
+
+    fn rootfs(&self, path: &str) -> PathBuf {
+        self.copy.path().join("servers").join(&self.server).join("rootfs").join(path)
     }
 }
 

@@ -41,6 +41,15 @@ impl<'a> Online<'a> {
         Ok(server)
     }
 
+    /// Switches `machine` on and waits for nothing: it may have something else in mind than to come
+    /// up.
+    ///
+    /// # Errors
+    /// When QEMU does not start.
+    pub fn switch_on(machine: &Machine, clients: &'a Clients) -> Result<Self> {
+        Ok(Self { running: machine.start()?, clients })
+    }
+
     /// The port of this host at which the server's port `guest` is reached.
     ///
     /// # Errors
@@ -110,6 +119,21 @@ impl<'a> Online<'a> {
         Ok(self.running.power_off(PATIENCE)?)
     }
 
+    /// Cuts the power: nothing is written any more.
+    pub fn cut(self) {
+        self.running.kill();
+    }
+
+    /// Waits until the console says `text`, from now on.
+    ///
+    /// # Errors
+    /// When it does not.
+    pub fn wait_for_console(&mut self, text: &str) -> Result<()> {
+        self.running.console().skip();
+        self.running.console().wait_for(text, PATIENCE)?;
+        Ok(())
+    }
+
     /// All that the console has said.
     pub fn console(&mut self) -> String {
         self.running.console().transcript()
@@ -131,6 +155,14 @@ impl<'a> Online<'a> {
             Err(error) => Err(io::Error::other(error)),
         };
         self.running.wait_until("ssh", PATIENCE, booted)??;
+        self.settle()
+    }
+
+    /// Waits until it has come up, and sees whether it is well.
+    ///
+    /// # Errors
+    /// When units have failed, or the health check does.
+    pub fn settle(&mut self) -> Result<()> {
         // It fails when units have failed: they are named below.
         let _ = self.run("systemctl is-system-running --wait");
         let failed = self.run("systemctl --failed --plain --no-legend")?;

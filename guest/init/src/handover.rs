@@ -15,19 +15,15 @@ use rustix::process::{chdir, chroot};
 use crate::error::{Context, Error, Result};
 use crate::root::{INIT, ROOT};
 
-/// Moves into the new root and starts its init, with the arguments that the kernel gave. Returns
-/// only to say why that cannot be.
-pub(crate) fn hand_over() -> Error {
-    match enter() {
-        Ok(()) => {
-            let refused = Command::new(INIT).args(env::args_os().skip(1)).exec();
-            Error::Io { action: "start", path: INIT.into(), source: refused }
-        }
-        Err(error) => error,
-    }
+/// Starts the server's own init, with the arguments that the kernel gave. Returns only to say why
+/// that cannot be.
+pub(crate) fn start() -> Error {
+    let refused = Command::new(INIT).args(env::args_os().skip(1)).exec();
+    Error::Io { action: "start", path: INIT.into(), source: refused }
 }
 
-fn enter() -> Result<()> {
+/// Moves into the new root.
+pub(crate) fn enter() -> Result<()> {
     for kernel in ["dev", "proc", "sys"] {
         let target = Path::new(ROOT).join(kernel);
         mount_move(Path::new("/").join(kernel), &target).on("move to", &target)?;

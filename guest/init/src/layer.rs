@@ -2,7 +2,7 @@
 //!
 //! No byte of a layer is used unchecked: the manifest, whose digest the boot entry gives, has the
 //! root hash, and the kernel compares each block with it when the block is read. What does not
-//! match is an I/O error to whoever reads.
+//! match is an I/O error to whoever reads; on trial it is a panic, and the bootloader falls back.
 
 use std::fs::{File, OpenOptions};
 use std::os::fd::AsFd;
@@ -22,13 +22,20 @@ const MAPPER_CONTROL: &str = "/dev/mapper/control";
 const SECTOR: u64 = 512;
 
 /// Mounts the layer whose blob is the file `blob` at `target`. Loop and mapped device live as long
-/// as the mount does.
-pub(crate) fn mount(layer: &Layer, blob: &Path, target: &Path) -> Result<()> {
+/// as the mount does. `trial` says whether the generation is on trial.
+pub(crate) fn mount(layer: &Layer, blob: &Path, target: &Path, trial: bool) -> Result<()> {
     let (looped, _held) = attach(blob)?;
-    let mapped = Mapped::open(layer, &looped)?;
+    let mapped = Mapped::open(layer, &looped, on_corruption(trial))?;
     let flags = MountFlags::RDONLY | MountFlags::NODEV;
     rustix::mount::mount(&mapped.node, target, layer.format.name(), flags, None)
         .on("mount", &mapped.node)
+}
+
+/// What dm-verity does when a block does not match, beyond the I/O error
+/// (Documentation/admin-guide/device-mapper/verity.rst). A confirmed generation must not reboot for
+/// it: the next boot would read the same block.
+fn on_corruption(trial: bool) -> &'static [&'static str] {
+    if trial { &["panic_on_corruption"] } else { &[] }
 }
 
 /// Lets a loop device show the file `blob`; it goes away with its last user, so the open file is
@@ -57,7 +64,7 @@ struct Mapped {
 }
 
 impl Mapped {
-    fn open(layer: &Layer, looped: &Path) -> Result<Self> {
+    fn open(layer: &Layer, looped: &Path, options: &[&str]) -> Result<Self> {
         let control = open_control(MAPPER_CONTROL)?;
         let name = format!("heirloom-{}", layer.digest.short());
         let minor = ioctl::dm_create(&control, &name).on("make the mapped device", &name)?;
@@ -65,7 +72,7 @@ impl Mapped {
         let mapped = Self { control, name, node };
         let (control, name) = (&mapped.control, &mapped.name);
         let sectors = layer.verity.hash_offset() / SECTOR;
-        let table = layer.verity.table(&looped.to_string_lossy(), &[]);
+        let table = layer.verity.table(&looped.to_string_lossy(), options);
         ioctl::dm_load(control, name, "verity", sectors, &table).on("load the table of", name)?;
         ioctl::dm_resume(control, name).on("start", name)?;
         Ok(mapped)

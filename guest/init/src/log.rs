@@ -20,6 +20,12 @@ impl Log {
         Self(OpenOptions::new().write(true).open("/dev/kmsg").ok())
     }
 
+    /// A log that goes to standard error.
+    #[cfg(test)]
+    pub(crate) fn nowhere() -> Self {
+        Self(None)
+    }
+
     /// What goes well: kernel priority 6, shown unless the command line has `quiet`.
     pub(crate) fn info(&self, message: impl Display) {
         self.line(6, &message);

@@ -1,16 +1,15 @@
 //! PID 1 of the initramfs: finds the generation that the boot entry names, checks it, mounts it,
 //! and hands over to the server's own init.
 //!
-//! In this order: kernel filesystems, modules, watchdog, data filesystem (grown to its disk),
-//! manifest and config (by digest), layers (dm-verity), overlay, state, `/run/heirloom`, the
-//! server's init. The decisions are pure functions of bytes and text ([`superblock`], [`gpt`],
-//! [`cmdline`], [`retry`], and crate `generation`); the rest asks the kernel.
+//! In this order: kernel filesystems, modules and with the first of them the watchdog, data
+//! filesystem (grown to its disk), manifest and config (by digest), layers (dm-verity), overlay,
+//! state, `/run/heirloom`, the server's init. The decisions are pure functions of bytes and text
+//! ([`superblock`], [`gpt`], [`retry`], and crate `generation`); the rest asks the kernel.
 //!
-//! A try that fails is said on the console and tried again after growing pauses. Where a panic
-//! reboots (`panic=`), init gives up after half a minute of them: its end is a panic, and the
-//! bootloader decides what comes next.
+//! A try that fails is said on the console and tried again after growing pauses, for ever: a
+//! confirmed generation has nothing to fall back to. A generation on trial gives up after half a
+//! minute of them and reboots, and the bootloader takes the confirmed one. How far a trial came is left on the disk ([`progress`]).
 
-mod cmdline;
 mod device;
 mod error;
 mod gpt;
@@ -20,6 +19,7 @@ mod ioctl;
 mod layer;
 mod log;
 mod modules;
+mod progress;
 mod retry;
 mod root;
 mod state;
@@ -30,13 +30,20 @@ mod watchdog;
 use std::fs;
 use std::path::Path;
 use std::process::ExitCode;
+use std::time::Duration;
 
-use generation::cmdline::Boot;
+use generation::Step;
+use generation::cmdline::{Boot, on_trial};
 use rustix::mount::{MountFlags, mount};
+use rustix::system::{RebootCommand, reboot};
 
 use error::{Chain, Context, Result};
 use log::Log;
+use progress::Trail;
 use watchdog::Watchdog;
+
+/// The last words stay so long.
+const TO_BE_READ: Duration = Duration::from_secs(5);
 
 fn main() -> ExitCode {
     if !rustix::process::getpid().is_init() {
@@ -48,35 +55,80 @@ fn main() -> ExitCode {
     if let Err(error) = mounted {
         log.warning(Chain(&error));
     }
-    load_modules(&log);
-    let mut watchdog = Watchdog::arm(&log);
-    if !bring_up(&log, &mut watchdog) {
-        return ExitCode::FAILURE;
+    let cmdline = fs::read_to_string("/proc/cmdline").unwrap_or_default();
+    // A line that cannot be read may be a damaged trial's: then a reboot is the way back.
+    let trial = on_trial(&cmdline) || Boot::parse(&cmdline).is_err();
+    let mut watchdog = Watchdog::asleep();
+    load_modules(&log, &mut watchdog);
+    if trial && !watchdog.is_armed() {
+        log.warning("this machine has no watchdog: a trial that hangs may not end by itself");
     }
-    log.info(format_args!("starting {}", root::INIT));
-    let error = handover::hand_over();
-    // /dev went with the new root: this is the console.
-    eprintln!("heirloom: {}", Chain(&error));
+    if let Some(trail) = bring_up(&cmdline, trial, &log, &mut watchdog) {
+        hand_over(trail, trial, &log, &mut watchdog);
+    }
+    log.fatal("giving up: the machine reboots");
+    watchdog.sleep(TO_BE_READ);
+    // Not by a panic, if it can be helped: a damaged command line may say that panics stay.
+    if let Err(errno) = reboot(RebootCommand::Restart) {
+        log.fatal(format_args!("the machine does not reboot: {errno}"));
+    }
     ExitCode::FAILURE
 }
 
-/// Tries until there is a root. False when it is better to panic.
-fn bring_up(log: &Log, watchdog: &mut Watchdog) -> bool {
-    let cmdline = fs::read_to_string("/proc/cmdline").unwrap_or_default();
-    let panic_reboots = cmdline::panic_reboots(&cmdline);
+/// Tries until there is a root, or until it is better to panic.
+fn bring_up<'a>(
+    cmdline: &str,
+    trial: bool,
+    log: &'a Log,
+    watchdog: &mut Watchdog,
+) -> Option<Trail<'a>> {
     for tries in 1.. {
-        let booted = Boot::parse(&cmdline).map_err(error::Error::from);
-        let Err(error) = booted.and_then(|boot| root::assemble(&boot, log, watchdog)) else {
-            return true;
+        let error = match attempt(cmdline, log, watchdog) {
+            Ok(trail) => return Some(trail),
+            Err(error) => error,
         };
         log.fatal(format_args!("cannot boot: {}", Chain(&error)));
         root::take_apart();
-        let Some(pause) = retry::pause(tries, panic_reboots) else { break };
+        let Some(pause) = retry::pause(tries, trial) else { break };
+        log.fatal(format_args!("trying again in {} s", pause.as_secs()));
+        watchdog.sleep(pause);
+        // Its driver may have needed longer than the modules.
+        watchdog.arm(log);
+    }
+    None
+}
+
+fn attempt<'a>(cmdline: &str, log: &'a Log, watchdog: &mut Watchdog) -> Result<Trail<'a>> {
+    let boot = Boot::parse(cmdline)?;
+    let mut trail = Trail::of(&boot, log);
+    let assembled = root::assemble(&boot, &mut trail, log, watchdog);
+    if let Err(error) = &assembled {
+        trail.failed(error);
+    }
+    assembled.map(|()| trail)
+}
+
+/// Starts the server's own init. Returns when a trial had better panic.
+fn hand_over(mut trail: Trail<'_>, trial: bool, log: &Log, watchdog: &mut Watchdog) {
+    log.info(format_args!("starting {}", root::INIT));
+    trail.reached(Step::Handover);
+    let entered = handover::enter();
+    for tries in 1.. {
+        let refused;
+        let error = match &entered {
+            Ok(()) => {
+                refused = handover::start();
+                &refused
+            }
+            // Half way between two roots there is nothing to try again; it is said again.
+            Err(error) => error,
+        };
+        log.fatal(format_args!("cannot boot: {}", Chain(error)));
+        trail.failed(error);
+        let Some(pause) = retry::pause(tries, trial) else { break };
         log.fatal(format_args!("trying again in {} s", pause.as_secs()));
         watchdog.sleep(pause);
     }
-    log.fatal("giving up: the machine reboots");
-    false
 }
 
 fn mount_kernel_filesystems() -> Result<()> {
@@ -92,13 +144,17 @@ fn mount_kernel_filesystems() -> Result<()> {
     Ok(())
 }
 
-fn load_modules(log: &Log) {
-    match modules::load(Path::new("/modules")) {
-        Ok(failed) => {
-            for error in failed {
-                log.warning(Chain(&error));
-            }
+/// Loads all modules. The watchdog's is the first, so that one that hangs is covered.
+fn load_modules(log: &Log, watchdog: &mut Watchdog) {
+    let modules = match modules::list(Path::new("/modules")) {
+        Ok(modules) => modules,
+        Err(error) => return log.warning(Chain(&error)),
+    };
+    for module in modules {
+        watchdog.beat();
+        if let Err(error) = modules::load(&module) {
+            log.warning(Chain(&error));
         }
-        Err(error) => log.warning(Chain(&error)),
+        watchdog.arm(log);
     }
 }

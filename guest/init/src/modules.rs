@@ -10,19 +10,20 @@ use std::path::Path;
 use rustix::io::Errno;
 use rustix::system::finit_module;
 
-use crate::error::{Context, Error, Result};
+use crate::error::{Context, Result};
 
 /// `MODULE_INIT_COMPRESSED_FILE` (linux/module.h): the kernel decompresses the file itself.
 const COMPRESSED: i32 = 4;
 
-/// Loads the modules that `list` names; those that cannot be loaded are returned with the reason.
-/// A module that the kernel has built in, or whose hardware is not there, stops nothing.
-pub(crate) fn load(list: &Path) -> Result<Vec<Error>> {
+/// The modules that `list` names.
+pub(crate) fn list(list: &Path) -> Result<Vec<String>> {
     let text = fs::read_to_string(list).on("read", list)?;
-    Ok(paths(&text).filter_map(|path| load_one(path).err()).collect())
+    Ok(paths(&text).map(str::to_owned).collect())
 }
 
-fn load_one(path: &str) -> Result<()> {
+/// Loads one module. That the kernel has it built in, or that its hardware is not there, is no
+/// error.
+pub(crate) fn load(path: &str) -> Result<()> {
     let file = File::open(path).on("open", path)?;
     match finit_module(&file, c"", flags(path)) {
         // EEXIST: loaded or built in. ENODEV: a driver that found nothing to drive. ENOENT: it

@@ -5,13 +5,14 @@ use std::time::Duration;
 /// Pauses in seconds; the last is used from then on.
 const PAUSES: [u64; 7] = [1, 2, 4, 8, 16, 32, 60];
 
-/// With `panic=` on the command line so many tries are made. Then a panic leaves the choice to the
-/// bootloader: it takes the last confirmed generation when this one was on trial.
-const TRIES_BEFORE_PANIC: usize = 5;
+/// A trial gets so many tries. Then a panic leaves the choice to the bootloader, which takes the
+/// last confirmed generation.
+const TRIES_ON_TRIAL: usize = 5;
 
 /// The pause after the failed try number `tries` (from 1), or none when it is time to give up.
-pub(crate) fn pause(tries: usize, panic_reboots: bool) -> Option<Duration> {
-    if panic_reboots && tries >= TRIES_BEFORE_PANIC {
+/// A confirmed generation never does: there is none to fall back to, and the disk may come back.
+pub(crate) fn pause(tries: usize, trial: bool) -> Option<Duration> {
+    if trial && tries >= TRIES_ON_TRIAL {
         return None;
     }
     let at = tries.saturating_sub(1).min(PAUSES.len() - 1);
@@ -30,7 +31,7 @@ mod tests {
     }
 
     #[test]
-    fn where_a_panic_reboots_the_bootloader_decides_after_half_a_minute() {
+    fn on_trial_the_bootloader_decides_after_half_a_minute() {
         let pauses: Vec<_> = (1..).map_while(|tries| pause(tries, true)).collect();
         assert_eq!(pauses.len(), 4);
         assert!(pauses.iter().sum::<Duration>() < Duration::from_secs(30));

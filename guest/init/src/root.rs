@@ -3,8 +3,9 @@
 //!
 //! ```text
 //! /data            the data filesystem; later <root>/run/heirloom/data
-//! /layers/0, 1...  the filesystem layers, lowest first; gone once the overlay holds them
-//! /memory          tmpfs: upper and work of the overlay, and on an ISO the state
+//! /layers/1, 2...  the filesystem layers, lowest first; gone once the overlay holds them
+//! /memory          tmpfs: upper and work of the overlay, and on an ISO the state; later
+//!                  <root>/run/heirloom/memory
 //! /newroot         the overlay
 //! ```
 
@@ -16,54 +17,70 @@ use std::path::{Path, PathBuf};
 
 use digest::Digest;
 use generation::cmdline::{Boot, Data};
-use generation::{Config, Layout};
+use generation::{Config, Layout, Step};
 use rustix::fs::{CWD, Mode, OFlags, ResolveFlags, openat2};
 use rustix::mount::{MountFlags, UnmountFlags, mount, mount_move, unmount};
 
 use crate::device::{self, Device};
 use crate::error::{Chain, Context, Error, Result};
 use crate::log::Log;
+use crate::progress::Trail;
 use crate::watchdog::Watchdog;
 use crate::{grow, layer, state, units};
 
-const DATA: &str = "/data";
+/// Where the data filesystem is until then.
+pub(crate) const DATA: &str = "/data";
 const LAYERS: &str = "/layers";
 const MEMORY: &str = "/memory";
 /// Where the new root is while it is put together.
 pub(crate) const ROOT: &str = "/newroot";
 
 /// Where the data filesystem is in the new root.
-const EXPOSED: &str = "/run/heirloom/data";
+pub(crate) const EXPOSED: &str = "/run/heirloom/data";
+/// Where the memory is in the new root that takes all writes.
+const EXPOSED_MEMORY: &str = "/run/heirloom/memory";
 
 /// The server's own init, in the new root.
 pub(crate) const INIT: &str = "/sbin/init";
 
-/// Puts the root of a generation together at [`ROOT`].
-pub(crate) fn assemble(boot: &Boot, log: &Log, watchdog: &mut Watchdog) -> Result<()> {
+/// Puts the root of a generation together at [`ROOT`]; `trail` records how far it came.
+pub(crate) fn assemble(
+    boot: &Boot,
+    trail: &mut Trail<'_>,
+    log: &Log,
+    watchdog: &mut Watchdog,
+) -> Result<()> {
     let device = device::find(&boot.data, log, watchdog)?;
     log.info(format_args!("data on {}", device.name));
     mount_data(&boot.data, &device, log)?;
+    trail.reached(Step::Data);
 
     let layout = Layout::open(Path::new(DATA).join("imgs"))?;
     let manifest = layout.manifest(boot.generation)?;
     let config = layout.config(&manifest)?;
     let (server, short) = (&config.server, boot.generation.short());
-    log.info(format_args!("{server}, generation {short}"));
+    let trial = if boot.trial { ", on trial" } else { "" };
+    log.info(format_args!("{server}, generation {short}{trial}"));
+    trail.reached(Step::Manifest);
 
     let mut lower = Vec::new();
-    for (number, layer) in manifest.filesystems()?.iter().enumerate() {
-        let target = make_directory(&Path::new(LAYERS).join(number.to_string()))?;
-        layer::mount(layer, &layout.blob(layer.digest), &target)?;
+    for (number, layer) in (1..).zip(manifest.filesystems()?) {
         watchdog.beat();
+        let target = make_directory(&Path::new(LAYERS).join(number.to_string()))?;
+        layer::mount(&layer, &layout.blob(layer.digest), &target, boot.trial)?;
+        trail.reached(Step::Layer(number));
         lower.push(target);
     }
     overlay(&lower)?;
     check_init()?;
     let run = mount_run()?;
     let mut mounts = bind_state(&boot.data, &config, log)?;
+    trail.reached(Step::State);
     expose(&run, boot.generation)?;
     let what = device.path().to_string_lossy().into_owned();
     mounts.push(units::Mount { place: EXPOSED.into(), what, bound: false });
+    let what = "tmpfs".into();
+    mounts.push(units::Mount { place: EXPOSED_MEMORY.into(), what, bound: false });
     units::describe(&run, &mounts)
 }
 
@@ -147,7 +164,21 @@ fn bind_state(data: &Data, config: &Config, log: &Log) -> Result<Vec<units::Moun
         let what = format!("{EXPOSED}/state/{}", state.at);
         mounts.push(units::Mount { place: bound.place, what, bound: true });
     }
+    say_unused(&home, config, log);
     Ok(mounts)
+}
+
+/// What a generation no longer declares is the owner's to remove.
+fn say_unused(home: &Path, config: &Config, log: &Log) {
+    match state::unused(home, &config.state) {
+        Ok(unused) => {
+            for name in unused {
+                let name = name.escape_debug();
+                log.info(format_args!("state {name} is not used by this generation; it is kept"));
+            }
+        }
+        Err(error) => log.warning(Chain(&error)),
+    }
 }
 
 /// The new root's /run: systemd keeps what it finds there.
@@ -158,14 +189,17 @@ fn mount_run() -> Result<PathBuf> {
     Ok(run)
 }
 
-/// Leaves in /run what the agent needs: the digest that was booted, and the data filesystem, whose
-/// root directory only root may enter.
+/// Leaves in /run what the agent needs: the digest that was booted, the data filesystem and the
+/// memory with what was written since; these two only root may enter.
 fn expose(run: &Path, generation: Digest) -> Result<()> {
     let here = make_directory(&run.join("heirloom"))?;
     let name = here.join("generation");
     fs::write(&name, format!("{generation}\n")).on("write", &name)?;
-    let data = make_directory(&here.join("data"))?;
-    mount_move(DATA, &data).on("move /data to", &data)
+    for (from, name) in [(DATA, "data"), (MEMORY, "memory")] {
+        let place = make_directory(&here.join(name))?;
+        mount_move(from, &place).on("move to", &place)?;
+    }
+    Ok(())
 }
 
 fn make_directory(path: &Path) -> Result<PathBuf, Error> {
@@ -179,10 +213,10 @@ mod tests {
 
     #[test]
     fn the_last_layer_of_the_manifest_is_the_upmost() {
-        let lower = ["/layers/0", "/layers/1"].map(PathBuf::from);
+        let lower = ["/layers/1", "/layers/2"].map(PathBuf::from);
         assert_eq!(
             overlay_options(&lower, Path::new("/memory")),
-            "lowerdir=/layers/1:/layers/0,upperdir=/memory/upper,workdir=/memory/work"
+            "lowerdir=/layers/2:/layers/1,upperdir=/memory/upper,workdir=/memory/work"
         );
     }
 }

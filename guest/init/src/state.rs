@@ -23,6 +23,13 @@ use rustix::mount::{MoveMountFlags, OpenTreeFlags, move_mount, open_tree};
 
 use crate::error::{Context, Error, Result};
 
+pub(crate) use unused::unused;
+
+mod unused;
+
+/// Begins the names of entries that are being made.
+const UNFINISHED: &str = ".new-";
+
 /// The roots between which state is bound.
 pub(crate) struct Roots {
     image: OwnedFd,
@@ -135,7 +142,7 @@ impl Roots {
             return Err(wrong(state, "its entry has no name"));
         };
         let parent = self.make_parents(at.parent().unwrap_or(Path::new("")))?;
-        let mut new = PathBuf::from(".new-");
+        let mut new = PathBuf::from(UNFINISHED);
         new.as_mut_os_string().push(name);
 
         let made = if FileType::from_raw_mode(like.st_mode) == FileType::Directory {

@@ -1,5 +1,5 @@
-//! The hardware watchdog: armed before anything can hang, kept quiet while init works or waits,
-//! and left running for systemd to take over.
+//! The hardware watchdog: armed as soon as its driver is there, kept quiet while init works or
+//! waits, and left running for systemd to take over.
 //!
 //! Closing the device without writing `V` first leaves the counter running
 //! (Documentation/watchdog/watchdog-api.rst): a server whose init never comes up is reset.
@@ -18,19 +18,37 @@ const TIMEOUT: i32 = 60;
 /// The longest time between two signs of life.
 const BEAT: Duration = Duration::from_secs(1);
 
-/// An armed watchdog, or none where the machine has none.
-pub(crate) struct Watchdog(Option<File>);
+/// The watchdog of the machine, if it has one.
+pub(crate) struct Watchdog {
+    /// Open once it is armed.
+    device: Option<File>,
+    /// Whether it was said that it cannot be armed.
+    refused: bool,
+}
 
 impl Watchdog {
-    /// Arms `/dev/watchdog`, if there is one.
-    pub(crate) fn arm(log: &Log) -> Self {
+    /// A watchdog that is not armed yet.
+    pub(crate) fn asleep() -> Self {
+        Self { device: None, refused: false }
+    }
+
+    /// Whether a hang ends in a reset.
+    pub(crate) fn is_armed(&self) -> bool {
+        self.device.is_some()
+    }
+
+    /// Arms `/dev/watchdog`, unless it is armed already or is not there.
+    pub(crate) fn arm(&mut self, log: &Log) {
+        if self.is_armed() {
+            return;
+        }
         let device = match OpenOptions::new().write(true).open("/dev/watchdog") {
             Ok(device) => device,
+            Err(error) if error.kind() == ErrorKind::NotFound || self.refused => return,
             Err(error) => {
-                if error.kind() != ErrorKind::NotFound {
-                    log.warning(format_args!("the watchdog cannot be armed: {error}"));
-                }
-                return Self(None);
+                self.refused = true;
+                log.warning(format_args!("the watchdog cannot be armed: {error}"));
+                return;
             }
         };
         match ioctl::watchdog_timeout(&device, TIMEOUT) {
@@ -39,12 +57,12 @@ impl Watchdog {
                 "the watchdog keeps its own timeout, {TIMEOUT} s is refused: {error}"
             )),
         }
-        Self(Some(device))
+        self.device = Some(device);
     }
 
     /// A sign of life.
     pub(crate) fn beat(&mut self) {
-        if let Some(device) = &mut self.0 {
+        if let Some(device) = &mut self.device {
             // A watchdog that cannot be written to resets the machine: that is its purpose.
             let _ = device.write_all(&[0]);
         }

@@ -1,14 +1,15 @@
 //! `cargo xtask bench`: how long builds take, beside other tools on the same packages.
 
+mod peers;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Stdio};
 use std::time::Instant;
 
 use anyhow::{Context, ensure};
-use definition::{Constraint, Kind, Server};
+use definition::{Kind, Server};
 use pipeline::{Report, Session};
-use xshell::{Shell, cmd};
 
 use super::session;
 use crate::cli::{Bench, Global};
@@ -44,7 +45,7 @@ pub(crate) fn run(global: &Global, arguments: &Bench) -> anyhow::Result<ExitCode
     line("one file under rootfs/ changed: disk image", one.seconds);
     line("nothing changed", runner.image(&server)?.seconds);
     if arguments.peers {
-        peers(&session, &server, &folder)?;
+        peers::time(&session, &server, &folder)?;
     }
     fs::remove_dir_all(&folder)?;
     Ok(ExitCode::SUCCESS)
@@ -99,51 +100,4 @@ impl<'a> Runner<'a> {
         ensure!(output.status.success(), "could not build `{}` to time it", server.name);
         Ok(Run { report: serde_json::from_slice(&output.stdout)?, seconds })
     }
-}
-
-/// The same packages by tools that are installed on this machine. They fetch what they install,
-/// which is part of their time.
-fn peers(session: &Session, server: &Server, folder: &Path) -> anyhow::Result<()> {
-    let shell = Shell::new()?;
-    let definition::Distribution::Debian(debian) = &server.archive.distribution else {
-        say!("no peers: not a Debian server");
-        return Ok(());
-    };
-    if cmd!(shell, "mmdebstrap --version").quiet().ignore_stdout().ignore_stderr().run().is_err() {
-        say!("           mmdebstrap is not installed");
-        return Ok(());
-    }
-    let mirror = session.store.mirrors("debian").first();
-    let mirror =
-        mirror.context("no mirror of `debian` is configured or in the host's apt sources")?;
-    let sources: String =
-        debian.suites().iter().map(|suite| format!("deb {mirror} {suite} main\n")).collect();
-    let list = folder.join("sources.list");
-    fs::write(&list, sources)?;
-    let packages: Vec<_> = server
-        .install
-        .iter()
-        .map(|package| match &package.constraint {
-            Constraint::Any => package.name.to_string(),
-            Constraint::Suite(suite) => format!("{}/{suite}", package.name),
-            Constraint::Version(version) => format!("{}={version}", package.name),
-        })
-        .collect();
-    let packages = packages.join(",");
-    let suite = debian.suite.as_str();
-    for (what, file) in
-        [("mmdebstrap to tar", "peer.tar"), ("mmdebstrap to squashfs", "peer.squashfs")]
-    {
-        let out = folder.join(file);
-        let start = Instant::now();
-        cmd!(
-            shell,
-            "mmdebstrap --quiet --variant=essential --include={packages} {suite} {out} {list}"
-        )
-        .quiet()
-        .ignore_stderr()
-        .run()?;
-        line(what, start.elapsed().as_secs_f64());
-    }
-    Ok(())
 }

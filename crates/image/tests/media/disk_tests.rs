@@ -4,7 +4,8 @@ use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
-use generation::{Layout, cmdline::Boot};
+use boot::syslinux::adv::Adv;
+use generation::{Layout, cmdline::Boot, layout};
 use image::{Bundle, Identity, disk};
 use libtest_mimic::Trial;
 use sandbox::{Group, Program};
@@ -40,15 +41,20 @@ fn boot_partition() -> Outcome {
     };
     run(Program::FsckFat, &["-n", "/work/fat"])?;
     let listing = run(Program::Mdir, &["-b", "-/", "-a", "-i", "/work/fat", "::/"])?.text();
-    let short = bundle.manifest().digest().short();
+    let manifest = bundle.manifest();
+    let linux = format!("heirloom/linux-{}", manifest.kernel()?.digest.short());
+    let initrd = format!("heirloom/initrd-{}", manifest.initramfs()?.digest.short());
+    let entry = "loader/entries/heirloom-1-1.conf";
     for path in [
         "EFI/BOOT/BOOTX64.EFI",
         "loader/loader.conf",
-        "loader/entries/heirloom-1.conf",
+        entry,
         "ldlinux.sys",
         "syslinux.cfg",
-        &format!("heirloom/{short}/linux"),
-        &format!("heirloom/{short}/initrd"),
+        "heirloom/0.cfg",
+        "heirloom/default-a.cfg",
+        &linux,
+        &initrd,
     ] {
         check(
             listing.lines().any(|line| line == format!("::/{path}")),
@@ -62,16 +68,19 @@ fn boot_partition() -> Outcome {
         fs::remove_file(dir.path().join("read")).unwrap();
         bytes
     };
-    check(read(&format!("heirloom/{short}/linux")) == fs::read(bundle.kernel())?, "the kernel")?;
-    check(read(&format!("heirloom/{short}/initrd")) == fs::read(bundle.initramfs())?, "initrd")?;
-    for (path, key) in [("loader/entries/heirloom-1.conf", "options "), ("syslinux.cfg", "APPEND ")]
-    {
+    check(read(&linux) == fs::read(bundle.kernel())?, "the kernel")?;
+    check(read(&initrd) == fs::read(bundle.initramfs())?, "initrd")?;
+    let ldlinux = read("ldlinux.sys");
+    let mark = Adv::parse(&ldlinux[ldlinux.len() - 512..]);
+    check(mark == Some(Adv::default()), "nothing is to be started once")?;
+    for (path, key) in [(entry, "options "), ("heirloom/0.cfg", "APPEND ")] {
         let text = String::from_utf8(read(path))?;
         let line = text.lines().find_map(|line| line.strip_prefix(key)).unwrap_or_default();
         let boot = Boot::parse(line)?;
         check(boot.generation == bundle.manifest().digest(), line)?;
         let uuid = Identity::new("mailserver").data_filesystem().to_string();
         check(boot.data.to_string() == uuid && line.starts_with("console=ttyS0"), line)?;
+        check(!boot.trial, line)?;
     }
     Ok(())
 }
@@ -106,7 +115,17 @@ fn data_partition() -> Outcome {
     check(manifest == *bundle.manifest(), "another manifest")?;
     check(layout.config(&manifest)? == *bundle.config(), "another config")?;
     layout.verify(&manifest)?;
-    check(index.manifests[0].annotations.len() == 1, "the build's annotation")?;
+    let annotations = &index.manifests[0].annotations;
+    for (name, value) in [
+        (layout::ANNOTATION_COMMIT, "0123"),
+        (layout::ANNOTATION_NUMBER, "1"),
+        (layout::ANNOTATION_CONFIRMED, "1"),
+    ] {
+        let found = annotations.get(name).map(String::as_str);
+        check(found == Some(value), format!("{name}: {annotations:?}"))?;
+    }
+    let last = index.annotations.get(layout::ANNOTATION_LAST_NUMBER).map(String::as_str);
+    check(last == Some("1"), format!("{:?}", index.annotations))?;
 
     let stat = |path: &str| run(Program::Debugfs, &["-R", &format!("stat {path}"), "/work/ext4"]);
     for (path, mode) in

@@ -5,6 +5,7 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use digest::Digest;
+use generation::layout::ANNOTATION_COMMIT;
 use generation::{Config, LayerFormat, State};
 use image::modules::Wanted;
 use image::{Blob, Bundle, Tree, initramfs, layer};
@@ -106,7 +107,7 @@ pub(crate) fn bundle(dir: &Path, tools: &ToolRoot) -> Bundle {
         Blob::layer(LayerFormat::Squashfs, &sealed, out)
     };
     let layers = vec![layer("tree"), layer("config")];
-    let note = BTreeMap::from([("dev.heirloom.build.commit".to_owned(), "0123".to_owned())]);
+    let note = BTreeMap::from([(ANNOTATION_COMMIT.to_owned(), "0123".to_owned())]);
     Bundle::new(config(), Blob::new(kernel, at("kernel")), Blob::new(initrd, at("initrd")), layers)
         .unwrap()
         .annotated(note)

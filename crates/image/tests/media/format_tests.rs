@@ -54,7 +54,7 @@ fn iso_image() -> Outcome {
         let line = places.lines().find(|line| line.contains(name))?;
         line.split(',').nth(1).map(str::to_owned)
     };
-    let both = [place("/linux'"), place(&kernel)];
+    let both = [place("/heirloom/linux-"), place(&kernel)];
     check(both[0].is_some() && both[0] == both[1], format!("{both:?}\n{places}"))
 }
 

@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 
 use libtest_mimic::{Arguments, Failed, Trial};
 use machine::{Error, Firmware, Machine};
+use powercut::{Action, Log, Plan, Replay};
 use sandbox::{Group, ToolRoot, Tools};
 use store::{Options, Store};
 
@@ -30,6 +31,7 @@ fn main() {
         Trial::test("the_console_is_typed_to_and_read", || with_qemu(console)),
         Trial::test("a_machine_that_hangs_is_told_with_its_last_words", || with_qemu(hangs)),
         Trial::test("ports_are_forwarded_or_named", || with_qemu(ports)),
+        Trial::test("a_record_replayed_is_the_disk", || with_qemu(record)),
         Trial::test("uefi_starts_from_its_own_firmware", || with_qemu(uefi)),
     ];
     libtest_mimic::run(&Arguments::from_args(), trials).exit();
@@ -109,6 +111,37 @@ fn ports(qemu: &ToolRoot, disk: &Path) -> Outcome {
     let error = running.wait_until("mail server", MOMENT, refused).unwrap_err().to_string();
     assert!(error.contains("mail server") && error.contains("no greeting"), "{error}");
     Ok(())
+}
+
+fn record(qemu: &ToolRoot, disk: &Path) -> Outcome {
+    let [log, copy, replayed] = ["log", "copy", "replayed"].map(|name| disk.with_file_name(name));
+    let size = 8 << 20;
+    let machine = Machine::new(qemu).disk(disk).disk_size(size).memory(64).record(&log);
+    for starts in [0, 2] {
+        // The disk before each record: the image at first, then what the last one left.
+        let before = if starts == 0 { disk } else { &copy };
+        let mut running = machine.start()?;
+        running.console().wait_for(&format!("starts: {starts}"), PATIENCE)?;
+        running.reset()?;
+        running.console().wait_for(&format!("starts: {}", starts + 1), PATIENCE)?;
+        assert!(Log::position(&log)? >= 2, "the record is not kept while the machine runs");
+        running.kill();
+
+        let done: Vec<Action> = actions(&log)?;
+        let writes = done.iter().filter(|done| matches!(done, Action::Write { at: 512, .. }));
+        assert_eq!(writes.count(), 2, "{done:?}");
+        assert!(done.contains(&Action::Flush), "SeaBIOS writes through the cache: {done:?}");
+        let replay = Replay::open(before, Some(size), &log, Plan::default())?;
+        replay.end()?.materialize(&replayed)?;
+        machine.copy_disk(&copy)?;
+        let [found, expected] = [&replayed, &copy].map(fs::read);
+        assert!(found? == expected?, "replayed it is another disk");
+    }
+    Ok(())
+}
+
+fn actions(log: &Path) -> Result<Vec<Action>, powercut::Error> {
+    Log::open(log)?.entries().map(|entry| Ok(entry?.action)).collect()
 }
 
 fn uefi(qemu: &ToolRoot, disk: &Path) -> Outcome {

@@ -1,0 +1,168 @@
+//! The command line.
+
+use std::ffi::OsString;
+
+use lexopt::prelude::*;
+
+use crate::{Error, Result};
+
+/// What can be asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Command {
+    /// `--help`
+    Help,
+    /// `--version`
+    Version,
+    /// `status`
+    Status,
+    /// `list`
+    List,
+    /// `stage`, `receive`
+    Receive,
+    /// `switch N`, `rollback [N]`
+    Switch {
+        /// The generation; for a roll back without one, the one before.
+        number: Option<u64>,
+        /// Whether the server reboots at once.
+        reboot: bool,
+    },
+    /// `confirm`
+    Confirm,
+    /// `pin N`, `unpin N`
+    Pin {
+        /// The generation.
+        number: u64,
+        /// Whether it is kept.
+        pinned: bool,
+    },
+    /// `gc`
+    Collect,
+    /// `audit`
+    Audit,
+    /// `watch`, of heirloom-trial.service
+    Watch,
+    /// `settle`, of heirloom-settle.service
+    Settle,
+    /// `leave`, of heirloom-trial.service
+    Leave,
+}
+
+/// A command, and how it answers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Call {
+    /// What is asked for.
+    pub command: Command,
+    /// Whether the answer is JSON.
+    pub json: bool,
+}
+
+/// What `--help` says.
+pub const HELP: &str = "\
+The generations of this server.
+
+Usage: heirloom COMMAND [--json]
+
+  status           what runs, what boots next, whether it is healthy
+  list             all generations
+  switch N         boot generation N on trial: it is kept if it proves healthy
+  rollback [N]     the same with the generation that was confirmed before
+  confirm          keep what is on trial, healthy or not
+  pin N, unpin N   keep a generation whatever else comes, or no longer
+  gc               remove what is too much, and what nobody needs
+  audit            what was written since the boot and will be lost at the next
+  stage            take a generation over standard input (cargo xtask deploy does)
+
+Options:
+  --no-reboot      switch, rollback: wait for the next boot
+  --json           answer in JSON
+  -h, --help       this
+  -V, --version    the version
+
+Example: heirloom switch 7
+";
+
+/// Reads the arguments, the program's name not among them.
+pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Call> {
+    let usage = |error: lexopt::Error| Error::Usage(error.to_string());
+    let mut parser = lexopt::Parser::from_args(arguments);
+    let (mut words, mut json, mut reboot) = (Vec::new(), false, true);
+    while let Some(argument) = parser.next().map_err(usage)? {
+        match argument {
+            Short('h') | Long("help") => return Ok(Call { command: Command::Help, json }),
+            Short('V') | Long("version") => return Ok(Call { command: Command::Version, json }),
+            Long("json") => json = true,
+            Long("no-reboot") => reboot = false,
+            Value(word) => words.push(word.string().map_err(usage)?),
+            other => return Err(usage(other.unexpected())),
+        }
+    }
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    let command = match words[..] {
+        [] => Command::Help,
+        ["status"] => Command::Status,
+        ["list"] => Command::List,
+        ["stage" | "receive"] => Command::Receive,
+        ["switch", number] => Command::Switch { number: Some(numbered(number)?), reboot },
+        ["rollback"] => Command::Switch { number: None, reboot },
+        ["rollback", number] => Command::Switch { number: Some(numbered(number)?), reboot },
+        ["confirm"] => Command::Confirm,
+        ["pin", number] => Command::Pin { number: numbered(number)?, pinned: true },
+        ["unpin", number] => Command::Pin { number: numbered(number)?, pinned: false },
+        ["gc"] => Command::Collect,
+        ["audit"] => Command::Audit,
+        ["watch"] => Command::Watch,
+        ["settle"] => Command::Settle,
+        ["leave"] => Command::Leave,
+        [name @ ("switch" | "pin" | "unpin")] => {
+            return Err(Error::Usage(format!("`{name}` needs the number of a generation")));
+        }
+        _ => return Err(Error::Usage(format!("there is no `heirloom {}`", words.join(" ")))),
+    };
+    let may_wait = matches!(command, Command::Switch { .. });
+    if !reboot && !may_wait {
+        return Err(Error::Usage("`--no-reboot` goes with switch and rollback".into()));
+    }
+    Ok(Call { command, json })
+}
+
+fn numbered(word: &str) -> Result<u64> {
+    word.parse().map_err(|_| Error::Usage(format!("`{word}` is no number of a generation")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(line: &str) -> Result<Call> {
+        parse(line.split_whitespace().map(OsString::from))
+    }
+
+    #[test]
+    fn commands_are_read_with_their_options_anywhere() {
+        for (line, command, json) in [
+            ("", Command::Help, false),
+            ("status --json", Command::Status, true),
+            ("--no-reboot switch 7", Command::Switch { number: Some(7), reboot: false }, false),
+            ("rollback", Command::Switch { number: None, reboot: true }, false),
+            ("unpin 3 --json", Command::Pin { number: 3, pinned: false }, true),
+            ("stage", Command::Receive, false),
+        ] {
+            assert_eq!(read(line).unwrap(), Call { command, json }, "{line}");
+        }
+    }
+
+    #[test]
+    fn what_is_wrong_is_named() {
+        for (line, named) in [
+            ("switch", "needs the number"),
+            ("switch x", "`x`"),
+            ("switch 1 2", "switch 1 2"),
+            ("frobnicate", "frobnicate"),
+            ("status --no-reboot", "--no-reboot"),
+            ("status --yaml", "--yaml"),
+        ] {
+            let error = read(line).unwrap_err().to_string();
+            assert!(error.contains(named), "{line}: {error}");
+        }
+    }
+}

@@ -1,0 +1,164 @@
+//! A real machine: where init and the base role have put things.
+//!
+//! ```text
+//! /run/heirloom/generation   the digest that was booted
+//! /run/heirloom/data         the data partition: imgs, state
+//! /run/heirloom/memory       the memory that took all writes to the root since the boot
+//! /run/heirloom/boot         the boot partition, while a command works on it
+//! /run/heirloom/lock         held by who changes something
+//! /run/heirloom/health.json  what the health check last said
+//! /var/lib/heirloom          the agent's state
+//! ```
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use boot::{BootControl, BootPartition, Mounted, Syslinux, SystemdBoot};
+use generation::Layout;
+use generation::cmdline::{Boot, Data};
+use rustix::mount::{MountFlags, UnmountFlags, mount, unmount};
+
+use crate::lock::Lock;
+use crate::trials::Trials;
+use crate::{Error, Result, Running, Server, mounts};
+
+/// Where init leaves what the agent needs.
+pub const RUN: &str = "/run/heirloom";
+/// The data partition.
+pub const DATA: &str = "/run/heirloom/data";
+/// The memory that has what was written to the root.
+pub const MEMORY: &str = "/run/heirloom/memory";
+/// What the health check last said.
+pub const HEALTH: &str = "/run/heirloom/health.json";
+/// The agent's state.
+pub const STATE: &str = "/var/lib/heirloom";
+
+const BOOT: &str = "/run/heirloom/boot";
+const LOCK: &str = "/run/heirloom/lock";
+/// systemd-boot's folder, syslinux's file: what shows that the disk has them.
+const LOADER: &str = "loader";
+
+/// The server, and the right to change it. Its boot partition is mounted meanwhile.
+pub struct Machine {
+    /// The server.
+    pub server: Server<Mounted>,
+    // In this order: unmounted, then unlocked.
+    _mount: BootMount,
+    _lock: Lock,
+}
+
+/// What the kernel was told to boot.
+pub fn booted() -> Result<Boot> {
+    let path = "/proc/cmdline";
+    let cmdline = fs::read_to_string(path).map_err(Error::io("read", path))?;
+    let elsewhere = |error: generation::Error| Error::Elsewhere(format!("no generation: {error}"));
+    Boot::parse(&cmdline).map_err(elsewhere)
+}
+
+/// The generations of this machine.
+pub fn layout() -> Result<Layout> {
+    Ok(Layout::open(Path::new(DATA).join("imgs"))?)
+}
+
+/// What became of this machine's trials.
+pub fn trials() -> Result<Trials> {
+    booted().map(|_| Trials::in_directory(Path::new(STATE)))
+}
+
+/// A text that is another at each boot (random(4)).
+pub fn boot_id() -> Result<String> {
+    let path = "/proc/sys/kernel/random/boot_id";
+    let id = fs::read_to_string(path).map_err(Error::io("read", path))?;
+    Ok(id.trim().to_owned())
+}
+
+/// The time since the kernel started.
+pub fn uptime() -> Duration {
+    let now = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
+    Duration::from_secs(now.tv_sec.try_into().unwrap_or(0))
+}
+
+impl Machine {
+    /// Waits until no other command works, and mounts the boot partition.
+    ///
+    /// # Errors
+    /// A live medium, which has none; a machine that was not started by Heirloom.
+    pub fn open() -> Result<Self> {
+        let boot = booted()?;
+        if let Data::Iso(_) = boot.data {
+            let why = "this is a live medium: it has one generation and keeps nothing";
+            return Err(Error::Elsewhere(why.into()));
+        }
+        let lock = Lock::take(Path::new(LOCK))?;
+        let mount = BootMount::new(&boot_device()?)?;
+        let partition = boot_partition();
+        let running = Running { generation: boot.generation, trial: boot.trial, data: boot.data };
+        let server = Server::new(layout()?, partition, Path::new(STATE), running);
+        Ok(Self { server, _mount: mount, _lock: lock })
+    }
+}
+
+/// The bootloader that has started this machine, and the others on its disk.
+fn boot_partition() -> BootPartition<Mounted> {
+    let has = |name: &str| Path::new(BOOT).join(name).exists();
+    let uefi = Path::new("/sys/firmware/efi").exists();
+    let mut controls: Vec<Box<dyn BootControl>> = Vec::new();
+    if has(LOADER) {
+        controls.push(Box::new(SystemdBoot));
+    }
+    if has(boot::syslinux::LDLINUX) {
+        // The first is in charge.
+        let place = if uefi { controls.len() } else { 0 };
+        controls.insert(place, Box::new(Syslinux));
+    }
+    let mut controls = controls.into_iter();
+    let control = controls.next().unwrap_or_else(|| Box::new(SystemdBoot));
+    BootPartition::new(Mounted::at(BOOT), control, controls.collect())
+}
+
+/// The first partition of the disk that the data partition is on.
+fn boot_device() -> Result<PathBuf> {
+    let path = "/proc/self/mountinfo";
+    let mountinfo = fs::read_to_string(path).map_err(Error::io("read", path))?;
+    let numbers = mounts::device_at(&mountinfo, DATA);
+    let numbers =
+        numbers.ok_or_else(|| Error::Elsewhere(format!("nothing is mounted at {DATA}")))?;
+    let data = PathBuf::from(format!("/sys/dev/block/{numbers}"));
+    let data = fs::canonicalize(&data).map_err(Error::io("resolve", &data))?;
+    let disk = data.parent().unwrap_or(Path::new("/"));
+    for entry in fs::read_dir(disk).map_err(Error::io("list", disk))? {
+        let entry = entry.map_err(Error::io("list", disk))?;
+        let number = fs::read_to_string(entry.path().join("partition")).unwrap_or_default();
+        if number.trim() == "1" {
+            // A slash in a name stands in sysfs as an exclamation mark.
+            let name = entry.file_name().to_string_lossy().replace('!', "/");
+            return Ok(Path::new("/dev").join(name));
+        }
+    }
+    Err(Error::Elsewhere(format!("{} has no first partition", disk.display())))
+}
+
+/// The boot partition, mounted as long as this lives.
+struct BootMount;
+
+impl BootMount {
+    fn new(device: &Path) -> Result<Self> {
+        fs::create_dir_all(BOOT).map_err(Error::io("make", BOOT))?;
+        // What a killed command has left mounted.
+        let _ = unmount(BOOT, UnmountFlags::DETACH);
+        let flags = MountFlags::NOSUID | MountFlags::NODEV | MountFlags::NOEXEC;
+        mount(device, BOOT, "vfat", flags, c"umask=0077,shortname=mixed")
+            .map_err(io::Error::from)
+            .map_err(Error::io("mount", device))?;
+        Ok(Self)
+    }
+}
+
+impl Drop for BootMount {
+    fn drop(&mut self) {
+        // Everything was synced when it was written; one that stays is unmounted by the next.
+        let _ = unmount(BOOT, UnmountFlags::empty());
+    }
+}

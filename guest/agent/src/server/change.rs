@@ -1,0 +1,85 @@
+//! Generations come, are kept and are chosen.
+
+use std::collections::BTreeMap;
+
+use boot::Partition;
+use generation::{Manifest, Progress};
+use transfer::report::Staged;
+
+use crate::server::Server;
+use crate::trials::Trial;
+use crate::{Error, Result};
+
+impl<P: Partition> Server<P> {
+    /// Numbers a generation whose manifest and blobs are there.
+    pub fn stage(
+        &mut self,
+        manifest: &Manifest,
+        annotations: BTreeMap<String, String>,
+    ) -> Result<Staged> {
+        let generation = manifest.digest();
+        let mut catalog = self.catalog()?;
+        if let Some(held) = catalog.find(generation) {
+            self.whole(&held)?;
+            let number = held.number;
+            return Ok(Staged { number, generation, already: true, removed: Vec::new() });
+        }
+        let number = catalog.add(manifest, annotations);
+        let held = self.held(&catalog, number)?;
+        self.whole(&held)?;
+        self.layout.set_index(catalog.index())?;
+        Ok(Staged { number, generation, already: false, removed: Vec::new() })
+    }
+
+    /// Starts the generation `number` at the next boot, on trial.
+    ///
+    /// # Errors
+    /// There is none, it is not whole, it is what runs and is confirmed; another is on trial; too
+    /// little room on the boot partition, before anything is written.
+    pub fn switch(&mut self, number: u64) -> Result<()> {
+        let catalog = self.catalog()?;
+        let held = self.held(&catalog, number)?;
+        self.not_on_trial()?;
+        if held.generation == self.running.generation && self.boot.read()?.default == Some(number) {
+            return Err(Error::Refused("this generation is running, and is the default"));
+        }
+        let (manifest, config) = self.whole(&held)?;
+        let entry = self.entry(number, &manifest, &config)?;
+        self.make_boot_room(number, &manifest)?;
+        Progress::remove(self.layout.root())?;
+        let [kernel, initramfs] =
+            [manifest.kernel()?, manifest.initramfs()?].map(|it| self.layout.blob(it.digest));
+        self.boot.arm(&entry, &kernel, &initramfs)?;
+        self.trials.put(Trial::armed(number, held.generation))
+    }
+
+    /// The generation that `rollback` goes to: the one that was the default before, or when
+    /// another one runs than the default, the default.
+    pub fn rollback_target(&self) -> Result<u64> {
+        let catalog = self.catalog()?;
+        let mut confirmed = catalog.confirmed().into_iter();
+        confirmed
+            .find(|held| held.generation != self.running.generation)
+            .map(|held| held.number)
+            .ok_or(Error::Refused("there is no other generation that was ever confirmed"))
+    }
+
+    /// Keeps a generation whatever else comes, or does not any more.
+    pub fn pin(&mut self, number: u64, pinned: bool) -> Result<()> {
+        let mut catalog = self.catalog()?;
+        if !catalog.pin(number, pinned) {
+            return Err(Error::NoGeneration(number));
+        }
+        Ok(self.layout.set_index(catalog.index())?)
+    }
+
+    /// # Errors
+    /// [`Error::OnTrial`] while what runs is on trial and not decided.
+    pub(super) fn not_on_trial(&self) -> Result<()> {
+        let open = self.trials.last().filter(Trial::is_open);
+        match open.filter(|it| self.running.trial && it.generation == self.running.generation) {
+            Some(trial) => Err(Error::OnTrial(trial.number)),
+            None => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,164 @@
+//! What became of trials: a file in the server's state.
+//!
+//! ```text
+//! /var/lib/heirloom/trials.json
+//! {"trials":[{"number":7,"generation":"sha256:...","state":"failed","boots":1,
+//!             "reason":"...","lines":["..."]}]}
+//! ```
+//!
+//! The latest comes last. It is replaced by rename; one that cannot be read is begun anew, for
+//! what it says is told to people and decides nothing that the bootloader does not say as well.
+
+use std::fs::{self, File};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use digest::Digest;
+use serde::{Deserialize, Serialize};
+use transfer::report::TrialState;
+
+use crate::{Error, Result};
+
+/// So many trials are remembered.
+const REMEMBERED: usize = 32;
+
+/// Lines of a report that are kept of each, and bytes of a line.
+const LINES: usize = 40;
+const LINE: usize = 400;
+
+/// A trial, and what became of it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Trial {
+    /// The number of its generation.
+    pub number: u64,
+    /// The generation.
+    pub generation: Digest,
+    /// How far it is.
+    pub state: TrialState,
+    /// How often it was started: a clean reboot is no failure, and starts it again.
+    #[serde(default)]
+    pub boots: u32,
+    /// Which boot it was started by last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub boot: Option<String>,
+    /// Why it failed, in one line.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// More of what is known.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub lines: Vec<String>,
+}
+
+impl Trial {
+    /// A trial that begins with the next boot.
+    pub fn armed(number: u64, generation: Digest) -> Self {
+        let state = TrialState::Armed;
+        Self { number, generation, state, boots: 0, boot: None, reason: None, lines: Vec::new() }
+    }
+
+    /// Whether it is not decided.
+    pub fn is_open(&self) -> bool {
+        matches!(self.state, TrialState::Armed | TrialState::Running)
+    }
+
+    /// Decides it: it failed.
+    pub fn fail(&mut self, reason: impl Into<String>, lines: Vec<String>) {
+        self.state = TrialState::Failed;
+        self.reason = Some(reason.into());
+        let shortened = lines.into_iter().take(LINES);
+        self.lines = shortened.map(|line| line.chars().take(LINE).collect()).collect();
+    }
+}
+
+/// The file.
+#[derive(Clone, Debug)]
+pub struct Trials {
+    path: PathBuf,
+}
+
+#[derive(Default, Serialize, Deserialize)]
+struct Document {
+    trials: Vec<Trial>,
+}
+
+impl Trials {
+    /// The file in the agent's state directory.
+    pub fn in_directory(directory: &Path) -> Self {
+        Self { path: directory.join("trials.json") }
+    }
+
+    /// All that are remembered, the latest last.
+    pub fn all(&self) -> Vec<Trial> {
+        let document = fs::read(&self.path).ok();
+        let document = document.and_then(|it| serde_json::from_slice::<Document>(&it).ok());
+        document.unwrap_or_default().trials
+    }
+
+    /// The latest.
+    pub fn last(&self) -> Option<Trial> {
+        self.all().pop()
+    }
+
+    /// Remembers a trial: in the place of the latest, if that is an open one of the same
+    /// generation.
+    pub fn put(&self, trial: Trial) -> Result<()> {
+        let mut trials = self.all();
+        if trials.last().is_some_and(|it| it.is_open() && it.generation == trial.generation) {
+            trials.pop();
+        }
+        trials.push(trial);
+        self.write(trials)
+    }
+
+    /// Changes the latest.
+    pub fn change_last(&self, change: impl FnOnce(&mut Trial)) -> Result<()> {
+        let mut trials = self.all();
+        if let Some(last) = trials.last_mut() {
+            change(last);
+        }
+        self.write(trials)
+    }
+
+    fn write(&self, mut trials: Vec<Trial>) -> Result<()> {
+        trials.drain(..trials.len().saturating_sub(REMEMBERED));
+        let bytes = serde_json::to_vec(&Document { trials }).map_err(io::Error::from);
+        let bytes = bytes.map_err(Error::io("write", &self.path))?;
+        let new = self.path.with_extension("new");
+        let written = File::create(&new).and_then(|mut file| {
+            file.write_all(&bytes)?;
+            file.sync_all()?;
+            fs::rename(&new, &self.path)?;
+            File::open(self.path.parent().unwrap_or(Path::new("/")))?.sync_all()
+        });
+        written.map_err(Error::io("write", &self.path))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_damaged_file_is_begun_anew_and_the_latest_comes_last() {
+        let directory = tempfile::tempdir().unwrap();
+        let trials = Trials::in_directory(directory.path());
+        assert_eq!(trials.last(), None);
+        fs::write(directory.path().join("trials.json"), "{\"trials\":[{").unwrap();
+        let (one, two) = (Digest::of("1"), Digest::of("2"));
+        trials.put(Trial::armed(1, one)).unwrap();
+        trials.put(Trial { boots: 1, state: TrialState::Running, ..Trial::armed(1, one) }).unwrap();
+        trials.put(Trial::armed(2, two)).unwrap();
+        let all = trials.all();
+        assert_eq!(
+            all.iter().map(|it| (it.number, it.boots)).collect::<Vec<_>>(),
+            [(1, 1), (2, 0)]
+        );
+        trials.change_last(|last| last.fail("why", vec!["x".repeat(1000); 1000])).unwrap();
+        let last = trials.last().unwrap();
+        assert_eq!((last.lines.len(), last.lines[0].len()), (LINES, LINE));
+        for number in 0..100 {
+            trials.put(Trial::armed(number, Digest::of(number.to_string()))).unwrap();
+        }
+        assert_eq!(trials.all().len(), REMEMBERED);
+    }
+}
