@@ -317,7 +317,9 @@ fn answer(state: &Mutex<State>, mut there: &UnixStream, command: &str) -> Ended 
     match state.lock().unwrap().answer(command) {
         Ok(text) => {
             there.write_all(text.as_bytes()).unwrap();
-            Ended { code: Some(0), stderr: String::new() }
+            // A server that reboots closes its connections before its commands have ended.
+            let reboots = command.contains("switch") || command.contains("rollback");
+            Ended { code: Some(if reboots { 255 } else { 0 }), stderr: String::new() }
         }
         Err((code, stderr)) => Ended { code: Some(code), stderr },
     }
