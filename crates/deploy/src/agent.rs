@@ -42,10 +42,8 @@ impl<'a> Agent<'a> {
 
     /// Boots a generation on trial. When the answer was lost to the reboot it is taken as given.
     pub fn switch(&self, number: u64) -> Result<Switched> {
-        match self.ask(&format!("heirloom switch {number} --json")) {
-            Err(Error::Ssh { hint: None, .. } | Error::Transport { .. }) => {
-                Ok(Switched { number, rebooting: true })
-            }
+        match self.order(&format!("heirloom switch {number} --json")) {
+            Err(error) if is_lost(&error) => Ok(Switched { number, rebooting: true }),
             answer => answer,
         }
     }
@@ -53,12 +51,36 @@ impl<'a> Agent<'a> {
     /// Boots an older generation on trial; without a number the one that was the default before.
     pub fn rollback(&self, number: Option<u64>) -> Result<Switched> {
         let number = number.map(|number| format!(" {number}")).unwrap_or_default();
-        self.ask(&format!("heirloom rollback{number} --json"))
+        self.order(&format!("heirloom rollback{number} --json"))
     }
 
     fn ask<T: DeserializeOwned>(&self, command: &str) -> Result<T> {
-        let answer = self.transport.run(command)?;
-        serde_json::from_str(&answer)
-            .map_err(|error| Error::Answer { command: command.to_owned(), why: error.to_string() })
+        read(command, &self.transport.run(command)?)
+    }
+
+    /// Asks what ends with a reboot: an answer counts that came before the connection went.
+    fn order<T: DeserializeOwned>(&self, command: &str) -> Result<T> {
+        let (answer, ended) = self.transport.hear(command)?;
+        match read(command, &answer) {
+            Ok(answer) if ended.is_connection() => Ok(answer),
+            answer => {
+                ended.check(self.transport.name(), command)?;
+                answer
+            }
+        }
+    }
+}
+
+fn read<T: DeserializeOwned>(command: &str, answer: &str) -> Result<T> {
+    serde_json::from_str(answer)
+        .map_err(|error| Error::Answer { command: command.to_owned(), why: error.to_string() })
+}
+
+/// Whether a connection ended that had been there.
+fn is_lost(error: &Error) -> bool {
+    match error {
+        Error::Transport { .. } => true,
+        Error::Ssh { hint: None, why, .. } => !why.starts_with("ssh: connect to host"),
+        _ => false,
     }
 }

@@ -20,8 +20,9 @@ use crate::{Connection, Error, Kept, Planned, Result, Transport};
 /// The command on the server.
 const RECEIVE: &str = "heirloom receive";
 
-/// How often a transfer is begun again that got on in between.
-const ATTEMPTS: u32 = 10;
+/// How often a transfer that once got on is begun again without getting any further. The pauses
+/// grow: less than a minute in all.
+const PATIENCE: u32 = 5;
 
 /// A generation on its way. It is among the kept ones.
 pub(crate) struct Sender<'a> {
@@ -36,7 +37,7 @@ impl Sender<'_> {
     /// Sends what the server lacks and has it staged; the bytes that it took.
     pub(crate) fn send(&self, annotations: &BTreeMap<String, String>) -> Result<(Staged, u64)> {
         let sent = Arc::new(AtomicU64::new(0));
-        let (mut deltas, mut attempt) = (true, 1);
+        let (mut deltas, mut began, mut fruitless) = (true, false, 0);
         loop {
             let before = sent.load(Ordering::Relaxed);
             let mut got_on = false;
@@ -68,11 +69,15 @@ impl Sender<'_> {
                     progress::warning(format!("{error}; sending it without deltas"));
                     deltas = false;
                 }
-                Err(error) if got_on && attempt < ATTEMPTS && is_interruption(&error) => {
+                Err(error) if is_interruption(&error) && (began || got_on) => {
+                    began = true;
+                    fruitless = if got_on { 0 } else { fruitless + 1 };
+                    if fruitless == PATIENCE {
+                        return Err(error);
+                    }
                     let bytes = sent.load(Ordering::Relaxed) - before;
                     progress::warning(format!("{error}, after {bytes} bytes; going on from there"));
-                    attempt += 1;
-                    thread::sleep(self.pause);
+                    thread::sleep(self.pause * (1 + 2 * fruitless));
                 }
                 Err(error) => return Err(error),
             }

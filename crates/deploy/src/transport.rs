@@ -22,15 +22,22 @@ pub trait Transport {
     /// # Errors
     /// Also when it ends with another status than 0.
     fn run(&self, command: &str) -> Result<String> {
+        let (answer, ended) = self.hear(command)?;
+        ended.check(self.name(), command)?;
+        Ok(answer)
+    }
+
+    /// Runs a command to its end, however it ends: what it said on standard output until then.
+    fn hear(&self, command: &str) -> Result<(String, Ended)> {
         let connection = self.start(command)?;
         drop(connection.input);
         let mut answer = Vec::new();
         let read = connection.output.take(MAX_ANSWER).read_to_end(&mut answer);
         let ended = connection.end.wait().map_err(|source| Error::Transport { source })?;
-        ended.check(self.name(), command)?;
         read.map_err(|source| Error::Transport { source })?;
-        String::from_utf8(answer)
-            .map_err(|_| Error::Answer { command: command.to_owned(), why: "no text".into() })
+        let answer = String::from_utf8(answer)
+            .map_err(|_| Error::Answer { command: command.to_owned(), why: "no text".into() })?;
+        Ok((answer, ended))
     }
 }
 

@@ -98,6 +98,18 @@ fn a_connection_that_breaks_is_taken_up_again() {
 }
 
 #[test]
+fn a_base_that_is_damaged_on_the_server_costs_a_whole_transfer_and_nothing_else() {
+    let (owner, server) = (Owner::new(), Played::new());
+    owner.deploy(&server, &noise(2, 700_000)).unwrap();
+    server.damage_layers();
+    let mut changed = noise(2, 700_000);
+    changed[300_000] ^= 1;
+    let outcome = owner.deploy(&server, &changed).unwrap();
+    assert_eq!(outcome.ending, Ending::Tried(Verdict::Confirmed));
+    assert!((700_000..1_500_000).contains(&outcome.sent), "{}", outcome.sent);
+}
+
+#[test]
 fn one_that_breaks_at_once_is_an_error_and_no_endless_loop() {
     let (owner, server) = (Owner::new(), Played::new().breaks_every(100));
     let error = owner.deploy(&server, b"config").unwrap_err();

@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-use deploy::{Ending, Options, Outcome, Ssh, Verdict};
+use deploy::{Agent, Ending, Options, Outcome, Ssh, Verdict};
 
 use super::{kept, megabytes, print_json, session};
 use crate::cli::{Deploy, Global};
@@ -14,6 +14,8 @@ pub(crate) fn run(global: &Global, arguments: &Deploy) -> anyhow::Result<ExitCod
     let ssh = Ssh::new(&arguments.host)?;
     let session = session(global)?;
     let server = session.workspace.server(&arguments.server)?;
+    // Before the generation is built: a wrong host is heard of at once.
+    Agent::new(&ssh).status_of(server.name.as_str())?;
     let built = pipeline::generation(&session, &server)?;
     let options = Options {
         dry_run: arguments.dry_run,

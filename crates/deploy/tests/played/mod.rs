@@ -133,6 +133,20 @@ impl Played {
         self
     }
 
+    /// Flips a bit in the middle of every long blob.
+    pub(crate) fn damage_layers(&self) {
+        let blobs = self.state.lock().unwrap().layout.root().join("blobs/sha256");
+        for entry in std::fs::read_dir(blobs).unwrap() {
+            let path = entry.unwrap().path();
+            let mut bytes = std::fs::read(&path).unwrap();
+            if bytes.len() > 100_000 {
+                let middle = bytes.len() / 2;
+                bytes[middle] ^= 1;
+                std::fs::write(&path, bytes).unwrap();
+            }
+        }
+    }
+
     pub(crate) fn booted(&self) -> u64 {
         self.state.lock().unwrap().booted
     }
@@ -303,7 +317,9 @@ fn answer(state: &Mutex<State>, mut there: &UnixStream, command: &str) -> Ended 
     match state.lock().unwrap().answer(command) {
         Ok(text) => {
             there.write_all(text.as_bytes()).unwrap();
-            Ended { code: Some(0), stderr: String::new() }
+            // A server that reboots closes its connections before its commands have ended.
+            let reboots = command.contains("switch") || command.contains("rollback");
+            Ended { code: Some(if reboots { 255 } else { 0 }), stderr: String::new() }
         }
         Err((code, stderr)) => Ended { code: Some(code), stderr },
     }

@@ -1,5 +1,7 @@
 //! A server that is a temporary directory, and generations to send to it.
 
+#![allow(dead_code)] // Each test file uses a part of it.
+
 use std::collections::BTreeMap;
 use std::io::{self, Read, Write};
 use std::os::unix::net::UnixStream;
