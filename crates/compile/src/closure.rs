@@ -1,4 +1,4 @@
-//! What a program is made of: its package, the local packages below it, the locked crates.
+//! What programs are made of: their packages, the local packages below them, the locked crates.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -25,11 +25,11 @@ pub(crate) struct Member {
     root: PathBuf,
 }
 
-/// Everything that a program is made of, as far as the workspace says.
+/// Everything that programs are made of, as far as the workspace says.
 #[derive(Debug)]
 pub(crate) struct Closure {
     workspace: PathBuf,
-    package: String,
+    packages: Vec<String>,
     members: BTreeMap<String, Member>,
     /// The root manifest, cut to what the members inherit.
     manifest: Table,
@@ -37,27 +37,28 @@ pub(crate) struct Closure {
 }
 
 impl Closure {
-    /// Reads what `package` of the workspace at `workspace` is made of. Starts no program.
-    pub(crate) fn read(workspace: &Path, package: &str) -> Result<Self> {
+    /// Reads what `packages` of the workspace at `workspace` are made of. Starts no program.
+    pub(crate) fn read(workspace: &Path, packages: &[&str]) -> Result<Self> {
         let root = read_manifest(&workspace.join("Cargo.toml"))?;
         let all = members(workspace, &root)?;
         let lock = CargoLock::read(&workspace.join("Cargo.lock"))?;
-        if !all.contains_key(package) {
-            let (package, workspace) = (package.to_owned(), workspace.to_owned());
+        if let Some(package) = packages.iter().find(|package| !all.contains_key(**package)) {
+            let (package, workspace) = ((*package).to_owned(), workspace.to_owned());
             return Err(Error::NoPackage { package, workspace });
         }
 
         let mut found: BTreeMap<String, Member> = BTreeMap::new();
         let mut inherited = BTreeSet::new();
         let mut locked = BTreeSet::new();
-        let mut open = vec![package.to_owned()];
+        let packages: Vec<String> = packages.iter().copied().map(str::to_owned).collect();
+        let mut open = packages.clone();
         while let Some(name) = open.pop() {
             // What is no member comes from the lock, or is found by nobody and refused by cargo.
             let Some(directory) = all.get(&name).filter(|_| !found.contains_key(&name)) else {
                 continue;
             };
             let member = Member::read(workspace, &name, directory)?;
-            let mut packages = BTreeSet::new();
+            let mut needed = BTreeSet::new();
             for one in declared(&member.manifest) {
                 let mut package = one.package();
                 if one.is_inherited() {
@@ -66,15 +67,15 @@ impl Closure {
                     let renamed = shared.and_then(|value| value.get("package")?.as_str());
                     package = renamed.unwrap_or(package);
                 }
-                packages.insert(package.to_owned());
+                needed.insert(package.to_owned());
             }
-            locked.extend(lock.reached(&name, &packages)?);
-            open.extend(packages);
+            locked.extend(lock.reached(&name, &needed)?);
+            open.extend(needed);
             found.insert(name, member);
         }
         let manifest = root_manifest(&root, &found, &inherited);
-        let (workspace, package) = (workspace.to_owned(), package.to_owned());
-        Ok(Self { workspace, package, members: found, manifest, locked })
+        let workspace = workspace.to_owned();
+        Ok(Self { workspace, packages, members: found, manifest, locked })
     }
 
     /// The root of the workspace that it was read from.
@@ -82,17 +83,22 @@ impl Closure {
         &self.workspace
     }
 
-    /// The package that has the program.
-    pub(crate) fn package(&self) -> &str {
-        &self.package
+    /// The packages that have the programs.
+    pub(crate) fn packages(&self) -> impl Iterator<Item = &str> {
+        self.packages.iter().map(String::as_str)
     }
 
-    /// The program's name: the first `[[bin]]`'s, else the package's.
-    pub(crate) fn binary(&self) -> &str {
-        let manifest = self.members.get(&self.package).map(|member| &member.manifest);
+    /// Their names, for people.
+    pub(crate) fn names(&self) -> String {
+        self.packages.join(" and ")
+    }
+
+    /// The name of the program of `package`: the first `[[bin]]`'s, else the package's.
+    pub(crate) fn binary<'a>(&'a self, package: &'a str) -> &'a str {
+        let manifest = self.members.get(package).map(|member| &member.manifest);
         let declared = manifest
             .and_then(|manifest| manifest.get("bin")?.as_array()?.first()?.get("name")?.as_str());
-        declared.unwrap_or(&self.package)
+        declared.unwrap_or(package)
     }
 
     /// The local packages, by name.

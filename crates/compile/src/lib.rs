@@ -55,7 +55,8 @@ impl Target {
     }
 }
 
-/// The static program that `package`, a member of the workspace at `workspace`, is compiled to.
+/// The static programs that `packages`, members of the workspace at `workspace`, are compiled to, in
+/// their order. They are compiled together: what they share is compiled once.
 ///
 /// Crates that the host's cargo has not fetched yet are fetched by it, unless the tools are offline
 /// or its own setting `CARGO_NET_OFFLINE` forbids it.
@@ -63,16 +64,17 @@ impl Target {
 /// # Errors
 /// A package that is no member, that needs more than crates.io has, whose crates cannot be fetched
 /// or are not those of `Cargo.lock`; the compiler's own errors.
-pub fn program(
+pub fn programs<const N: usize>(
     tools: &Tools<'_>,
     cache: &Cache,
     workspace: &Path,
-    package: &str,
+    packages: [&str; N],
     target: Target,
-) -> Result<PathBuf> {
-    let closure = Closure::read(workspace, package)?;
+) -> Result<[PathBuf; N]> {
+    let closure = Closure::read(workspace, &packages)?;
+    let names = closure.names();
     let mut inputs = Inputs::new("program", VERSION)
-        .text("package", package)
+        .text("package", &names)
         .text("target", target.triple())
         .digest("tools", tools.key(Group::Guest)?)
         .digest("workspace", closure.workspace_digest()?)
@@ -80,13 +82,13 @@ pub fn program(
     for member in closure.members() {
         inputs = inputs.digest(&format!("sources of {}", member.name), member.digest()?);
     }
-    let done = cache.run(package, &inputs, |out| compile(tools, &closure, target, out))?;
-    Ok(done.dir.join(closure.binary()))
+    let done = cache.run(&names, &inputs, |out| compile(tools, &closure, target, out))?;
+    Ok(packages.map(|package| done.dir.join(closure.binary(package))))
 }
 
 /// Compiles into `out`.
 fn compile(tools: &Tools<'_>, closure: &Closure, target: Target, out: &Path) -> Result<()> {
-    let _shown = progress::spinner("Compiling", format!("{} for the server", closure.package()));
+    let _shown = progress::spinner("Compiling", format!("{} for the server", closure.names()));
     let build = out.join("build");
     prepare::workspace(closure, target, tools.is_offline(), &build)?;
     tools
@@ -94,14 +96,18 @@ fn compile(tools: &Tools<'_>, closure: &Closure, target: Target, out: &Path) -> 
         .bind_rw(&build, prepare::BUILD)
         .cwd(prepare::BUILD)
         .env("CARGO_HOME", "/tmp/cargo")
-        // Build scripts that compile C look for `cc`.
+        // Build scripts compile C by this name: `cc` is a link that only a configured system has.
         .env("CC", "gcc")
         .args(["build", "--release", "--offline", "--quiet", "--target", target.triple()])
-        .args(["--package", closure.package(), "--bin", closure.binary()])
+        .args(closure.packages().flat_map(|package| ["--package", package]))
+        .args(closure.packages().flat_map(|package| ["--bin", closure.binary(package)]))
         .free_sync()
         .run()?;
-    let binary = build.join("target").join(target.triple()).join("release").join(closure.binary());
-    let result = out.join(closure.binary());
-    std::fs::rename(&binary, &result).map_err(Error::io("move", &binary))?;
+    let compiled = build.join("target").join(target.triple()).join("release");
+    for package in closure.packages() {
+        let name = closure.binary(package);
+        let binary = compiled.join(name);
+        std::fs::rename(&binary, out.join(name)).map_err(Error::io("move", &binary))?;
+    }
     std::fs::remove_dir_all(&build).map_err(Error::io("remove", &build))
 }

@@ -1,4 +1,4 @@
-//! Which of the locked crates a program really needs on its target: the host's cargo knows.
+//! Which of the locked crates programs really need on their target: the host's cargo knows.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -12,7 +12,7 @@ use crate::locked::Locked;
 /// The packages that each package is compiled with, by its name and version.
 type Reached = BTreeMap<(String, String), BTreeSet<String>>;
 
-/// The crates that the program is compiled from on `target`, all of them fetched afterwards, each
+/// The crates that the programs are compiled from on `target`, all of them fetched afterwards, each
 /// with the names of the packages that it needs there.
 pub(crate) fn needed(
     closure: &Closure,
@@ -24,9 +24,9 @@ pub(crate) fn needed(
         Err(_) if !offline => metadata(closure, target, false),
         answer => answer,
     };
-    let metadata = metadata
-        .map_err(|source| Error::Resolve { package: closure.package().to_owned(), source })?;
-    let mut reached = reached(&metadata, closure.package());
+    let metadata =
+        metadata.map_err(|source| Error::Resolve { package: closure.names(), source })?;
+    let mut reached = reached(&metadata, &closure.packages().collect::<Vec<_>>());
     let needed = closure.locked().iter().filter_map(|it| {
         let needs = reached.remove(&(it.name.clone(), it.version.clone()))?;
         Some((it.clone(), needs))
@@ -51,13 +51,14 @@ fn metadata(
         .exec()
 }
 
-/// The packages that `package` is compiled from, what only tests need aside.
-fn reached(metadata: &Metadata, package: &str) -> Reached {
+/// The packages that `wanted` are compiled from, what only tests need aside.
+fn reached(metadata: &Metadata, wanted: &[&str]) -> Reached {
     let packages: BTreeMap<&PackageId, _> =
         metadata.packages.iter().map(|it| (&it.id, it)).collect();
     let nodes = metadata.resolve.iter().flat_map(|resolve| &resolve.nodes);
     let nodes: BTreeMap<&PackageId, _> = nodes.map(|node| (&node.id, node)).collect();
-    let is_it = |id: &&PackageId| packages.get(*id).is_some_and(|it| it.name.as_str() == package);
+    let is_it =
+        |id: &&PackageId| packages.get(*id).is_some_and(|it| wanted.contains(&it.name.as_str()));
     let mut open: Vec<&PackageId> = metadata.workspace_members.iter().filter(is_it).collect();
     let mut seen = BTreeSet::new();
     let mut reached = Reached::new();

@@ -14,7 +14,7 @@ use sandbox::{Group, Tools};
 use stage::{Done, Inputs};
 
 use crate::packages::{Tree, describe, described, digest_of, groups, text_of, users};
-use crate::programs::Program;
+use crate::programs::Programs;
 use crate::{Error, Session};
 
 /// Goes up when the same definition is laid differently.
@@ -24,14 +24,6 @@ const VERSION: u32 = 2;
 const HEALTH: &str = "/usr/lib/heirloom/health";
 /// Where the agent lies on the server.
 const AGENT: &str = "/usr/bin/heirloom";
-
-/// The programs that are laid into every server.
-pub(crate) struct OnServer {
-    /// Its health check.
-    pub(crate) health: Program,
-    /// The command `heirloom`.
-    pub(crate) agent: Program,
-}
 
 /// The archive of the layer, as `--format tar` has it in it.
 pub(crate) const ARCHIVE: &str = "config.tar";
@@ -51,7 +43,7 @@ pub(crate) fn layer(
     server: &Server,
     tree: &Tree,
     ids: &Completed,
-    programs: &OnServer,
+    programs: &Programs,
     epoch: Epoch,
 ) -> Result<(Blob, Done), Error> {
     let format = format(server);

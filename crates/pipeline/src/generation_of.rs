@@ -6,7 +6,6 @@ use generation::{Config, State};
 use image::Bundle;
 
 use crate::built::{Artefact, Built, Sizes};
-use crate::config::OnServer;
 use crate::{Error, Session, config, locking, packages, programs};
 
 /// Builds the generation of `server`. What did not change is not made again.
@@ -17,15 +16,11 @@ pub fn generation(session: &Session, server: &Server) -> Result<Built, Error> {
     let mut lock = locking::current(&session.store, server, session.locked)?;
     let epoch = session.epoch(server, lock.date)?;
     let tools = session.tools()?;
-    let init = programs::init(session, &tools, server)?;
-    let programs = OnServer {
-        health: programs::health(session, &tools, server)?,
-        agent: programs::agent(session, &tools, server)?,
-    };
+    let programs = programs::all(session, &tools, server)?;
     let tree = packages::tree(session, server, &lock)?;
     let ids = packages::complete_ids(session, server, &mut lock, &tree)?;
     let (package_layer, held_layer) = packages::layer(session, &tools, server, &lock, &tree, &ids)?;
-    let (kernel, initramfs, held_boot) = packages::boot(session, server, &tree, &init)?;
+    let (kernel, initramfs, held_boot) = packages::boot(session, server, &tree, &programs.init)?;
     let (config_layer, held_config) =
         config::layer(session, &tools, server, &tree, &ids, &programs, epoch)?;
 
@@ -38,7 +33,7 @@ pub fn generation(session: &Session, server: &Server) -> Result<Built, Error> {
     let (tree_archive, config_archive) = (tree.tar(), config::archive(&held_config));
     let artefacts = vec![
         Artefact::new("lock", server.lock_path()),
-        Artefact::new("init", init.path),
+        Artefact::new("init", programs.init.path),
         Artefact::new("health check", programs.health.path),
         Artefact::new("agent", programs.agent.path),
         Artefact::new("package tree", &tree_archive),

@@ -22,44 +22,31 @@ pub(crate) struct Program {
     pub(crate) digest: Digest,
 }
 
-/// PID 1 of the initramfs.
-pub(crate) fn init(
-    session: &Session,
-    tools: &Tools<'_>,
-    server: &Server,
-) -> Result<Program, Error> {
-    compiled(session, tools, server, INIT)
+/// The programs of one server.
+pub(crate) struct Programs {
+    /// PID 1 of the initramfs.
+    pub(crate) init: Program,
+    /// The command `heirloom`.
+    pub(crate) agent: Program,
+    /// The server's health check: its own package.
+    pub(crate) health: Program,
 }
 
-/// The command `heirloom` on the server.
-pub(crate) fn agent(
+/// Compiles what is not compiled yet.
+pub(crate) fn all(
     session: &Session,
     tools: &Tools<'_>,
     server: &Server,
-) -> Result<Program, Error> {
-    compiled(session, tools, server, AGENT)
-}
-
-/// The server's health check: its own package.
-pub(crate) fn health(
-    session: &Session,
-    tools: &Tools<'_>,
-    server: &Server,
-) -> Result<Program, Error> {
-    compiled(session, tools, server, server.name.as_str())
-}
-
-fn compiled(
-    session: &Session,
-    tools: &Tools<'_>,
-    server: &Server,
-    package: &str,
-) -> Result<Program, Error> {
+) -> Result<Programs, Error> {
     let target = match server.board.architecture {
         definition::Architecture::X86_64 => Target::X86_64,
         definition::Architecture::Aarch64 => Target::Aarch64,
     };
-    let root = session.workspace.root();
-    let path = compile::program(tools, &session.cache, root, package, target)?;
-    Ok(Program { digest: digest_of(&path)?, path })
+    let (cache, root) = (&session.cache, session.workspace.root());
+    // All servers have these; the third changes with its server.
+    let [init, agent] = compile::programs(tools, cache, root, [INIT, AGENT], target)?;
+    let own = server.name.as_str();
+    let [health] = compile::programs(tools, cache, root, [own], target)?;
+    let program = |path: PathBuf| Ok::<_, Error>(Program { digest: digest_of(&path)?, path });
+    Ok(Programs { init: program(init)?, agent: program(agent)?, health: program(health)? })
 }

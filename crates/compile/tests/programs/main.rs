@@ -49,7 +49,9 @@ fn compiled(
     workspace: &Workspace,
     cache: &Cache,
 ) -> Result<PathBuf, compile::Error> {
-    compile::program(tools, cache, workspace.root(), workspace::PACKAGE, Target::X86_64)
+    let packages = [workspace::PACKAGE];
+    let [program] = compile::programs(tools, cache, workspace.root(), packages, Target::X86_64)?;
+    Ok(program)
 }
 
 fn is_static_and_runs(tools: &Tools<'_>) -> Result<(), Box<dyn Error>> {
@@ -97,7 +99,7 @@ fn edits(tools: &Tools<'_>) -> Result<(), Box<dyn Error>> {
 fn unknown_package(tools: &Tools<'_>) -> Result<(), Box<dyn Error>> {
     let workspace = Workspace::new("unknown");
     let cache = workspace.cache();
-    let answer = compile::program(tools, &cache, workspace.root(), "nobody", Target::X86_64);
+    let answer = compile::programs(tools, &cache, workspace.root(), ["nobody"], Target::X86_64);
     let error = answer.unwrap_err();
     assert!(matches!(error, compile::Error::NoPackage { .. }), "{error}");
     assert!(error.to_string().contains("nobody"), "{error}");
