@@ -22,14 +22,32 @@ const MAX_OUTPUT: u64 = 64 * 1024;
 /// (systemd.special(7)).
 const COMPLETE: &str = "boot-complete.target";
 
+/// What was seen.
+pub struct Look {
+    /// Whether the server is healthy.
+    pub health: Health,
+    /// Whether it is ill in a way that waiting does not mend: it has started to its end, and units
+    /// have failed that nothing starts again.
+    pub hopeless: bool,
+}
+
 /// Looks once.
-pub fn look() -> Health {
+pub fn look() -> Look {
+    let health = look_at_all();
+    let hopeless = health.lines.first().is_some_and(|line| line == FAILED);
+    Look { health, hopeless }
+}
+
+/// What is said first when units have failed.
+const FAILED: &str = "units have failed:";
+
+fn look_at_all() -> Health {
     let state = systemctl(&["is-system-running"]);
     match state.as_str() {
         "running" => {}
         "degraded" => {
             let failed = systemctl(&["--failed", "--plain", "--no-legend", "--full"]);
-            return unhealthy("units have failed:", &failed);
+            return unhealthy(FAILED, &failed);
         }
         "initializing" | "starting" => {
             let jobs = systemctl(&["list-jobs", "--no-legend", "--full"]);

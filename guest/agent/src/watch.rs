@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use transfer::report::Health;
 
+use crate::checks::Look;
 use crate::error::Chain;
 use crate::machine::{HEALTH, Machine, boot_id, booted, layout, trials, uptime};
 use crate::server::Settled;
@@ -14,6 +15,8 @@ use crate::{Error, Result, checks, verity};
 
 /// Between two looks at a trial.
 const TRIAL_INTERVAL: Duration = Duration::from_secs(2);
+/// How long units have to have failed, in a server that has started, for a trial to be over.
+const HOPELESS: Duration = Duration::from_secs(15);
 /// Between two looks at a server that is settled.
 const INTERVAL: Duration = Duration::from_secs(300);
 /// How long a trial may take whose config cannot be read.
@@ -30,17 +33,27 @@ const GOING_DOWN: Duration = Duration::from_secs(90);
 pub fn trial(say: &dyn Fn(&str)) -> Result<()> {
     let within = within();
     let mut number = None;
+    let mut hopeless_since = None;
     loop {
-        let health = match decide(&mut number, within, say) {
+        let look = match decide(&mut number, within, say) {
             Ok(Decided::Confirmed(health)) => return watch(say, health),
-            Ok(Decided::NotYet(health)) => health,
-            Err(error) => Health { healthy: false, lines: vec![Chain(&error).to_string()] },
+            Ok(Decided::NotYet(look)) => look,
+            Err(error) => {
+                let lines = vec![Chain(&error).to_string()];
+                Look { health: Health { healthy: false, lines }, hopeless: false }
+            }
         };
+        if look.hopeless {
+            hopeless_since.get_or_insert_with(uptime);
+        } else {
+            hopeless_since = None;
+        }
+        let hopeless = hopeless_since.is_some_and(|since| uptime() >= since + HOPELESS);
         if going_down() {
             // `leave` decides.
             thread::sleep(GOING_DOWN);
-        } else if uptime() >= within {
-            return give_up(within, health, say);
+        } else if hopeless || uptime() >= within {
+            return give_up(look.health, say);
         }
         thread::sleep(TRIAL_INTERVAL);
     }
@@ -48,7 +61,7 @@ pub fn trial(say: &dyn Fn(&str)) -> Result<()> {
 
 enum Decided {
     Confirmed(Health),
-    NotYet(Health),
+    NotYet(Look),
 }
 
 /// Looks once. `number` is the generation's, once its trial has been noted to have begun.
@@ -62,20 +75,21 @@ fn decide(number: &mut Option<u64>, within: Duration, say: &dyn Fn(&str)) -> Res
             *number.insert(trial.number)
         }
     };
-    let health = checks::look();
-    note(&health)?;
+    let look = checks::look();
+    let health = &look.health;
+    note(health)?;
     if !trials()?.last().is_some_and(|last| last.is_open()) {
         // The owner has confirmed it.
-        return Ok(Decided::Confirmed(health));
+        return Ok(Decided::Confirmed(look.health));
     }
     if !health.healthy {
-        return Ok(Decided::NotYet(health));
+        return Ok(Decided::NotYet(look));
     }
     // What was never read was never checked.
     verity::read_all()?;
     Machine::open()?.server.confirm()?;
     say(&format!("generation {generation} is confirmed"));
-    Ok(Decided::Confirmed(health))
+    Ok(Decided::Confirmed(look.health))
 }
 
 /// How long the trial may take.
@@ -88,10 +102,9 @@ fn within() -> Duration {
     config().map_or(NO_CONFIG, |config| Duration::from_secs(config.health_within))
 }
 
-fn give_up(within: Duration, health: Health, say: &dyn Fn(&str)) -> Result<()> {
-    let first = health.lines.first().cloned().unwrap_or_default();
-    let what = if first.is_empty() { String::new() } else { format!(": {first}") };
-    let reason = format!("it was not healthy within {} s{what}", within.as_secs());
+fn give_up(health: Health, say: &dyn Fn(&str)) -> Result<()> {
+    let first = health.lines.iter().take(2).cloned().collect::<Vec<_>>().join(" ");
+    let reason = format!("it was not healthy after {} s: {first}", uptime().as_secs());
     say(&format!("the trial has failed: {reason}"));
     let noted = Machine::open().and_then(|mut it| it.server.fail(&reason, health.lines));
     if let Err(error) = noted {
@@ -126,7 +139,7 @@ pub fn settled(say: &dyn Fn(&str)) -> Result<()> {
     }
     let within = within();
     loop {
-        let health = checks::look();
+        let health = checks::look().health;
         if health.healthy || uptime() >= within {
             return watch(say, health);
         }
@@ -152,7 +165,7 @@ fn watch(say: &dyn Fn(&str), first: Health) -> Result<()> {
             }
         }
         thread::sleep(INTERVAL);
-        health = checks::look();
+        health = checks::look().health;
     }
 }
 

@@ -78,7 +78,7 @@ fn failing_service(ground: &mut Ground<'_>) -> Result<String> {
     ground.unit("fault.service", LATE, "[Service]\nType=oneshot\nExecStart=/bin/false\n")?;
     let reason = ground.fails()?;
     ground.without_unit("fault.service", LATE)?;
-    said(&reason, "units have failed")
+    said(&reason, "units have failed: fault.service")
 }
 
 fn corrupted_layer(ground: &mut Ground<'_>) -> Result<String> {
