@@ -91,7 +91,7 @@ fn corrupted_layer(ground: &mut Ground<'_>) -> Result<String> {
         Ok(())
     })?;
     ensure!(ground.console()?.contains("dm-verity device corrupted"), "the kernel saw nothing");
-    said(&reason, "it ended in init")?;
+    said(&reason, "it ended")?;
     // It says so when all blobs were read.
     ground.wait_for("the damage", |ground| {
         let reason = ground.status()?.trial.and_then(|trial| trial.reason);
