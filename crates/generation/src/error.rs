@@ -1,5 +1,6 @@
-//! What can be wrong with a generation.
+//! What can be wrong with a generation, and how errors are put on one line.
 
+use std::fmt;
 use std::io;
 use std::path::PathBuf;
 
@@ -114,5 +115,20 @@ impl Error {
             }
             Self::Invalid { .. } | Self::Io { .. } => None,
         }
+    }
+}
+
+/// An error and its causes on one line, as a log, a record and the other end of a wire want them.
+pub struct Chain<'a>(pub &'a dyn std::error::Error);
+
+impl fmt::Display for Chain<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.0)?;
+        let mut error = self.0;
+        while let Some(source) = error.source() {
+            write!(f, ": {source}")?;
+            error = source;
+        }
+        Ok(())
     }
 }

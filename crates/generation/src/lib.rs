@@ -22,7 +22,7 @@ mod text;
 pub mod verity;
 
 pub use config::{Config, State};
-pub use error::{Error, Result};
+pub use error::{Chain, Error, Result};
 pub use layout::{Index, Layout};
 pub use manifest::{Descriptor, Layer, LayerFormat, Manifest};
 pub use progress::{Progress, Step};

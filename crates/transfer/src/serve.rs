@@ -5,7 +5,7 @@ use std::fs::File;
 use std::io::{Read, Write};
 
 use digest::Digest;
-use generation::{Config, Descriptor, Layout, Manifest, manifest};
+use generation::{Chain, Config, Descriptor, Layout, Manifest, manifest};
 
 use crate::delta::{self, MAX_ENCODED, PREFIX};
 use crate::incoming::Incoming;
@@ -62,7 +62,7 @@ pub fn serve(input: impl Read, output: impl Write, host: &mut dyn Host) -> Resul
         let refusal = match error {
             Error::Refused(refusal) => Some(refusal.clone()),
             Error::Closed | Error::Connection(_) => None,
-            other => Some(Refusal { help: other.hint(), ..Refusal::new(chain(other)) }),
+            other => Some(Refusal { help: other.hint(), ..Refusal::new(Chain(other).to_string()) }),
         };
         if let Some(refusal) = refusal {
             // The error is reported here as well: nothing is lost when nobody listens.
@@ -70,17 +70,6 @@ pub fn serve(input: impl Read, output: impl Write, host: &mut dyn Host) -> Resul
         }
     }
     served
-}
-
-/// An error with its causes in one line.
-fn chain(error: &Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = std::error::Error::source(error);
-    while let Some(error) = cause {
-        text += &format!(": {error}");
-        cause = error.source();
-    }
-    text
 }
 
 struct Session<'a, R, W> {

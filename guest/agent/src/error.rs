@@ -1,6 +1,5 @@
 //! What can go wrong on a server.
 
-use std::fmt::{self, Display};
 use std::io;
 use std::path::PathBuf;
 
@@ -109,20 +108,5 @@ impl Error {
             Self::Transfer(error) => return error.hint(),
             _ => return None,
         })
-    }
-}
-
-/// An error and its causes on one line, as a log and a record want them.
-pub(crate) struct Chain<'a>(pub &'a dyn std::error::Error);
-
-impl Display for Chain<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", self.0)?;
-        let mut error = self.0;
-        while let Some(source) = error.source() {
-            write!(f, ": {source}")?;
-            error = source;
-        }
-        Ok(())
     }
 }

@@ -4,11 +4,10 @@ use std::collections::BTreeMap;
 
 use boot::Partition;
 use digest::Digest;
-use generation::{Config, Layout, Manifest};
+use generation::{Chain, Config, Layout, Manifest};
 use transfer::report::Staged;
 use transfer::{Host, Refusal};
 
-use crate::error::Chain;
 use crate::{Error, Result, Server};
 
 /// A server that takes a generation.

@@ -5,10 +5,10 @@ use std::fs;
 use std::thread;
 use std::time::Duration;
 
+use generation::Chain;
 use transfer::report::Health;
 
 use crate::checks::Look;
-use crate::error::Chain;
 use crate::machine::{HEALTH, Machine, boot_id, booted, layout, trials, uptime};
 use crate::server::Settled;
 use crate::{Error, Result, checks, verity};

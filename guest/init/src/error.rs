@@ -1,6 +1,5 @@
 //! What can go wrong before the server's own init runs.
 
-use std::fmt::{self, Display};
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -41,20 +40,5 @@ impl<T, E: Into<io::Error>> Context<T> for std::result::Result<T, E> {
             path: path.as_ref().to_owned(),
             source: source.into(),
         })
-    }
-}
-
-/// An error and its causes on one line, as a log wants them.
-pub(crate) struct Chain<'a>(pub(crate) &'a dyn std::error::Error);
-
-impl Display for Chain<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", self.0)?;
-        let mut error = self.0;
-        while let Some(source) = error.source() {
-            write!(f, ": {source}")?;
-            error = source;
-        }
-        Ok(())
     }
 }

@@ -32,12 +32,12 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use generation::Step;
 use generation::cmdline::{Boot, on_trial};
+use generation::{Chain, Step};
 use rustix::mount::{MountFlags, mount};
 use rustix::system::{RebootCommand, reboot};
 
-use error::{Chain, Context, Result};
+use error::{Context, Result};
 use log::Log;
 use progress::Trail;
 use watchdog::Watchdog;

@@ -8,9 +8,9 @@ use std::path::{Path, PathBuf};
 
 use digest::Digest;
 use generation::cmdline::{Boot, Data};
-use generation::{Progress, Step};
+use generation::{Chain, Progress, Step};
 
-use crate::error::{Chain, Error};
+use crate::error::Error;
 use crate::log::Log;
 use crate::root::{DATA, EXPOSED, ROOT};
 

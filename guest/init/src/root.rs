@@ -17,12 +17,12 @@ use std::path::{Path, PathBuf};
 
 use digest::Digest;
 use generation::cmdline::{Boot, Data};
-use generation::{Config, Layout, Step};
+use generation::{Chain, Config, Layout, Step};
 use rustix::fs::{CWD, Mode, OFlags, ResolveFlags, openat2};
 use rustix::mount::{MountFlags, UnmountFlags, mount, mount_move, unmount};
 
 use crate::device::{self, Device};
-use crate::error::{Chain, Context, Error, Result};
+use crate::error::{Context, Error, Result};
 use crate::log::Log;
 use crate::progress::Trail;
 use crate::watchdog::Watchdog;
