@@ -50,10 +50,6 @@ impl<P: Partition> Server<P> {
         let [kernel, initramfs] =
             [manifest.kernel()?, manifest.initramfs()?].map(|it| self.layout.blob(it.digest));
         self.boot.arm(&entry, &kernel, &initramfs)?;
-        if self.trials.last().is_some_and(|it| it.is_open() && it.generation != held.generation) {
-            let instead = format!("it was not tried: generation {number} was chosen instead");
-            self.trials.change_last(|trial| trial.fail(instead, Vec::new()))?;
-        }
         self.trials.put(Trial::armed(number, held.generation))
     }
 
