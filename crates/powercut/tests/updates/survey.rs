@@ -23,8 +23,10 @@ pub(crate) struct Row {
     pub(crate) starts: BTreeMap<Starts, u64>,
     /// How many have had their data partition checked.
     pub(crate) checked: u64,
-    /// How many a machine was started from.
-    pub(crate) booted: u64,
+    /// From how many a machine started up to its init.
+    pub(crate) started: u64,
+    /// From how many one came up.
+    pub(crate) up: u64,
     pub(crate) failed: u64,
     pub(crate) failures: Vec<String>,
     /// The numbers of those with a boot partition that no state before had, and of whose writes
