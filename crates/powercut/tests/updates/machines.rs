@@ -52,9 +52,12 @@ impl Machines<'_> {
         let number = outcome.starts.armed.unwrap_or(outcome.starts.default);
         let cmdline = self.record.cmdline(number, trial)?;
         running.console().wait_for("Kernel command line: ", PATIENCE)?;
-        let line = running.console().wait_for("\n", PATIENCE)?;
-        // Bootloaders put the files' names before or behind it.
-        let whole = line.contains(&cmdline) && on_trial(&line) == trial;
+        running.console().wait_for("\n", PATIENCE)?;
+        let said = running.console().transcript();
+        let mut lines = said.lines().filter(|line| line.contains("Kernel command line: "));
+        let line = lines.next().unwrap_or_default();
+        // Bootloaders put the files' names before it or behind it.
+        let whole = line.contains(&cmdline) && on_trial(line) == trial;
         ensure!(whole, "`{line}` instead of `{cmdline}`");
         let short = self.record.generations[&number].generation.short();
         running.console().wait_for(&format!(", generation {short}"), PATIENCE)?;
