@@ -68,7 +68,7 @@ impl Sample<'_> {
             let state = state?;
             let step = self.record.step(state.cut());
             let row = &mut rows[step];
-            let turn = seen[step] % (row.states / CHECKED + 1) == 0;
+            let turn = seen[step].is_multiple_of(row.states / CHECKED + 1);
             seen[step] += 1;
             let number = state.cut().number;
             let (up, started) = (up.contains(&number), started.contains(&number));
