@@ -100,10 +100,14 @@ impl Trials {
     }
 
     /// Remembers a trial: in the place of the latest, if that is an open one of the same
-    /// generation.
+    /// generation, or one of another that was armed and never began.
     pub fn put(&self, trial: Trial) -> Result<()> {
         let mut trials = self.all();
-        if trials.last().is_some_and(|it| it.is_open() && it.generation == trial.generation) {
+        let replaced = |last: &Trial| {
+            let never_began = last.state == TrialState::Armed && last.boots == 0;
+            last.is_open() && (never_began || last.generation == trial.generation)
+        };
+        if trials.last().is_some_and(replaced) {
             trials.pop();
         }
         trials.push(trial);
@@ -139,6 +143,20 @@ mod tests {
     use super::*;
 
     #[test]
+    fn what_is_armed_instead_leaves_no_trial_that_waits_for_ever() {
+        let directory = tempfile::tempdir().unwrap();
+        let trials = Trials::in_directory(directory.path());
+        let (one, two) = (Digest::of("1"), Digest::of("2"));
+        trials.put(Trial::armed(1, one)).unwrap();
+        trials.put(Trial::armed(2, two)).unwrap();
+        assert_eq!(trials.all(), [Trial::armed(2, two)]);
+        let failed = |trial: &mut Trial| trial.fail("why", Vec::new());
+        trials.change_last(failed).unwrap();
+        trials.put(Trial::armed(1, one)).unwrap();
+        assert_eq!(trials.all().len(), 2, "one that has an end is kept");
+    }
+
+    #[test]
     fn a_damaged_file_is_begun_anew_and_the_latest_comes_last() {
         let directory = tempfile::tempdir().unwrap();
         let trials = Trials::in_directory(directory.path());
@@ -157,7 +175,9 @@ mod tests {
         let last = trials.last().unwrap();
         assert_eq!((last.lines.len(), last.lines[0].len()), (LINES, LINE));
         for number in 0..100 {
-            trials.put(Trial::armed(number, Digest::of(number.to_string()))).unwrap();
+            let generation = Digest::of(number.to_string());
+            let state = TrialState::Confirmed;
+            trials.put(Trial { state, ..Trial::armed(number, generation) }).unwrap();
         }
         assert_eq!(trials.all().len(), REMEMBERED);
     }
