@@ -37,6 +37,7 @@ pub(crate) struct Row {
 impl Row {
     pub(crate) fn fail(&mut self, cut: &Cut, why: &str) {
         self.failed += 1;
+        eprintln!("FAILED {cut}: {why}");
         if self.failures.len() < KEPT {
             self.failures.push(format!("{cut}\n        {why}"));
         }
