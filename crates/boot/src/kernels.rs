@@ -91,12 +91,22 @@ impl<P: Partition> BootPartition<P> {
         Ok(())
     }
 
+    /// Lets the other bootloaders follow: `entry` is the default of the one in charge. They do
+    /// when it is confirmed, unless the power fails in between.
+    pub fn follow(&mut self, entry: &Entry) -> Result<()> {
+        for other in &self.others {
+            if other.read(&self.partition)?.default != Some(entry.number) {
+                other.confirm(&mut self.partition, entry)?;
+            }
+        }
+        Ok(())
+    }
+
     /// Forgets the generation `number`, and the files that no other needs.
     pub fn remove(&mut self, number: u64) -> Result<()> {
         self.control.remove(&mut self.partition, number)?;
         for other in &self.others {
-            // The default of another bootloader was confirmed here, or with the image: it stays
-            // until something else is.
+            // Another bootloader's default goes when that bootloader follows.
             match other.remove(&mut self.partition, number) {
                 Err(Error::InUse(_)) => {}
                 removed => removed?,

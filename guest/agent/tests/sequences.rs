@@ -105,6 +105,11 @@ impl World {
             self.server.begin_trial(&self.boots.to_string()).unwrap();
         } else {
             self.server.settle().unwrap();
+            // The same disk in a machine with other firmware starts the same.
+            let mut elsewhere = self.server.boot().partition().clone();
+            let started = other(self.firmware).start(&mut elsewhere).unwrap();
+            let moved = Boot::parse(&started.cmdline).unwrap();
+            assert_eq!(moved.generation, self.server.running().generation, "{after}");
             let armed = self.server.boot().read().unwrap().armed;
             let catalog = self.server.catalog().unwrap();
             let armed = armed.and_then(|number| catalog.get(number)).map(|held| held.generation);
@@ -200,6 +205,13 @@ fn serve(
         Firmware::Bios => BootPartition::new(partition, bios, vec![uefi]),
     };
     Server::new(Layout::open(disk.path()).unwrap(), boot, state.path(), running)
+}
+
+fn other(firmware: Firmware) -> Firmware {
+    match firmware {
+        Firmware::Uefi => Firmware::Bios,
+        Firmware::Bios => Firmware::Uefi,
+    }
 }
 
 fn put(layout: &Layout, manifest: &Manifest, blobs: &[(Descriptor, Vec<u8>)]) {

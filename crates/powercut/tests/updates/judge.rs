@@ -63,7 +63,7 @@ struct Sample<'a> {
 impl Sample<'_> {
     fn look(&self, replay: &Replay, survey: &mut Survey<'_>, rows: &mut [Row]) -> Result<()> {
         let (up, started) = self.chosen(rows);
-        let mut seen = vec![0; rows.len()];
+        let mut seen = vec![0_u64; rows.len()];
         for state in replay.states() {
             let state = state?;
             let step = self.record.step(state.cut());

@@ -56,7 +56,7 @@ impl Machines<'_> {
         let said = running.console().transcript();
         let mut lines = said.lines().filter(|line| line.contains("Kernel command line: "));
         let line = lines.next().unwrap_or_default();
-        // Bootloaders put the files' names before it or behind it.
+        // Bootloaders put the files' names before it.
         let whole = line.contains(&cmdline) && on_trial(line) == trial;
         ensure!(whole, "`{line}` instead of `{cmdline}`");
         let short = self.record.generations[&number].generation.short();

@@ -88,10 +88,14 @@ impl<P: Partition> Server<P> {
     pub fn settle(&mut self) -> Result<Settled> {
         let boots = self.boot.read()?;
         let mut catalog = self.catalog()?;
-        if let Some(default) = boots.default {
-            // Confirming was cut short after the bootloader's part.
-            if catalog.get(default).is_some() && catalog.confirm(default) {
+        if let Some(default) = boots.default.and_then(|number| catalog.get(number)) {
+            // Confirming was cut short after the part of the bootloader in charge.
+            if catalog.confirm(default.number) {
                 self.layout.set_index(catalog.index())?;
+            }
+            if let Ok((manifest, config)) = self.whole(&default) {
+                let entry = self.entry(default.number, &manifest, &config)?;
+                self.boot.follow(&entry)?;
             }
         }
         let Some(trial) = self.trials.last().filter(Trial::is_open) else {
