@@ -7,8 +7,8 @@ use anyhow::{Context, Result};
 use generation::{Descriptor, manifest};
 use image::{Blob, Bundle};
 
-/// The last module that is loaded on every board: the watchdog's is before it.
-const MODULE: &str = "lib/modules/dm-verity.ko";
+/// A module that every board needs; the watchdog's is loaded before it.
+const MODULE: &str = "lib/modules/dm_verity.ko";
 
 /// A generation like `bundle` with such an initramfs, which is put into `folder`.
 pub(crate) fn that_hangs(bundle: &Bundle, folder: &Path) -> Result<Bundle> {
