@@ -8,10 +8,11 @@ use crate::workspace::{EPOCH, Workspace, has};
 use crate::{SERVER, trial};
 
 /// All that a generation and its disk image are made from and by way of.
-const ARTEFACTS: [&str; 10] = [
+const ARTEFACTS: [&str; 11] = [
     "lock",
     "init",
     "health check",
+    "agent",
     "package tree",
     "package layer",
     "kernel",
