@@ -1,17 +1,15 @@
 //! Machines with the disk that a power cut has left: what their own firmware makes of it.
 
 use std::path::{Path, PathBuf};
-use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Result, ensure};
 use deploy::Agent;
 use generation::cmdline::on_trial;
 use machine::Machine;
 use powercut::State;
 use sandbox::Group;
 use testbed::{Firmware, Online, Remote, Testbed};
-use transfer::report::Listed;
 
 use crate::record::Record;
 use crate::start::Outcome;
@@ -23,24 +21,6 @@ pub(crate) struct Machines<'a> {
     pub(crate) testbed: &'a Testbed,
     pub(crate) record: &'a Record,
     pub(crate) scratch: &'a Path,
-}
-
-/// What was left half done is in nobody's way: the agent collects, and arms another generation.
-fn still_updates(server: &Online<'_>) -> Result<()> {
-    server.run("heirloom gc")?;
-    let listed: Listed = serde_json::from_str(&server.run("heirloom list --json")?)?;
-    let other = listed.generations.iter().find(|it| !it.booted && !it.default);
-    let other = other.context("there is no other generation")?.number;
-    let start = Instant::now();
-    // What is on trial is decided first.
-    while let Err(error) = server.run(&format!("heirloom switch {other} --no-reboot")) {
-        ensure!(start.elapsed() < PATIENCE, "{other} cannot be armed: {error:#}");
-        thread::sleep(Duration::from_secs(1));
-    }
-    let listed: Listed = serde_json::from_str(&server.run("heirloom list --json")?)?;
-    let armed = listed.generations.iter().find(|it| it.trial).map(|it| it.number);
-    ensure!(armed == Some(other), "{armed:?} is armed, not {other}");
-    Ok(())
 }
 
 impl Machines<'_> {
@@ -74,7 +54,6 @@ impl Machines<'_> {
         let status = Agent::new(&remote).status()?;
         let number = outcome.starts.armed.unwrap_or(outcome.starts.default);
         ensure!(status.booted == Some(number), "it started {:?}, not {number}", status.booted);
-        still_updates(&server)?;
         server.cut();
         Ok(())
     }
