@@ -28,7 +28,7 @@ impl<P: Partition> Server<P> {
         incoming::forget(&self.layout, &coming)?;
         let known = self.catalog()?.find(manifest.digest()).map(|held| held.number);
         let wanted = Wanted {
-            room: Room { data: missing, boot: self.boot_needs(manifest)? },
+            room: Room { data: with_reserve(missing), boot: self.boot_needs(manifest)? },
             generations: usize::from(known.is_none()),
             blobs: coming.into_iter().collect(),
         };
@@ -64,11 +64,12 @@ impl<P: Partition> Server<P> {
     ) -> Result<Vec<u64>> {
         let mut catalog = self.catalog()?;
         let weights = self.weights(&catalog, spared)?;
-        let free = Room { data: self.free_data()?, boot: self.boot.free()? };
+        let free = Room { data: self.free_at_all()?, boot: self.boot.free()? };
         let gone = keep::plan(&weights, free, wanted).map_err(|shortage| match shortage {
             Shortage::Data(available) => {
-                let what = "the data partition";
-                Error::NoRoom { what, wanted: wanted.room.data, available }
+                let [wanted, available] =
+                    [wanted.room.data, available].map(|bytes| bytes.saturating_sub(RESERVE));
+                Error::NoRoom { what: "the data partition", wanted, available }
             }
             Shortage::Boot(available) => {
                 let what = "the boot partition";
@@ -159,9 +160,18 @@ impl<P: Partition> Server<P> {
 
     /// Bytes of the data partition that generations may take.
     pub fn free_data(&self) -> Result<u64> {
+        Ok(self.free_at_all()?.saturating_sub(RESERVE))
+    }
+
+    fn free_at_all(&self) -> Result<u64> {
         let root = self.layout.root();
         let found = rustix::fs::statvfs(root).map_err(io::Error::from);
         let found = found.map_err(Error::io("measure", root))?;
-        Ok(found.f_bavail.saturating_mul(found.f_frsize).saturating_sub(RESERVE))
+        Ok(found.f_bavail.saturating_mul(found.f_frsize))
     }
+}
+
+/// What has to be free for `bytes` to come: the reserve is not theirs, however little is left of it.
+fn with_reserve(bytes: u64) -> u64 {
+    if bytes == 0 { 0 } else { bytes.saturating_add(RESERVE) }
 }
