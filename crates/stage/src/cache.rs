@@ -106,7 +106,8 @@ impl Cache {
         }
         recent::record(&self.root, subject, inputs).map_err(Error::io("write", &self.root))?;
         if !hit {
-            durable::sync_later(&result);
+            let in_use = lock.try_clone().map_err(Error::io("open", &lock_path))?;
+            durable::sync_later(&result, in_use);
             self.collect(stage, &folder).map_err(Error::io("clean", &folder))?;
         }
 

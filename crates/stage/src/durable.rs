@@ -29,14 +29,16 @@ pub(crate) fn is_trusted(result: &Path) -> bool {
 }
 
 /// Syncs a result in the background. If the process ends first, the mark stays as it is and the
-/// result is trusted until the machine restarts.
-pub(crate) fn sync_later(result: &Path) {
+/// result is trusted until the machine restarts. `in_use` is held until then, so that nobody
+/// collects a result while its mark is written.
+pub(crate) fn sync_later(result: &Path, in_use: File) {
     let result = result.to_owned();
     std::thread::spawn(move || {
         // A failure leaves the mark of this boot: the safe side.
         if sync_folder(&result).is_ok() {
             let _ = write_synced(&result);
         }
+        drop(in_use);
     });
 }
 

@@ -3,6 +3,7 @@
 use std::cell::Cell;
 use std::fs;
 use std::io;
+use std::path::Path;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use stage::{Cache, Inputs};
@@ -80,10 +81,17 @@ fn results_not_used_lately_are_collected_but_never_one_in_use() {
     };
     let in_use = run("0");
     let old = run("1").dir;
+    wait_until_unused(&old);
     for value in ["2", "3", "4"] {
         run(value);
     }
     assert!(in_use.dir.exists());
     assert!(!old.exists());
     assert!(run("2").hit, "the last three are kept");
+}
+
+/// A fresh result is in use until it is synced, in the background.
+fn wait_until_unused(out: &Path) {
+    let lock = fs::File::open(out.parent().unwrap().with_extension("lock")).unwrap();
+    rustix::fs::flock(&lock, rustix::fs::FlockOperation::LockExclusive).unwrap();
 }
