@@ -9,22 +9,28 @@ use crate::roots::Certificates;
 use crate::source::Mirrors;
 use crate::{Error, Result, apt, config};
 
-/// Base URLs of the archives that keep every day.
+/// Base URLs of the archives that keep every day, in the order in which they are asked.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Dated {
-    /// Below it: `<archive>/<YYYYMMDD>T<HHMMSS>Z/<path>`.
-    pub debian: Option<String>,
-    /// Below it: `repos/<YYYY>/<MM>/<DD>/<path>` and `packages/<initial>/<name>/<file>`.
-    pub archlinux: Option<String>,
+    /// Below each: `<archive>/<YYYYMMDD>T<HHMMSS>Z/<path>`.
+    pub debian: Vec<String>,
+    /// Below each: `repos/<YYYY>/<MM>/<DD>/<path>` and `packages/<initial>/<name>/<file>`.
+    pub archlinux: Vec<String>,
 }
 
 impl Dated {
     /// The public archives.
     pub fn public() -> Self {
         Self {
-            debian: Some("https://snapshot.debian.org/archive".to_owned()),
-            archlinux: Some("https://archive.archlinux.org".to_owned()),
+            debian: vec!["https://snapshot.debian.org/archive".to_owned()],
+            archlinux: vec!["https://archive.archlinux.org".to_owned()],
         }
+    }
+
+    /// Adds all of `other` behind these.
+    fn append(&mut self, mut other: Self) {
+        self.debian.append(&mut other.debian);
+        self.archlinux.append(&mut other.archlinux);
     }
 }
 
@@ -60,10 +66,10 @@ impl Options {
     pub fn from_environment() -> Result<Self> {
         let mut options = Self::bare(cache_dir()?);
         if let Some(path) = config_path_of(&of_process) {
-            options.mirrors = config::read(&path)?;
+            (options.mirrors, options.dated) = config::read(&path)?;
         }
         options.mirrors.append(&Mirrors::of_apt(&apt::read(Path::new("/etc/apt"))));
-        options.dated = Dated::public();
+        options.dated.append(Dated::public());
         options = options.environment(|name| std::env::var(name).ok())?;
         Ok(options)
     }

@@ -15,7 +15,7 @@ fn candidates_come_in_the_order_of_sources_and_only_as_they_are_taken() {
     let mirror = Server::start(&[(AT, b"today's", Habit::Whole)]);
     let dated = Server::start(&[(DATED, b"that day's", Habit::Whole)]);
     let mut options = options(&cache).mirror("debian", &mirror.url(""));
-    options.dated.debian = Some(dated.url(""));
+    options.dated.debian = vec![dated.url("")];
     let store = Store::open(options).unwrap();
     let mut candidates = store.fetch_index("debian", PATH, date(2026, 11, 1)).unwrap();
     assert_eq!(mirror.requests().len(), 0);

@@ -36,7 +36,7 @@ fn an_index_is_taken_by_its_hash_where_the_plain_path_has_moved_on() {
     let at = format!("/debian/20261101T235959Z/{path}");
     let dated = Server::start(&[(&at, &bytes, Habit::Whole)]);
     let mut options = options(&cache).mirror("debian", &mirror.url(""));
-    options.dated.debian = Some(dated.url(""));
+    options.dated.debian = vec![dated.url("")];
     let fetched = Store::open(options).unwrap().fetch(&[wanted]).unwrap();
     assert_eq!(mirror.requests().len(), 2);
     assert_eq!(dated.lines(), [format!("GET {at} HTTP/1.1")]);
@@ -54,7 +54,7 @@ fn a_pinned_package_of_arch_is_found_under_its_name() {
         ..item("zlib", &bytes)
     };
     let mut options = options(&cache);
-    options.dated.archlinux = Some(dated.url(""));
+    options.dated.archlinux = vec![dated.url("")];
     let store = Store::open(options).unwrap();
     store.fetch(std::slice::from_ref(&wanted)).unwrap();
     assert_eq!(held(&store, &wanted), Some(bytes));
