@@ -22,7 +22,8 @@ use crate::{Origin, Problem, read, suggest};
 /// ```
 ///
 /// With `distribution = "arch"` there is `repositories`, `["core", "extra"]` by default, in place
-/// of suite, pockets and components.
+/// of suite, pockets and components; and for an archive of one's own `main-keys`, the fingerprints
+/// of the keys that its keyring's main keys are, in place of those of Arch Linux.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Archive {
     /// The day whose end (UTC) the archive is seen at.
@@ -58,6 +59,8 @@ pub struct Debian {
 pub struct Arch {
     /// `core`, `extra`, in the order in which pacman prefers them.
     pub repositories: Vec<Component>,
+    /// The main keys of an archive of one's own, sorted; empty for Arch Linux's.
+    pub main_keys: Vec<Fingerprint>,
 }
 
 /// A distribution without its particulars.
@@ -142,6 +145,21 @@ checked_text! {
 fn check_component(text: &str) -> Result<(), Refused> {
     let hint = "as in `main`, `non-free-firmware`, `extra`";
     check_name(text, 64, |c| c.is_ascii_lowercase(), "-", hint)
+}
+
+checked_text! {
+    /// The fingerprint of an OpenPGP key: 40 hexadecimal digits, or 64 of a newer key (RFC 9580,
+    /// section 5.5.4).
+    Fingerprint, check_fingerprint
+}
+
+fn check_fingerprint(text: &str) -> Result<(), Refused> {
+    let digits = text.chars().all(|c| c.is_ascii_digit() || ('A'..='F').contains(&c));
+    if digits && matches!(text.len(), 40 | 64) {
+        return Ok(());
+    }
+    let hint = "40 or 64 digits of 0-9 and A-F, as `gpg --list-keys --with-colons` shows `fpr`";
+    Err(Refused::new("is no fingerprint of a key", hint))
 }
 
 /// A suite that belongs to a release of Debian.
@@ -270,7 +288,9 @@ impl Debian {
 
 impl Arch {
     fn read(table: &mut read::Table<'_, '_>) -> Self {
-        Self { repositories: components(table, "repositories", &["core", "extra"]) }
+        let repositories = components(table, "repositories", &["core", "extra"]);
+        let main_keys = table.value("main-keys").map(|value| plain(value.texts()));
+        Self { repositories, main_keys: sorted(main_keys.unwrap_or_default()) }
     }
 }
 

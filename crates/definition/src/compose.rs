@@ -60,7 +60,7 @@ pub fn compose(
         archive: toml.archive.clone(),
         install,
         pins,
-        recommends: toml.part.recommends,
+        recommends: toml.part.recommends.is_some(),
         kernel,
         cmdline: cmdline(board, &members),
         debconf,

@@ -45,7 +45,8 @@ mod users;
 mod workspace;
 
 pub use archive::{
-    Arch, Archive, Component, Debian, Distribution, DistributionName, Pocket, SuiteName,
+    Arch, Archive, Component, Debian, Distribution, DistributionName, Fingerprint, Pocket,
+    SuiteName,
 };
 pub use board::{Architecture, Board, Firmware, Initramfs, Module};
 pub use compose::compose;

@@ -8,8 +8,8 @@ use serde::{Deserialize, Serialize};
 use crate::kernel::Kernel;
 use crate::packages::{self, Answer};
 use crate::{
-    DebconfQuestion, DistributionName, Group, Origin, PackageRequest, Permission, Pin, Problems,
-    StateDir, StatePath, User, permissions, read, users,
+    DebconfQuestion, DistributionName, Group, Origin, PackageRequest, Permission, Pin, Problem,
+    Problems, StateDir, StatePath, User, permissions, read, users,
 };
 
 /// An entry of `[state]`: something that outlives a reboot.
@@ -58,7 +58,8 @@ pub struct Part {
     pub(crate) install: Vec<PackageRequest>,
     pub(crate) install_for: BTreeMap<DistributionName, Vec<PackageRequest>>,
     pub(crate) pins: Vec<Pin>,
-    pub(crate) recommends: bool,
+    /// Where it is asked for what is recommended, if it is.
+    pub(crate) recommends: Option<Origin>,
     pub(crate) debconf: Vec<(DebconfQuestion, String, Origin)>,
     pub(crate) users: Vec<User>,
     pub(crate) groups: Vec<Group>,
@@ -119,8 +120,26 @@ impl Part {
     /// Reads the keys of `[packages]` that only a server has.
     pub(crate) fn read_choices(&mut self, table: &mut read::Table<'_, '_>) {
         self.pins = table.value("pin").map(|value| packages::pins(&value)).unwrap_or_default();
-        let recommends = table.value("recommends").and_then(|value| value.boolean());
-        self.recommends = recommends.unwrap_or(false);
+        if let Some(value) = table.value("recommends")
+            && value.boolean() == Some(true)
+        {
+            self.recommends = Some(value.origin());
+        }
+    }
+
+    /// Refuses what means nothing on Arch, in a server's own definition. A role may have it, for
+    /// the servers of its that are Debian's.
+    pub(crate) fn refuse_debians_keys(&self, table: &read::Table<'_, '_>) {
+        for (question, _, origin) in &self.debconf {
+            let message = format!("`{question}` is a question of Debian's debconf");
+            let hint = "Arch's packages ask nothing: write the file that it stands for".to_owned();
+            table.report(Problem::new(origin, message).hint(hint));
+        }
+        if let Some(origin) = &self.recommends {
+            let message = "Arch's packages recommend nothing".to_owned();
+            let hint = "name the optional dependencies that you want in `install`".to_owned();
+            table.report(Problem::new(origin, message).hint(hint));
+        }
     }
 
     /// What it asks for on `distribution`.

@@ -11,8 +11,9 @@ use crate::kernel::Kernel;
 use crate::names::Refused;
 use crate::span::Located;
 use crate::{
-    Archive, Board, DebconfQuestion, Group, Hostname, KernelArgument, LayerFormat, OverlayEntry,
-    PackageName, PackageRequest, Part, PartName, Permission, Pin, Problems, StateEntry, User, read,
+    Archive, Board, DebconfQuestion, Distribution, Group, Hostname, KernelArgument, LayerFormat,
+    OverlayEntry, PackageName, PackageRequest, Part, PartName, Permission, Pin, Problems,
+    StateEntry, User, read,
 };
 
 /// The whole of server.toml: these keys and those of [`Part`].
@@ -57,6 +58,9 @@ impl ServerToml {
             let layers = table
                 .table("layers")
                 .map_or(Some(LayerFormat::default()), |layers| LayerFormat::read(layers));
+            if let Some(Archive { distribution: Distribution::Arch(_), .. }) = &archive {
+                part.refuse_debians_keys(&table);
+            }
             table.finish();
             let hostname: Located<Hostname> = hostname?;
             Some(Self {
