@@ -6,8 +6,8 @@ use crate::claims::{self, Claim, Family};
 use crate::install;
 use crate::load::{RoleFiles, ServerFiles};
 use crate::{
-    Board, DebconfQuestion, KernelArgument, Laid, Origin, OverlayEntry, Part, PartName, Problem,
-    Problems, Server, StateEntry,
+    Board, DebconfQuestion, DistributionName, KernelArgument, Laid, Origin, OverlayEntry, Part,
+    PartName, Problem, Problems, Server, StateEntry,
 };
 
 /// Puts a server together. The order of `roles` does not matter.
@@ -82,7 +82,7 @@ pub fn compose(
 struct Member<'a> {
     name: &'a PartName,
     part: &'a Part,
-    laid: &'a [Laid],
+    laid: Vec<&'a Laid>,
 }
 
 /// All parts, in the order in which they are laid.
@@ -93,12 +93,14 @@ struct Members<'a> {
 
 impl<'a> Members<'a> {
     fn new(server: &'a ServerFiles, roles: &'a [RoleFiles]) -> Self {
+        let distribution = server.server.archive.distribution.name();
         let mut members: BTreeMap<&PartName, Member<'a>> = BTreeMap::new();
         for role in roles {
-            let member = Member { name: &role.name, part: &role.role.0, laid: &role.laid };
-            members.insert(&role.name, member);
+            let laid = laid_on(distribution, &role.laid, &role.laid_for);
+            members.insert(&role.name, Member { name: &role.name, part: &role.role.0, laid });
         }
-        let member = Member { name: &server.name, part: &server.server.part, laid: &server.laid };
+        let laid = laid_on(distribution, &server.laid, &server.laid_for);
+        let member = Member { name: &server.name, part: &server.server.part, laid };
         members.insert(&server.name, member);
         let depends = roles.iter().map(|role| (&role.name, &role.depends));
         let family = Family::new(depends.chain(std::iter::once((&server.name, &server.depends))));
@@ -126,6 +128,21 @@ impl<'a> Members<'a> {
     }
 }
 
+/// What a part lays on servers of `distribution`: what it has for that one wins over what it has
+/// for all.
+fn laid_on<'a>(
+    distribution: DistributionName,
+    laid: &'a [Laid],
+    laid_for: &'a BTreeMap<DistributionName, Vec<Laid>>,
+) -> Vec<&'a Laid> {
+    let its = laid_for.get(&distribution).map_or(&[][..], Vec::as_slice);
+    let covered = |laid: &Laid| {
+        its.iter()
+            .any(|its| its.path == laid.path && its.kind.is_directory() == laid.kind.is_directory())
+    };
+    laid.iter().filter(|laid| !covered(laid)).chain(its).collect()
+}
+
 /// The board's arguments, then those of the parts in the order of laying; none twice.
 fn cmdline(board: &Board, members: &Members<'_>) -> Vec<KernelArgument> {
     let parts = members.in_order.iter().flat_map(|member| &member.part.kernel.cmdline);
@@ -141,7 +158,7 @@ fn cmdline(board: &Board, members: &Members<'_>) -> Vec<KernelArgument> {
 fn overlay(members: &Members<'_>, problems: &mut Vec<Problem>) -> Vec<OverlayEntry> {
     let mut by_path: BTreeMap<&str, Vec<Claim<'_, Laid>>> = BTreeMap::new();
     for member in &members.in_order {
-        for laid in member.laid {
+        for laid in member.laid.iter().copied() {
             let claim = Claim { part: member.name, origin: &laid.origin, value: laid };
             by_path.entry(laid.path.as_str()).or_default().push(claim);
         }

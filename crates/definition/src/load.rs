@@ -1,12 +1,13 @@
 //! The files of a server, its roles and its board, read from disk.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use crate::{
-    Board, Error, Laid, Origin, PartName, Problem, Problems, RoleToml, ServerToml, overlay,
+    Board, DistributionName, Error, Laid, Origin, PartName, Problem, Problems, RoleToml,
+    ServerToml, overlay,
 };
 
 /// What a role consists of.
@@ -20,6 +21,8 @@ pub struct RoleFiles {
     pub role: RoleToml,
     /// What its `rootfs/` holds.
     pub laid: Vec<Laid>,
+    /// What its `rootfs.debian/` and `rootfs.arch/` hold, for servers of that distribution.
+    pub laid_for: BTreeMap<DistributionName, Vec<Laid>>,
     /// The roles that it depends on, directly or through crates that are no roles.
     pub depends: BTreeSet<PartName>,
     /// Its size: see [`Server::definition_bytes`](crate::Server).
@@ -37,6 +40,8 @@ pub struct ServerFiles {
     pub server: ServerToml,
     /// What its `rootfs/` holds.
     pub laid: Vec<Laid>,
+    /// What its `rootfs.debian/` and `rootfs.arch/` hold, for servers of that distribution.
+    pub laid_for: BTreeMap<DistributionName, Vec<Laid>>,
     /// The roles that it depends on, directly or through crates that are no roles.
     pub depends: BTreeSet<PartName>,
     /// Its size: see [`Server::definition_bytes`](crate::Server).
@@ -86,10 +91,18 @@ impl<'a> Loader<'a> {
         }))
     }
 
-    fn laid(&mut self, dir: &Path) -> Result<Vec<Laid>, Error> {
+    fn laid(&mut self, rootfs: &Path) -> Result<Vec<Laid>, Error> {
         let root = self.root;
         let shown = |path: &Path| path.strip_prefix(root).unwrap_or(path).to_owned();
-        overlay::walk(&dir.join("rootfs"), &shown, &mut self.problems)
+        overlay::walk(rootfs, &shown, &mut self.problems)
+    }
+
+    fn laid_for(&mut self, dir: &Path) -> Result<BTreeMap<DistributionName, Vec<Laid>>, Error> {
+        let of = |name: DistributionName| {
+            let laid = self.laid(&dir.join(format!("rootfs.{name}")))?;
+            Ok((name, laid))
+        };
+        DistributionName::ALL.into_iter().map(of).collect()
     }
 
     /// Reads the server that the package `name` in `dir` is.
@@ -104,10 +117,11 @@ impl<'a> Loader<'a> {
         let server = ServerToml::parse(&self.shown(&file), &text);
         let server = self.keep(server);
         let name = self.name(name, dir);
-        let laid = self.laid(dir)?;
+        let laid = self.laid(&dir.join("rootfs"))?;
+        let laid_for = self.laid_for(dir)?;
         let bytes = written_bytes(dir)?;
         let (Some(server), Some(name)) = (server, name) else { return Ok(None) };
-        Ok(Some(ServerFiles { name, dir: dir.to_owned(), server, laid, depends, bytes }))
+        Ok(Some(ServerFiles { name, dir: dir.to_owned(), server, laid, laid_for, depends, bytes }))
     }
 
     /// Reads the role that the package `name` in `dir` is.
@@ -122,10 +136,11 @@ impl<'a> Loader<'a> {
         let role = RoleToml::parse(&self.shown(&file), &text);
         let role = self.keep(role);
         let name = self.name(name, dir);
-        let laid = self.laid(dir)?;
+        let laid = self.laid(&dir.join("rootfs"))?;
+        let laid_for = self.laid_for(dir)?;
         let bytes = written_bytes(dir)?;
         let (Some(role), Some(name)) = (role, name) else { return Ok(None) };
-        Ok(Some(RoleFiles { name, dir: dir.to_owned(), role, laid, depends, bytes }))
+        Ok(Some(RoleFiles { name, dir: dir.to_owned(), role, laid, laid_for, depends, bytes }))
     }
 
     /// Reads the board `name` in `dir`.

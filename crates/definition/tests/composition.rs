@@ -2,12 +2,12 @@
 
 #![cfg(test)]
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use definition::{
-    Board, Kind, Laid, Origin, PartName, Problems, RoleFiles, RoleToml, Server, ServerFiles,
-    ServerToml, compose,
+    Board, DistributionName, Kind, Laid, Origin, PartName, Problems, RoleFiles, RoleToml, Server,
+    ServerFiles, ServerToml, compose,
 };
 use proptest::prelude::*;
 
@@ -48,6 +48,7 @@ fn role(part: &str, depends: &[&str], toml: &str, files: &[&str]) -> RoleFiles {
         dir: part.into(),
         role: RoleToml::parse(Path::new(&format!("{part}/role.toml")), toml).unwrap(),
         laid: files.iter().map(|path| file(part, path)).collect(),
+        laid_for: BTreeMap::new(),
         depends: names(depends),
         bytes: 1,
     }
@@ -62,6 +63,7 @@ fn server(depends: &[&str], toml: &str, files: &[&str]) -> ServerFiles {
         dir: "server".into(),
         server: ServerToml::parse(Path::new("server/server.toml"), &text).unwrap(),
         laid: files.iter().map(|path| file("server", path)).collect(),
+        laid_for: BTreeMap::new(),
         depends: names(depends),
         bytes: 1,
     }
@@ -223,6 +225,19 @@ fn packages_are_those_of_the_distribution() {
     let made = composed(&server(&["ssh"], "", &[]), &[role("ssh", &[], toml, &[])]).unwrap();
     let asked: Vec<String> = made.install.iter().map(ToString::to_string).collect();
     assert_eq!(asked, ["git", "linux-image-cloud-amd64", "openssh-server"]);
+}
+
+#[test]
+fn files_for_the_distribution_are_laid_over_those_for_all() {
+    let mut both = role("ssh", &[], "", &["/etc/issue", "/etc/motd"]);
+    let laid_for = |name, path| (name, vec![file(&format!("ssh/{name}"), path)]);
+    both.laid_for = BTreeMap::from([
+        laid_for(DistributionName::Debian, "/etc/issue"),
+        laid_for(DistributionName::Arch, "/etc/motd"),
+    ]);
+    let made = composed(&server(&["ssh"], "", &[]), &[both]).unwrap();
+    let sources: Vec<_> = made.overlay.iter().map(|it| it.source.to_str().unwrap()).collect();
+    assert_eq!(sources, ["ssh/debian/rootfs/etc/issue", "ssh/rootfs/etc/motd"]);
 }
 
 #[test]
