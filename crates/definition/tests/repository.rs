@@ -13,7 +13,7 @@ fn workspace() -> Workspace {
 #[test]
 fn every_server_of_this_repository_can_be_composed() {
     let workspace = workspace();
-    for name in ["gitserver", "mailserver", "webserver"] {
+    for name in ["gitserver", "homeserver", "mailserver", "webserver"] {
         assert!(workspace.servers().contains(&name), "{name}");
     }
     for name in workspace.servers() {
@@ -27,7 +27,7 @@ fn every_server_of_this_repository_can_be_composed() {
 fn the_mail_server_is_made_of_its_roles_and_its_board() {
     let server = workspace().server("mailserver").unwrap();
     let parts: Vec<&str> = server.parts.iter().map(|part| part.as_str()).collect();
-    assert_eq!(parts, ["base", "ssh", "mailserver"]);
+    assert_eq!(parts, ["base", "mail", "ssh", "mailserver"]);
 
     let kernel = server.install.iter().find(|request| request.name == server.kernel[0]).unwrap();
     assert_eq!(kernel.to_string(), "linux-image-cloud-amd64/bookworm-backports");
@@ -39,9 +39,23 @@ fn the_mail_server_is_made_of_its_roles_and_its_board() {
     let entry = |path: &str| server.overlay.iter().find(|entry| entry.path.as_str() == path);
     let target = "../run/systemd/resolve/stub-resolv.conf".to_owned();
     assert_eq!(entry("/etc/resolv.conf").unwrap().kind, Kind::Symlink { target });
-    assert_eq!(entry("/etc/postfix/main.cf").unwrap().part.as_str(), "mailserver");
+    assert_eq!(entry("/etc/postfix/main.cf").unwrap().part.as_str(), "mail");
 
     let state: Vec<&str> = server.state.iter().map(|entry| entry.path.as_str()).collect();
     assert!(state.contains(&"/var/mail") && state.contains(&"/etc/machine-id"));
     assert!(server.definition_bytes < 64 * 1024, "{} bytes", server.definition_bytes);
+}
+
+#[test]
+fn the_home_server_gets_what_is_for_arch() {
+    let server = workspace().server("homeserver").unwrap();
+    let asked: Vec<String> = server.install.iter().map(ToString::to_string).collect();
+    for package in ["base", "dovecot", "linux", "openssh", "postfix"] {
+        assert!(asked.iter().any(|asked| asked == package), "{package}: {asked:?}");
+    }
+    let paths: Vec<&str> = server.overlay.iter().map(|entry| entry.path.as_str()).collect();
+    let units = "/etc/systemd/system";
+    assert!(paths.contains(&format!("{units}/multi-user.target.wants/sshd.service").as_str()));
+    assert!(!paths.contains(&format!("{units}/apt-daily.timer").as_str()));
+    assert_eq!(server.pins.len(), 1);
 }

@@ -129,7 +129,7 @@ fn json() -> Result<()> {
     let workspace = Workspace::new()?;
     let servers: Vec<Value> = workspace.run(["list", "--json"])?.json()?;
     let names: Vec<_> = servers.iter().filter_map(|it| it["server"]["name"].as_str()).collect();
-    ensure!(names == ["gitserver", "mailserver", "webserver"], "{names:?}");
+    ensure!(names == ["gitserver", "homeserver", "mailserver", "webserver"], "{names:?}");
     for server in &servers {
         let server = &server["server"];
         ensure!(server["distribution"] == "debian" && server["board"] == "pc", "{server}");

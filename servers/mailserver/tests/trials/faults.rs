@@ -278,18 +278,14 @@ fn full_disk(ground: &mut Ground<'_>) -> Result<String> {
 }
 
 fn new_state(ground: &mut Ground<'_>) -> Result<String> {
-    let (state, permission) = (
-        "[state]\n\"/var/lib/extra\" = \"extra\"\n",
-        "[permissions]\n\"/var/lib/extra\" = { owner = \"vmail\", mode = \"0750\" }\n",
-    );
-    ground.edit("[state]\n", state)?;
-    ground.edit("[permissions]\n", permission)?;
+    let declared = "[state]\n\"/var/lib/extra\" = \"extra\"\n\n[permissions]\n\
+                    \"/var/lib/extra\" = { owner = \"vmail\", mode = \"0750\" }\n\n[kernel]\n";
+    ground.edit("[kernel]\n", declared)?;
     let outcome = ground.deploy(true)?;
     ensure!(outcome.ending == Ending::Tried(Verdict::Confirmed), "{outcome:?}");
     let made = ground.run("stat -c '%U %a' /var/lib/extra && echo kept >/var/lib/extra/file")?;
     ensure!(made == "vmail 750", "{made}");
-    ground.edit(state, "[state]\n")?;
-    ground.edit(permission, "[permissions]\n")?;
+    ground.edit(declared, "[kernel]\n")?;
     let outcome = ground.deploy(true)?;
     ensure!(outcome.ending == Ending::Tried(Verdict::Confirmed), "{outcome:?}");
     let audit = ground.run("heirloom audit")?;

@@ -25,7 +25,7 @@ const SUBJECT: &str = "from before the update";
 pub(crate) fn testbed() -> Result<Testbed> {
     let testbed = Testbed::new("mailserver")?;
     add_users(&testbed)?;
-    testbed.edit("[packages]", &format!("[health]\nwithin = \"{WITHIN}s\"\n\n[packages]"))?;
+    testbed.edit("[kernel]", &format!("[health]\nwithin = \"{WITHIN}s\"\n\n[kernel]"))?;
     Ok(testbed)
 }
 
