@@ -132,10 +132,13 @@ fn json() -> Result<()> {
     ensure!(names == ["gitserver", "homeserver", "mailserver", "webserver"], "{names:?}");
     for server in &servers {
         let server = &server["server"];
-        ensure!(server["distribution"] == "debian" && server["board"] == "pc", "{server}");
+        // The lock of the one on Arch is made where its archive can be reached.
+        let arch = server["name"] == "homeserver";
+        let distribution = if arch { "arch" } else { "debian" };
+        ensure!(server["distribution"] == distribution && server["board"] == "pc", "{server}");
         ensure!(server["date"].as_str().is_some_and(|it| it.len() == 10), "{server}");
         ensure!(server["definition_bytes"].as_u64().is_some_and(|it| it > 0), "{server}");
-        ensure!(server["locked"] == true, "{server}");
+        ensure!(server["locked"] != arch, "{server}");
     }
 
     let checks: Vec<Value> = workspace.run(["doctor", "--json"])?.json()?;
