@@ -10,8 +10,6 @@
 //! 4. What the roots do not reach is left out, the rest is written down.
 
 mod choice;
-mod explain;
-mod files;
 mod index;
 mod keyring;
 mod marks;
@@ -23,10 +21,8 @@ mod release;
 mod request;
 mod resolve;
 mod signature;
-mod solver;
 mod stanza;
 mod suite;
-mod sweep;
 mod universe;
 mod version;
 
@@ -34,7 +30,7 @@ use index::SuiteIndex;
 use names::{architecture, suite_names, unknown_package};
 use suite::Suite;
 
-pub use files::Files;
+pub use crate::files::Files;
 pub use request::{Pin, Pocket, Request, Wanted, WantedError};
 pub use resolve::{resolve, update};
 pub use signature::{Keyring, KeyringError, SignatureError};

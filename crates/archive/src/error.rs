@@ -118,6 +118,16 @@ pub enum Error {
         /// Packages of similar names, or those that provide it.
         similar: Vec<String>,
     },
+    /// A package whose entry in an index is not understood.
+    #[error("{suite} has a `{name}` that is not understood: {what}")]
+    LeftOut {
+        /// The package.
+        name: String,
+        /// The suite or repository.
+        suite: String,
+        /// What is wrong with the entry.
+        what: String,
+    },
     /// A version that is in no index.
     #[error("{name} has no version {version} in {suites} of {date}")]
     UnknownVersion {

@@ -4,13 +4,17 @@
 //! hash. Everything in between is a function of the request and of the archive's signed indexes of
 //! that day; nothing here installs or unpacks anything.
 //!
-//! [`debian`] knows Debian's archive. Other distributions get a module of their own beside it and
-//! write the same locks.
+//! [`debian`] knows Debian's archive, [`arch`] that of Arch Linux. Both write the same locks.
 
+pub mod arch;
 pub mod debian;
 mod diff;
 mod error;
+mod files;
 pub mod lock;
+mod similar;
+mod solving;
 
 pub use diff::{Diff, Outdated, outdated};
 pub use error::{Cause, Error, WhyNot};
+pub use files::Files;

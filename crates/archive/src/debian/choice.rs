@@ -4,9 +4,10 @@
 use std::collections::{HashMap, HashSet};
 
 use super::request::Request;
-use super::universe::{Choice, Package, PackageId, RecordId, Universe};
+use super::universe::{Package, Universe};
 use crate::Error;
 use crate::lock::Lock;
+use crate::solving::{Choice, PackageId, RecordId};
 
 /// What of a lock stays as it is.
 #[derive(Clone, Copy, Debug)]

@@ -6,11 +6,11 @@ use digest::Digest;
 use jiff::civil::Date;
 use store::Item;
 
-use super::files::Files;
 use super::release::Release;
 use super::request::Request;
 use super::signature::Keyring;
 use super::suite::Suite;
+use crate::files::Files;
 use crate::error::{Error, WhyNot};
 use crate::lock::{Index, Lock};
 

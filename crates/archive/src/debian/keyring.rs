@@ -7,8 +7,8 @@ use digest::Digest;
 use jiff::civil::Date;
 use store::Item;
 
-use super::files::Files;
 use super::signature::Keyring;
+use crate::files::Files;
 use crate::error::Error;
 
 /// Version 2023.3+deb12u2 holds the keys of bullseye, bookworm and trixie.

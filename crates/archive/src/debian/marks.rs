@@ -10,7 +10,7 @@
 use std::collections::{HashMap, HashSet};
 
 use super::needs::Needs;
-use super::universe::{Need, PackageId, RecordId};
+use crate::solving::{Need, PackageId, Preferred, RecordId};
 
 /// What apt would install, each package with its version.
 #[derive(Debug, Default)]
@@ -19,7 +19,7 @@ pub(crate) struct Marks {
     /// Versions that something marked excludes.
     excluded: HashMap<RecordId, usize>,
     /// Whether everything that has to be satisfied is.
-    pub(crate) complete: bool,
+    complete: bool,
 }
 
 impl Marks {
@@ -36,15 +36,13 @@ impl Marks {
         marks
     }
 
-    /// The marked versions, in the order of the packages.
-    pub(crate) fn versions(&self) -> Vec<RecordId> {
-        let mut versions: Vec<_> = self.marked.values().copied().collect();
-        versions.sort_unstable();
-        versions
+    /// What is marked in the end.
+    pub(crate) fn preferred(self) -> Preferred {
+        Preferred::new(self.marked.into_values(), self.complete)
     }
 
     /// Whether a version is marked.
-    pub(crate) fn has(&self, needs: &Needs<'_, '_>, record: RecordId) -> bool {
+    fn has(&self, needs: &Needs<'_, '_>, record: RecordId) -> bool {
         let package = needs.universe.record(record).package;
         self.marked.get(&package) == Some(&record)
     }

@@ -6,33 +6,9 @@ use std::rc::Rc;
 
 use super::relation;
 use super::request::Request;
-use super::universe::{Choice, Need, PackageId, RecordId, Universe};
+use super::universe::Universe;
 use crate::Error;
-
-/// One dependency of a version.
-#[derive(Debug)]
-pub(crate) struct Group {
-    /// As the archive writes it.
-    pub(crate) text: String,
-    /// What satisfies it, the preferred first.
-    pub(crate) solutions: Vec<RecordId>,
-    pub(crate) need: Need,
-}
-
-/// Versions that one cannot be together with.
-#[derive(Debug)]
-pub(crate) struct Exclusion {
-    /// `conflicts with mail-transport-agent`.
-    pub(crate) text: String,
-    pub(crate) excluded: Vec<RecordId>,
-}
-
-/// What a version needs and excludes.
-#[derive(Debug, Default)]
-pub(crate) struct Terms {
-    pub(crate) groups: Vec<Group>,
-    pub(crate) exclusions: Vec<Exclusion>,
-}
+use crate::solving::{Choice, Exclusion, Group, PackageId, Packages, RecordId, Terms};
 
 /// The terms of all versions among a choice, each worked out once.
 pub(crate) struct Needs<'u, 'a> {
@@ -77,11 +53,6 @@ impl<'u, 'a> Needs<'u, 'a> {
         }));
         self.terms.borrow_mut().insert(record, Rc::clone(&terms));
         terms
-    }
-
-    /// The error that was met on the way, if any.
-    pub(crate) fn check(&self) -> Result<(), Error> {
-        self.error.borrow_mut().take().map_or(Ok(()), Err)
     }
 
     fn work_out(&self, record: RecordId) -> Result<Terms, Error> {
@@ -142,5 +113,52 @@ impl<'u, 'a> Needs<'u, 'a> {
                     that are `Multi-Arch: same`"
             .to_owned();
         (!excluded.is_empty()).then_some(Exclusion { text, excluded })
+    }
+}
+
+impl Packages for Needs<'_, '_> {
+    fn package_of(&self, record: RecordId) -> PackageId {
+        self.universe.record(record).package
+    }
+
+    fn versions(&self, package: PackageId) -> &[RecordId] {
+        self.choice.of(package)
+    }
+
+    fn terms(&self, record: RecordId) -> Rc<Terms> {
+        self.of(record)
+    }
+
+    fn name(&self, record: RecordId) -> &str {
+        self.universe.record(record).stanza.name
+    }
+
+    fn label(&self, record: RecordId) -> String {
+        self.universe.label(record)
+    }
+
+    fn package_label(&self, package: PackageId) -> String {
+        self.universe.package_label(package)
+    }
+
+    fn what_there_is(&self, dependency: &str) -> Vec<String> {
+        let universe = self.universe;
+        let alternatives = relation::parse(dependency).unwrap_or_default();
+        let notes = alternatives.iter().flatten().map(|alternative| {
+            let packages = universe.named(alternative.name);
+            let there = packages.iter().flat_map(|package| self.choice.of(*package));
+            let there: Vec<_> = there.map(|record| universe.label(*record)).collect();
+            let others = packages.iter().map(|package| universe.packages[*package].versions.len());
+            match there.as_slice() {
+                [] => format!("there is no {}", alternative.name),
+                [held] if others.sum::<usize>() > 1 => format!("{held} is the one to be taken"),
+                versions => format!("there is {}", versions.join(", ")),
+            }
+        });
+        notes.collect()
+    }
+
+    fn check(&self) -> Result<(), Error> {
+        self.error.borrow_mut().take().map_or(Ok(()), Err)
     }
 }

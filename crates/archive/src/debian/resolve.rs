@@ -7,12 +7,11 @@ use super::index::SuiteIndex;
 use super::marks::Marks;
 use super::needs::Needs;
 use super::request::{Request, Wanted};
-use super::solver::{Conflict, Root, solve};
-use super::sweep::sweep;
-use super::universe::{Choice, PackageId, RecordId, Universe};
+use super::universe::Universe;
 use super::{Archive, Files};
 use crate::Error;
 use crate::lock::{FORMAT, Lock, Package};
+use crate::solving::{Choice, Conflict, PackageId, RecordId, Root, solve, sweep};
 
 /// Resolves a request against Debian's archive of its day. The previous lock keeps older indexes
 /// out and hands on the ids of users and groups; its versions do not matter.
@@ -128,7 +127,7 @@ fn attempt(
     let roots = roots(universe, request, choice)?;
     let first: Vec<_> = roots.iter().filter_map(|root| root.solutions.first().copied()).collect();
     let marks = Marks::walk(&needs, &first);
-    let solved = solve(&needs, &roots, &marks)?;
+    let solved = solve(&needs, &roots, &marks.preferred())?;
     Ok(solved.map(|solution| {
         let of_roots = roots.iter().flat_map(|root| root.solutions.iter().copied());
         sweep(&needs, of_roots, &solution)

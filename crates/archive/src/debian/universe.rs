@@ -10,11 +10,7 @@ use super::request::Request;
 use super::stanza::{self, MultiArch, Stanza};
 use super::version::Version;
 use crate::Error;
-
-/// A version of a package, by its place in [`Universe::records`].
-pub(crate) type RecordId = usize;
-/// A package of an architecture, by its place in [`Universe::packages`].
-pub(crate) type PackageId = usize;
+use crate::solving::{Choice, Need, PackageId, RecordId};
 
 /// One version of a package.
 #[derive(Debug)]
@@ -52,16 +48,6 @@ pub(crate) struct Universe<'a> {
 struct Provided {
     by: RecordId,
     version: Option<Version>,
-}
-
-/// Which versions are there to choose from: for each package, the preferred first.
-#[derive(Clone, Debug)]
-pub(crate) struct Choice(pub(crate) Vec<Vec<RecordId>>);
-
-impl Choice {
-    pub(crate) fn of(&self, package: PackageId) -> &[RecordId] {
-        &self.0[package]
-    }
 }
 
 impl<'a> Universe<'a> {
@@ -315,13 +301,6 @@ impl<'a> Universe<'a> {
             Error::Index { suite: index.suite.name.clone(), file, what }
         })
     }
-}
-
-/// Whether a package cannot do without.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Need {
-    Depends,
-    Recommends,
 }
 
 /// What a package provides. Fields joined over several lines are not in use for this field.

@@ -2,13 +2,12 @@
 
 use std::collections::HashSet;
 
-use super::needs::Needs;
-use super::universe::RecordId;
+use super::{Packages, RecordId};
 
 /// Leaves the versions that are reached from the roots. Of a dependency with several satisfied
-/// alternatives all are reached, as apt's autoremove has it.
+/// alternatives all are reached, as autoremove of apt has it.
 pub(crate) fn sweep(
-    needs: &Needs<'_, '_>,
+    packages: &impl Packages,
     roots: impl IntoIterator<Item = RecordId>,
     solution: &[RecordId],
 ) -> Vec<RecordId> {
@@ -17,7 +16,7 @@ pub(crate) fn sweep(
     let mut queue: Vec<_> = roots.into_iter().filter(|root| installed.contains(root)).collect();
     while let Some(record) = queue.pop() {
         if reached.insert(record) {
-            let terms = needs.of(record);
+            let terms = packages.terms(record);
             let solutions = terms.groups.iter().flat_map(|group| &group.solutions);
             queue.extend(solutions.copied().filter(|solution| installed.contains(solution)));
         }

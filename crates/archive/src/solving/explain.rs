@@ -10,21 +10,19 @@ use std::fmt::Write as _;
 use resolvo::conflict::{ConflictCause, ConflictEdge, ConflictGraph, ConflictNode};
 use resolvo::{DenseIndex, Requirement};
 
-use super::needs::Needs;
-use super::relation;
 use super::solver::Provider;
-use super::universe::RecordId;
+use super::{Packages, RecordId};
 
 /// Where nobody reads on.
 const MOST_LINES: usize = 40;
 
 /// The chain of dependencies that conflicts, one step a line.
-pub(super) fn explain(
+pub(super) fn explain<P: Packages>(
     graph: &ConflictGraph,
-    needs: &Needs<'_, '_>,
-    provider: &Provider<'_, '_, '_>,
+    packages: &P,
+    provider: &Provider<'_, P>,
 ) -> String {
-    let mut story = Story { graph, needs, provider, told: HashSet::new(), lines: Vec::new() };
+    let mut story = Story { graph, packages, provider, told: HashSet::new(), lines: Vec::new() };
     story.tell(graph.root_node.index(), 1);
     if story.lines.len() > MOST_LINES {
         story.lines.truncate(MOST_LINES);
@@ -33,16 +31,16 @@ pub(super) fn explain(
     story.lines.join("\n")
 }
 
-struct Story<'s, 'n, 'u, 'a> {
+struct Story<'s, 'p, P> {
     graph: &'s ConflictGraph,
-    needs: &'s Needs<'u, 'a>,
-    provider: &'s Provider<'n, 'u, 'a>,
+    packages: &'s P,
+    provider: &'s Provider<'p, P>,
     /// Nodes whose edges have been told.
     told: HashSet<usize>,
     lines: Vec<String>,
 }
 
-impl Story<'_, '_, '_, '_> {
+impl<P: Packages> Story<'_, '_, P> {
     /// Tells what follows from a node.
     fn tell(&mut self, node: usize, depth: usize) {
         if !self.told.insert(node) {
@@ -70,8 +68,7 @@ impl Story<'_, '_, '_, '_> {
 
     fn tell_conflict(&mut self, node: usize, cause: ConflictCause, target: usize, depth: usize) {
         let (Some(one), Some(other)) = (self.record(node), self.record(target)) else { return };
-        let universe = self.needs.universe;
-        let (one, other) = (universe.label(one), universe.label(other));
+        let (one, other) = (self.packages.label(one), self.packages.label(other));
         match cause {
             ConflictCause::Constrains(set) => {
                 let text = self.provider.text_of_set(set);
@@ -98,7 +95,7 @@ impl Story<'_, '_, '_, '_> {
             // The request's own words.
             None => text.clone(),
             Some(record) => {
-                let label = self.needs.universe.label(record);
+                let label = self.packages.label(record);
                 format!("{label} depends on {text}")
             }
         };
@@ -106,9 +103,8 @@ impl Story<'_, '_, '_, '_> {
             [] => line.push_str(&self.nothing(&text)),
             [only] if self.record(node).is_some() => {
                 // A package that merely bears the name needs no word.
-                let universe = self.needs.universe;
-                if !text.starts_with(universe.record(*only).stanza.name) {
-                    let _ = write!(line, ": {}", universe.label(*only));
+                if !text.starts_with(self.packages.name(*only)) {
+                    let _ = write!(line, ": {}", self.packages.label(*only));
                 }
             }
             _ => {}
@@ -120,23 +116,8 @@ impl Story<'_, '_, '_, '_> {
         }
     }
 
-    /// Why nothing satisfies a dependency: what there is of the names in it.
     fn nothing(&self, text: &str) -> String {
-        let universe = self.needs.universe;
-        let alternatives = relation::parse(text).unwrap_or_default();
-        let mut notes = Vec::new();
-        for alternative in alternatives.iter().flatten() {
-            let packages = universe.named(alternative.name);
-            let there = packages.iter().flat_map(|package| self.needs.choice.of(*package));
-            let there: Vec<_> = there.map(|record| universe.label(*record)).collect();
-            let others = packages.iter().map(|package| universe.packages[*package].versions.len());
-            notes.push(match there.as_slice() {
-                [] => format!("there is no {}", alternative.name),
-                [held] if others.sum::<usize>() > 1 => format!("{held} is the one to be taken"),
-                versions => format!("there is {}", versions.join(", ")),
-            });
-        }
-        match notes.as_slice() {
+        match self.packages.what_there_is(text).as_slice() {
             [] => ", which nothing satisfies".to_owned(),
             notes => format!(", which nothing satisfies: {}", notes.join(", ")),
         }

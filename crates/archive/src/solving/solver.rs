@@ -17,9 +17,7 @@ use resolvo::{
 };
 
 use super::explain::explain;
-use super::marks::Marks;
-use super::needs::Needs;
-use super::universe::{Need, PackageId, RecordId};
+use super::{Need, PackageId, Packages, Preferred, RecordId};
 use crate::Error;
 
 /// A root of the problem: what was asked for, and the versions that answer it.
@@ -34,29 +32,31 @@ pub(crate) struct Root {
 #[derive(Debug)]
 pub(crate) struct Conflict(pub(crate) String);
 
-/// Finds versions that satisfy the roots and each other; they keep as near to the marks as can be.
-pub(crate) fn solve(
-    needs: &Needs<'_, '_>,
+/// Finds versions that satisfy the roots and each other; they keep as near to what is preferred as
+/// can be.
+pub(crate) fn solve<P: Packages>(
+    packages: &P,
     roots: &[Root],
-    marks: &Marks,
+    preferred: &Preferred,
 ) -> Result<Result<Vec<RecordId>, Conflict>, Error> {
-    let provider = Provider { needs, marks, sets: RefCell::default() };
+    let provider = Provider { packages, preferred, sets: RefCell::default() };
     let requirements = roots
         .iter()
         .map(|root| provider.requirement(&root.text, &root.solutions))
         .collect::<Vec<_>>();
-    // Where the marks satisfy everything they are the solution, also where it could do with less.
-    let soft = if marks.complete { marks.versions() } else { Vec::new() };
+    // Where what is preferred satisfies everything it is the solution, also where it could do with
+    // less.
+    let soft = if preferred.complete { preferred.versions() } else { Vec::new() };
     let soft: Vec<_> = soft.into_iter().map(SolvableId::from_index).collect();
     let problem = Problem::new().requirements(requirements).soft_requirements(soft);
     let mut solver = Solver::new(provider);
     let solved = solver.solve(problem);
-    needs.check()?;
+    packages.check()?;
     match solved {
         Ok(solvables) => Ok(Ok(solvables.into_iter().map(DenseIndex::to_index).collect())),
         Err(UnsolvableOrCancelled::Unsolvable(conflict)) => {
             let graph = conflict.graph(&solver);
-            Ok(Err(Conflict(explain(&graph, needs, solver.provider()))))
+            Ok(Err(Conflict(explain(&graph, packages, solver.provider()))))
         }
         Err(UnsolvableOrCancelled::Cancelled(_)) => {
             Err(Error::Request { what: "the solver gave up".to_owned() })
@@ -80,13 +80,13 @@ struct Sets {
 }
 
 /// What the solver asks.
-pub(super) struct Provider<'n, 'u, 'a> {
-    needs: &'n Needs<'u, 'a>,
-    marks: &'n Marks,
+pub(super) struct Provider<'p, P> {
+    packages: &'p P,
+    preferred: &'p Preferred,
     sets: RefCell<Sets>,
 }
 
-impl Provider<'_, '_, '_> {
+impl<P: Packages> Provider<'_, P> {
     /// The text of a requirement or constraint, as the archive has it.
     pub(super) fn text_of_set(&self, set: VersionSetId) -> String {
         self.sets.borrow().sets[set.to_index()].text.clone()
@@ -104,11 +104,11 @@ impl Provider<'_, '_, '_> {
 
     fn requirement(&self, text: &str, solutions: &[RecordId]) -> ConditionalRequirement {
         let mut ordered = solutions.to_vec();
-        // What apt would take comes first; the sort is stable.
-        ordered.sort_by_key(|solution| !self.marks.has(self.needs, *solution));
+        // What is preferred comes first; the sort is stable.
+        ordered.sort_by_key(|solution| !self.preferred.has(*solution));
         let mut runs: Vec<(PackageId, Vec<RecordId>)> = Vec::new();
         for solution in ordered {
-            let package = self.needs.universe.record(solution).package;
+            let package = self.packages.package_of(solution);
             match runs.last_mut() {
                 Some((last, members)) if *last == package => members.push(solution),
                 _ => runs.push((package, vec![solution])),
@@ -143,19 +143,19 @@ impl Provider<'_, '_, '_> {
     }
 
     fn dependencies(&self, record: RecordId) -> KnownDependencies {
-        let terms = self.needs.of(record);
+        let terms = self.packages.terms(record);
         let mut known = KnownDependencies::default();
         for group in &terms.groups {
             match group.need {
                 Need::Depends => {
                     known.requirements.push(self.requirement(&group.text, &group.solutions));
                 }
-                // A recommendation binds where apt followed it: it is never a reason to fail.
+                // A recommendation binds where it was followed: it is never a reason to fail.
                 Need::Recommends => {
                     let followed = group.solutions.iter().copied();
                     let followed: Vec<_> =
-                        followed.filter(|s| self.marks.has(self.needs, *s)).collect();
-                    if self.marks.complete && !followed.is_empty() {
+                        followed.filter(|s| self.preferred.has(*s)).collect();
+                    if self.preferred.complete && !followed.is_empty() {
                         known.requirements.push(self.requirement(&group.text, &followed));
                     }
                 }
@@ -164,14 +164,14 @@ impl Provider<'_, '_, '_> {
         for exclusion in &terms.exclusions {
             let mut by_package: Vec<(PackageId, Vec<RecordId>)> = Vec::new();
             for excluded in &exclusion.excluded {
-                let package = self.needs.universe.record(*excluded).package;
+                let package = self.packages.package_of(*excluded);
                 match by_package.iter_mut().find(|(known, _)| *known == package) {
                     Some((_, records)) => records.push(*excluded),
                     None => by_package.push((package, vec![*excluded])),
                 }
             }
             for (package, excluded) in by_package {
-                let others = self.needs.choice.of(package).iter().copied();
+                let others = self.packages.versions(package).iter().copied();
                 let members = others.filter(|record| !excluded.contains(record)).collect();
                 known.constrains.push(self.set(package, members, &exclusion.text));
             }
@@ -180,16 +180,16 @@ impl Provider<'_, '_, '_> {
     }
 }
 
-impl Interner for Provider<'_, '_, '_> {
+impl<P: Packages> Interner for Provider<'_, P> {
     type NameId = NameId;
     type SolvableId = SolvableId;
 
     fn display_solvable(&self, solvable: SolvableId) -> impl Display + '_ {
-        self.needs.universe.label(solvable.to_index())
+        self.packages.label(solvable.to_index())
     }
 
     fn display_name(&self, name: NameId) -> impl Display + '_ {
-        self.needs.universe.package_label(name.to_index())
+        self.packages.package_label(name.to_index())
     }
 
     fn display_version_set(&self, set: VersionSetId) -> impl Display + '_ {
@@ -206,7 +206,7 @@ impl Interner for Provider<'_, '_, '_> {
     }
 
     fn solvable_name(&self, solvable: SolvableId) -> NameId {
-        NameId::from_index(self.needs.universe.record(solvable.to_index()).package)
+        NameId::from_index(self.packages.package_of(solvable.to_index()))
     }
 
     fn version_sets_in_union(
@@ -221,7 +221,7 @@ impl Interner for Provider<'_, '_, '_> {
     }
 }
 
-impl DependencyProvider for Provider<'_, '_, '_> {
+impl<P: Packages> DependencyProvider for Provider<'_, P> {
     async fn filter_candidates(
         &self,
         candidates: &[SolvableId],
@@ -235,7 +235,7 @@ impl DependencyProvider for Provider<'_, '_, '_> {
     }
 
     async fn get_candidates(&self, name: NameId) -> Option<Candidates> {
-        let versions = self.needs.choice.of(name.to_index());
+        let versions = self.packages.versions(name.to_index());
         Some(Candidates {
             candidates: versions.iter().map(|record| SolvableId::from_index(*record)).collect(),
             hint_dependencies_available: HintDependenciesAvailable::None,
@@ -246,7 +246,7 @@ impl DependencyProvider for Provider<'_, '_, '_> {
     async fn sort_candidates(&self, _: &SolverCache<Self>, solvables: &mut [SolvableId]) {
         solvables.sort_by_key(|solvable| {
             let record = solvable.to_index();
-            let versions = self.needs.choice.of(self.needs.universe.record(record).package);
+            let versions = self.packages.versions(self.packages.package_of(record));
             versions.iter().position(|version| *version == record)
         });
     }

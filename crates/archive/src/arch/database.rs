@@ -1,0 +1,148 @@
+//! The database of a repository: a tar archive of `name-version/desc`, written by repo-add(8).
+//!
+//! What is in it is hostile until a package's own signature has been checked: sizes are bounded,
+//! and an entry that is not as it should be is left out, with the reason for whoever asks for it,
+//! so that one bad package does not keep all others back.
+
+use std::collections::{BTreeMap, HashSet};
+use std::io::{self, BufReader, Read};
+
+use jiff::Timestamp;
+
+use super::entry::Entry;
+
+/// No database is larger when unpacked: extra of 2026 has 40 MB.
+const LARGEST: u64 = 1 << 30;
+/// No description of a package is larger: the longest have 100 kB.
+const LARGEST_ENTRY: u64 = 4 << 20;
+/// No database has more files.
+const MOST_FILES: usize = 1 << 20;
+
+/// The packages of a repository.
+#[derive(Debug)]
+pub(crate) struct Database {
+    /// Sorted by name, each name once.
+    pub(crate) entries: Vec<Entry>,
+    /// Names of packages whose entry was not understood, with the reason.
+    pub(crate) left_out: BTreeMap<String, String>,
+    /// When the newest entry was put in.
+    ///
+    /// This is the time that repo-add gave the entry's file in the archive, by the clock of the one
+    /// machine that keeps the repository. `%BUILDDATE%` would not do: packages leave the testing
+    /// repositories in another order than they were built, so a later database may have older ones.
+    pub(crate) newest: Timestamp,
+}
+
+impl Database {
+    /// Reads a database, whatever it is compressed with.
+    ///
+    /// # Errors
+    /// When it is no tar archive to its end, is too large, or has nothing that could be read.
+    pub(crate) fn parse(bytes: &[u8], architecture: &str) -> Result<Self, String> {
+        let mut texts: BTreeMap<String, Texts> = BTreeMap::new();
+        let mut newest = i64::MIN;
+        let unpacked = unpacked(bytes).map_err(|error| error.to_string())?;
+        let mut archive = tar::Archive::new(unpacked.take(LARGEST));
+        let broken = |error: io::Error| format!("it is no database: {error}");
+        for (count, file) in archive.entries().map_err(broken)?.enumerate() {
+            let mut file = file.map_err(broken)?;
+            if count >= MOST_FILES {
+                return Err(format!("it has more than {MOST_FILES} files"));
+            }
+            if !file.header().entry_type().is_file() {
+                continue;
+            }
+            let path = String::from_utf8_lossy(&file.path_bytes()).into_owned();
+            let path = path.strip_prefix("./").unwrap_or(&path);
+            let Some((folder, name @ ("desc" | "depends"))) = path.rsplit_once('/') else {
+                continue;
+            };
+            let time = file.header().mtime().map_err(broken)?;
+            newest = newest.max(i64::try_from(time).unwrap_or(i64::MAX));
+            let texts = texts.entry(folder.to_owned()).or_default();
+            texts.add(name, &mut file).map_err(broken)?;
+        }
+        Self::of_texts(texts, newest, architecture)
+    }
+
+    fn of_texts(
+        texts: BTreeMap<String, Texts>,
+        newest: i64,
+        architecture: &str,
+    ) -> Result<Self, String> {
+        let mut entries: Vec<Entry> = Vec::new();
+        let mut left_out = BTreeMap::new();
+        let mut names = HashSet::new();
+        for (folder, texts) in texts {
+            match texts.read(&folder, architecture) {
+                Ok(entry) => {
+                    // Which of two is meant cannot be known; libalpm takes the first too.
+                    if names.insert(entry.about.name.clone()) {
+                        entries.push(entry);
+                    }
+                }
+                Err(why) => {
+                    let name = folder.rsplitn(3, '-').nth(2).unwrap_or(&folder);
+                    left_out.insert(name.to_owned(), why);
+                }
+            }
+        }
+        if entries.is_empty() && !left_out.is_empty() {
+            return Err("none of its entries is understood".to_owned());
+        }
+        entries.sort_by(|a, b| a.about.name.cmp(&b.about.name));
+        let newest = if entries.is_empty() { 0 } else { newest };
+        let newest = Timestamp::from_second(newest)
+            .map_err(|_| format!("{newest} is not a time at which a package was added"))?;
+        Ok(Self { entries, left_out, newest })
+    }
+}
+
+/// The files of one entry.
+#[derive(Default)]
+struct Texts {
+    text: Vec<u8>,
+    too_large: bool,
+}
+
+impl Texts {
+    fn add(&mut self, name: &str, file: &mut impl Read) -> io::Result<()> {
+        let mut bytes = Vec::new();
+        file.take(LARGEST_ENTRY + 1).read_to_end(&mut bytes)?;
+        let size = self.text.len().saturating_add(bytes.len());
+        if size as u64 > LARGEST_ENTRY {
+            self.too_large = true;
+            self.text = Vec::new();
+        } else if name == "desc" {
+            bytes.push(b'\n');
+            self.text.splice(..0, bytes);
+        } else {
+            self.text.push(b'\n');
+            self.text.extend(bytes);
+        }
+        Ok(())
+    }
+
+    fn read(self, folder: &str, architecture: &str) -> Result<Entry, String> {
+        if self.too_large {
+            return Err(format!("it is larger than {LARGEST_ENTRY} bytes"));
+        }
+        let text = std::str::from_utf8(&self.text).map_err(|_| "it is not UTF-8".to_owned())?;
+        Entry::parse(text, folder, architecture)
+    }
+}
+
+/// Undoes the compression that the first bytes tell of.
+pub(crate) fn unpacked<'r>(bytes: impl Read + 'r) -> io::Result<Box<dyn Read + 'r>> {
+    let mut bytes = BufReader::new(bytes);
+    let start = io::BufRead::fill_buf(&mut bytes)?;
+    Ok(if start.starts_with(&[0x1f, 0x8b]) {
+        Box::new(flate2::read::MultiGzDecoder::new(bytes))
+    } else if start.starts_with(&[0x28, 0xb5, 0x2f, 0xfd]) {
+        Box::new(zstd::Decoder::with_buffer(bytes)?)
+    } else if start.starts_with(&[0xfd, b'7', b'z', b'X', b'Z', 0]) {
+        Box::new(liblzma::read::XzDecoder::new_multi_decoder(bytes))
+    } else {
+        Box::new(bytes)
+    })
+}
