@@ -12,9 +12,11 @@ mod diff;
 mod error;
 mod files;
 pub mod lock;
+mod request;
 mod similar;
 mod solving;
 
 pub use diff::{Diff, Outdated, outdated};
 pub use error::{Cause, Error, WhyNot};
 pub use files::Files;
+pub use request::Request;

@@ -61,12 +61,6 @@ pub enum Error {
         /// How.
         source: toml::de::Error,
     },
-    /// The distribution has no archive here yet.
-    #[error("`{server}` is an Arch server, and Arch's archive is not supported yet")]
-    Distribution {
-        /// Which server.
-        server: String,
-    },
     /// What the definition says of a path does not agree with the packages.
     #[error("{0}")]
     Path(definition::Problem),

@@ -6,7 +6,7 @@ use generation::{Config, State};
 use image::Bundle;
 
 use crate::built::{Artefact, Built, Sizes};
-use crate::{Error, Session, config, locking, packages, programs};
+use crate::{Error, Session, config, locking, packages, programs, tree};
 
 /// Builds the generation of `server`. What did not change is not made again.
 ///
@@ -17,7 +17,7 @@ pub fn generation(session: &Session, server: &Server) -> Result<Built, Error> {
     let epoch = session.epoch(server, lock.date)?;
     let tools = session.tools()?;
     let programs = programs::all(session, &tools, server)?;
-    let tree = packages::tree(session, server, &lock)?;
+    let tree = tree::tree(session, &tools, server, &lock)?;
     let ids = packages::complete_ids(session, server, &mut lock, &tree)?;
     let (package_layer, held_layer) = packages::layer(session, &tools, server, &lock, &tree, &ids)?;
     let (kernel, initramfs, held_boot) = packages::boot(session, server, &tree, &programs.init)?;

@@ -2,7 +2,8 @@
 //!
 //! ```text
 //! locking   server.toml → server.lock
-//! packages  lock → package tree → package layer, kernel, initramfs
+//! tree      lock → package files → package tree
+//! packages  package tree → package layer, kernel, initramfs
 //! config    rootfs/, users, permissions, health check → config layer
 //! generation  the four and their config → manifest
 //! medium    a generation → disk image, ISO, qcow2, tar, container
@@ -24,6 +25,7 @@ mod record;
 mod report;
 mod request;
 mod session;
+mod tree;
 mod verify;
 
 pub use built::{Artefact, Built, Sizes};

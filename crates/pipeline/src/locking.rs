@@ -1,6 +1,5 @@
 //! The lock of a server: read, made, moved, compared.
 
-use archive::debian::{self, Archive};
 use archive::lock::Lock;
 use archive::{Diff, Outdated};
 use definition::Server;
@@ -27,7 +26,7 @@ pub struct Relocked {
 /// forbids it; else what keeps it from being read or resolved.
 pub fn current(store: &Store, server: &Server, locked: bool) -> Result<Lock, Error> {
     let path = server.lock_path();
-    let request = request::of(server)?;
+    let request = request::of(server);
     let name = server.name.to_string();
     if !path.exists() {
         if locked {
@@ -44,7 +43,7 @@ pub fn current(store: &Store, server: &Server, locked: bool) -> Result<Lock, Err
     }
     // The definition asks for something else: what it does not touch stays where it was, unless
     // the day itself moved.
-    let moved = lock.date != request.date;
+    let moved = lock.date != request.date();
     let relocked =
         if moved { relock(store, server, &[])? } else { keep_others(store, server, &lock)? };
     progress::done("Locked", format!("{name}: server.toml asks for something else now"));
@@ -61,13 +60,13 @@ pub fn current(store: &Store, server: &Server, locked: bool) -> Result<Lock, Err
 pub fn relock(store: &Store, server: &Server, update: &[String]) -> Result<Relocked, Error> {
     let path = server.lock_path();
     let previous = if path.exists() { Some(Lock::read(&path)?) } else { None };
-    let request = request::of(server)?;
-    not_in_future(server, request.date)?;
+    let request = request::of(server);
+    not_in_future(server, request.date())?;
     let spinner = progress::spinner("Resolving", server.name.to_string());
     let lock = match (&previous, update) {
-        (Some(previous), [_, ..]) => debian::update(store, &request, previous, update)?,
+        (Some(previous), [_, ..]) => request.update(store, previous, update)?,
         (None, [_, ..]) => return Err(Error::Unlocked { server: server.name.to_string() }),
-        (previous, []) => debian::resolve(store, &request, previous.as_ref())?,
+        (previous, []) => request.resolve(store, previous.as_ref())?,
     };
     drop(spinner);
     written(server, previous.as_ref(), lock)
@@ -83,10 +82,10 @@ pub fn repin(store: &Store, server: &Server, package: &str) -> Result<Relocked, 
         return relock(store, server, &[]);
     }
     let previous = Lock::read(&path)?;
-    let request = request::of(server)?;
-    not_in_future(server, request.date)?;
+    let request = request::of(server);
+    not_in_future(server, request.date())?;
     let moving: Vec<_> = previous.package(package).map(|it| it.name.clone()).into_iter().collect();
-    let lock = debian::update(store, &request, &previous, &moving)?;
+    let lock = request.update(store, &previous, &moving)?;
     written(server, Some(&previous), lock)
 }
 
@@ -100,8 +99,8 @@ fn not_in_future(server: &Server, date: Date) -> Result<(), Error> {
 }
 
 fn keep_others(store: &Store, server: &Server, previous: &Lock) -> Result<Relocked, Error> {
-    let request = request::of(server)?;
-    let lock = debian::update(store, &request, previous, &[])?;
+    let request = request::of(server);
+    let lock = request.update(store, previous, &[])?;
     written(server, Some(previous), lock)
 }
 
@@ -121,10 +120,9 @@ pub fn outdated(store: &Store, server: &Server, date: Date) -> Result<Vec<Outdat
         return Err(Error::Unlocked { server: server.name.to_string() });
     }
     let lock = Lock::read(&path)?;
-    let mut request = request::of(server)?;
-    request.date = date.max(request.date);
+    let request = request::of(server);
+    let date = date.max(request.date());
     // What is pinned is out of date by intent and shown as such.
-    request.pins.clear();
-    let newer = Archive::debian(store)?.resolve(&request, Some(&lock))?;
+    let newer = request.unpinned_at(date).resolve(store, Some(&lock))?;
     Ok(archive::outdated(&lock, &newer))
 }

@@ -1,6 +1,5 @@
-//! From a lock to the package tree, and from the tree to its layer, kernel and initramfs.
+//! From a package tree to its layer, kernel and initramfs.
 
-use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{BufReader, BufWriter};
 use std::path::{Path, PathBuf};
@@ -12,66 +11,14 @@ use generation::Descriptor;
 use image::bundle::Blob;
 use rootfs::accounts::{Group, User};
 use rootfs::ids::{self, Completed, Ids, Renumbering};
-use rootfs::{Facts, packages};
-use sandbox::{Tools, in_namespace};
+use sandbox::Tools;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use stage::{Done, Inputs};
 
 use crate::programs::Program;
+use crate::tree::Tree;
 use crate::{Error, Session};
-
-/// A configured package tree.
-pub(crate) struct Tree {
-    pub(crate) done: Done,
-    pub(crate) facts: Facts,
-}
-
-impl Tree {
-    pub(crate) fn tar(&self) -> PathBuf {
-        self.done.dir.join(packages::TREE)
-    }
-
-    pub(crate) fn paths(&self) -> PathBuf {
-        self.done.dir.join(packages::PATHS)
-    }
-}
-
-/// Unpacks and configures the locked packages. The numeric ids are those that the packages' scripts
-/// chose: the tree does not depend on the lock's ids.
-pub(crate) fn tree(session: &Session, server: &Server, lock: &Lock) -> Result<Tree, Error> {
-    let debconf: BTreeMap<String, String> = server
-        .debconf
-        .iter()
-        .map(|(question, answer)| (question.to_string(), answer.clone()))
-        .collect();
-    // The package tree always has the day of the lock.
-    let epoch = Epoch::of_day(lock.date).seconds();
-    let inputs = Inputs::new("packages", packages::VERSION)
-        .digest("lock", lock.packages_digest())
-        .text("debconf", text_of(&debconf))
-        .number("epoch", epoch);
-    let done = session.cache.run(server.name.as_str(), &inputs, |out| {
-        session.store.fetch(&lock.items())?;
-        let spinner = progress::spinner("Configuring", format!("{} packages", lock.packages.len()));
-        let job = packages::Packages {
-            files: lock.packages.iter().map(|it| session.store.path(it.sha256)).collect(),
-            architecture: lock.architecture.clone(),
-            debconf,
-            epoch,
-            threads: std::thread::available_parallelism().map_or(2, usize::from),
-            out: out.to_owned(),
-        };
-        let produced = in_namespace(&job)?;
-        drop(spinner);
-        for (phase, seconds) in produced.timings {
-            progress::detail("", format!("{seconds:6.2} s {phase}"));
-        }
-        Ok::<_, Error>(())
-    })?;
-    let facts = Facts::read(&done.dir.join(packages::FACTS))?;
-    Ok(Tree { done, facts })
-}
 
 /// The ids of the finished system: those of the lock, completed by those met for the first time.
 ///

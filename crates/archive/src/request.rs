@@ -1,0 +1,77 @@
+//! A request to either archive.
+
+use digest::Digest;
+use jiff::civil::Date;
+
+use crate::lock::Lock;
+use crate::{Error, Files, arch, debian};
+
+/// What a server's definition asks for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Request {
+    /// Of Debian's archive.
+    Debian(debian::Request),
+    /// Of Arch's.
+    Arch(arch::Request),
+}
+
+impl Request {
+    /// The day of the archive.
+    pub fn date(&self) -> Date {
+        match self {
+            Self::Debian(request) => request.date,
+            Self::Arch(request) => request.date,
+        }
+    }
+
+    /// The same of another day, with nothing held at a version.
+    #[must_use]
+    pub fn unpinned_at(mut self, day: Date) -> Self {
+        match &mut self {
+            Self::Debian(debian::Request { date, pins, .. }) => {
+                *date = day;
+                pins.clear();
+            }
+            Self::Arch(arch::Request { date, pins, .. }) => {
+                *date = day;
+                pins.clear();
+            }
+        }
+        self
+    }
+
+    /// The digest of everything that decides what a lock holds: a lock with another is stale.
+    pub fn digest(&self) -> Digest {
+        match self {
+            Self::Debian(request) => request.digest(),
+            Self::Arch(request) => request.digest(),
+        }
+    }
+
+    /// Resolves the request; ids of users that `previous` has are kept.
+    ///
+    /// # Errors
+    /// What keeps it from being resolved.
+    pub fn resolve(&self, files: &dyn Files, previous: Option<&Lock>) -> Result<Lock, Error> {
+        match self {
+            Self::Debian(request) => debian::resolve(files, request, previous),
+            Self::Arch(request) => arch::resolve(files, request, previous),
+        }
+    }
+
+    /// The same, where only `moving` and what they need leave the versions of `previous`.
+    ///
+    /// # Errors
+    /// As [`Request::resolve`].
+    pub fn update(
+        &self,
+        files: &dyn Files,
+        previous: &Lock,
+        moving: &[String],
+    ) -> Result<Lock, Error> {
+        match self {
+            Self::Debian(request) => debian::update(files, request, previous, moving),
+            Self::Arch(request) => arch::update(files, request, previous, moving),
+        }
+    }
+}

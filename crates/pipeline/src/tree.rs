@@ -1,0 +1,138 @@
+//! From locked package files to a configured package tree, by either distribution's own means.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use archive::arch::{self, MainKeys};
+use archive::lock::Lock;
+use definition::{Arch, Distribution, Epoch, Server};
+use rootfs::arch::PackageFile;
+use rootfs::packages::Produced;
+use rootfs::{Facts, packages};
+use sandbox::{Group, Tools, in_namespace};
+use stage::{Done, Inputs};
+
+use crate::packages::text_of;
+use crate::{Error, Session};
+
+/// A configured package tree.
+pub(crate) struct Tree {
+    pub(crate) done: Done,
+    pub(crate) facts: Facts,
+}
+
+impl Tree {
+    pub(crate) fn tar(&self) -> PathBuf {
+        self.done.dir.join(packages::TREE)
+    }
+
+    pub(crate) fn paths(&self) -> PathBuf {
+        self.done.dir.join(packages::PATHS)
+    }
+}
+
+/// Unpacks and configures the locked packages. The numeric ids are those that the packages' scripts
+/// chose: the tree does not depend on the lock's ids.
+pub(crate) fn tree(
+    session: &Session,
+    tools: &Tools<'_>,
+    server: &Server,
+    lock: &Lock,
+) -> Result<Tree, Error> {
+    let done = match &server.archive.distribution {
+        Distribution::Debian(_) => of_debian(session, server, lock),
+        Distribution::Arch(arch) => of_arch(session, tools, server, arch, lock),
+    }?;
+    let facts = Facts::read(&done.dir.join(packages::FACTS))?;
+    Ok(Tree { done, facts })
+}
+
+fn of_debian(session: &Session, server: &Server, lock: &Lock) -> Result<Done, Error> {
+    let debconf: BTreeMap<String, String> = server
+        .debconf
+        .iter()
+        .map(|(question, answer)| (question.to_string(), answer.clone()))
+        .collect();
+    let epoch = epoch(lock);
+    let inputs = Inputs::new("packages", rootfs::debian::VERSION)
+        .digest("lock", lock.packages_digest())
+        .text("debconf", text_of(&debconf))
+        .number("epoch", epoch);
+    let done = session.cache.run(server.name.as_str(), &inputs, |out| {
+        session.store.fetch(&lock.items())?;
+        let job = rootfs::debian::Packages {
+            files: lock.packages.iter().map(|it| session.store.path(it.sha256)).collect(),
+            architecture: lock.architecture.clone(),
+            debconf,
+            epoch,
+            threads: threads(),
+            out: out.to_owned(),
+        };
+        configured(lock, || Ok(in_namespace(&job)?))
+    })?;
+    Ok(done)
+}
+
+fn of_arch(
+    session: &Session,
+    tools: &Tools<'_>,
+    server: &Server,
+    archive: &Arch,
+    lock: &Lock,
+) -> Result<Done, Error> {
+    let epoch = epoch(lock);
+    let explicit: Vec<String> = server.install.iter().map(|it| it.name.to_string()).collect();
+    let main_keys: Vec<String> = archive.main_keys.iter().map(ToString::to_string).collect();
+    let inputs = Inputs::new("packages", rootfs::arch::VERSION)
+        .digest("lock", lock.packages_digest())
+        .text("explicit", explicit.join(" "))
+        .text("main keys", main_keys.join(" "))
+        .digest("tools", tools.key(Group::Pacman)?)
+        .number("epoch", epoch);
+    let done = session.cache.run(server.name.as_str(), &inputs, |out| {
+        session.store.fetch(&lock.items())?;
+        let spinner = progress::spinner("Verifying", format!("{} signatures", lock.packages.len()));
+        let stored = |digest| session.store.path(digest);
+        arch::verify(lock, &MainKeys::of(&main_keys)?, &stored, threads())?;
+        drop(spinner);
+        let request = arch::Request::new(&lock.architecture, lock.date);
+        let job = rootfs::arch::Packages {
+            files: lock.packages.iter().map(|package| file(session, package)).collect(),
+            explicit,
+            tools: tools.root(Group::Pacman)?.path().to_owned(),
+            architecture: lock.architecture.clone(),
+            assume_installed: request.assume_installed,
+            epoch,
+            threads: threads(),
+            out: out.to_owned(),
+        };
+        configured(lock, || Ok(in_namespace(&job)?))
+    })?;
+    Ok(done)
+}
+
+/// A locked package in the store, and the name that pacman knows its file by.
+fn file(session: &Session, package: &archive::lock::Package) -> PackageFile {
+    let name = package.path.rsplit('/').next().unwrap_or(&package.path);
+    PackageFile { path: session.store.path(package.sha256), name: name.to_owned() }
+}
+
+/// Runs the job that configures the packages, in sight of the user.
+fn configured(lock: &Lock, job: impl FnOnce() -> Result<Produced, Error>) -> Result<(), Error> {
+    let spinner = progress::spinner("Configuring", format!("{} packages", lock.packages.len()));
+    let produced = job()?;
+    drop(spinner);
+    for (phase, seconds) in produced.timings {
+        progress::detail("", format!("{seconds:6.2} s {phase}"));
+    }
+    Ok(())
+}
+
+/// The package tree always has the day of the lock.
+fn epoch(lock: &Lock) -> u64 {
+    Epoch::of_day(lock.date).seconds()
+}
+
+fn threads() -> usize {
+    std::thread::available_parallelism().map_or(2, usize::from)
+}
