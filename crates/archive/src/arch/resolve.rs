@@ -77,10 +77,11 @@ fn roots(needs: &Needs<'_, '_>, request: &Request) -> Result<Vec<Root>, Error> {
         } else {
             format!("{wanted} is asked for")
         };
-        roots.extend(solutions(needs, request, wanted)?.into_iter().map(|solutions| Root {
-            text: text.clone(),
-            solutions,
-        }));
+        roots.extend(
+            solutions(needs, request, wanted)?
+                .into_iter()
+                .map(|solutions| Root { text: text.clone(), solutions }),
+        );
     }
     Ok(roots)
 }

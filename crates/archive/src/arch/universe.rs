@@ -143,7 +143,8 @@ impl<'a> Universe<'a> {
         });
         let providers = self.chosen(&self.provided, &relation.name, choice).filter(|id| {
             let about = &self.record(*id).entry.about;
-            about.name != relation.name && about.provides.iter().any(|p| relation.admits_provided(p))
+            about.name != relation.name
+                && about.provides.iter().any(|p| relation.admits_provided(p))
         });
         literal.chain(providers).collect()
     }

@@ -12,12 +12,12 @@ pub fn compare(one: &str, other: &str) -> Ordering {
         return Ordering::Equal;
     }
     let (one, other) = (Parts::of(one), Parts::of(other));
-    segments(one.epoch, other.epoch)
-        .then_with(|| segments(one.version, other.version))
-        .then_with(|| match (one.release, other.release) {
+    segments(one.epoch, other.epoch).then_with(|| segments(one.version, other.version)).then_with(
+        || match (one.release, other.release) {
             (Some(one), Some(other)) => segments(one, other),
             _ => Ordering::Equal,
-        })
+        },
+    )
 }
 
 /// Whether text may be the whole version of a package: `1:2.3-4`, `2.3-4.1`.

@@ -10,8 +10,8 @@ use super::release::Release;
 use super::request::Request;
 use super::signature::Keyring;
 use super::suite::Suite;
-use crate::files::Files;
 use crate::error::{Error, WhyNot};
+use crate::files::Files;
 use crate::lock::{Index, Lock};
 
 /// No list of packages is larger when unpacked: bookworm's are 50 MB.

@@ -8,8 +8,8 @@ use jiff::civil::Date;
 use store::Item;
 
 use super::signature::Keyring;
-use crate::files::Files;
 use crate::error::Error;
+use crate::files::Files;
 
 /// Version 2023.3+deb12u2 holds the keys of bullseye, bookworm and trixie.
 const PACKAGE: &str = "debian-archive-keyring_2023.3+deb12u2_all.deb";

@@ -153,8 +153,7 @@ impl<P: Packages> Provider<'_, P> {
                 // A recommendation binds where it was followed: it is never a reason to fail.
                 Need::Recommends => {
                     let followed = group.solutions.iter().copied();
-                    let followed: Vec<_> =
-                        followed.filter(|s| self.preferred.has(*s)).collect();
+                    let followed: Vec<_> = followed.filter(|s| self.preferred.has(*s)).collect();
                     if self.preferred.complete && !followed.is_empty() {
                         known.requirements.push(self.requirement(&group.text, &followed));
                     }
