@@ -19,6 +19,8 @@ pub struct Options {
     pub locked: bool,
     /// Vaults to take files from before any mirror.
     pub vaults: Vec<PathBuf>,
+    /// Where files are kept and come from; none: where the environment says.
+    pub sources: Option<store::Options>,
     /// Let the config layer see the clock: what a test of `verify` plants.
     pub plant_clock: bool,
 }
@@ -44,7 +46,11 @@ impl Session {
     /// When the workspace, the configuration of mirrors or the cache cannot be read.
     pub fn open(dir: &Path, options: &Options) -> Result<Self, Error> {
         let workspace = Workspace::load(dir)?;
-        let mut sources = store::Options::from_environment()?.offline(options.offline);
+        let sources = match &options.sources {
+            Some(sources) => sources.clone(),
+            None => store::Options::from_environment()?,
+        };
+        let mut sources = sources.offline(options.offline);
         for vault in &options.vaults {
             sources = sources.vault(vault);
         }

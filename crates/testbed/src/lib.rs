@@ -15,6 +15,7 @@
 //! # }
 //! ```
 
+mod arch;
 mod clients;
 mod key;
 mod online;
@@ -51,6 +52,9 @@ pub struct Testbed {
     cache: PathBuf,
     images: TempDir,
     clients: Clients,
+    /// Where files come from, if not from where the owner's do.
+    sources: Option<store::Options>,
+    arch: Option<arch::Archive>,
     _turn: MutexGuard<'static, ()>,
 }
 
@@ -78,6 +82,8 @@ impl Testbed {
             cache,
             images: tempfile::tempdir_in(&folder)?,
             clients: Clients::new(tools, &keys)?,
+            sources: None,
+            arch: None,
             _turn: turn,
         };
         testbed.authorize("root")?;
@@ -205,7 +211,8 @@ impl Testbed {
     }
 
     fn session(&self) -> Result<Session> {
-        let session = Session::open(self.copy.path(), &Options::default())?;
+        let options = Options { sources: self.sources.clone(), ..Options::default() };
+        let session = Session::open(self.copy.path(), &options)?;
         ensure!(session.workspace.root().starts_with(self.copy.path()), "the copy is no workspace");
         // Not among the owner's images: these have a key in them that is not the owner's.
         Ok(session.with_cache(&self.cache).with_images(self.images.path()))

@@ -34,11 +34,35 @@ fn addresses(server: &Online<'_>) -> Result<(String, String)> {
 #[test]
 fn what_was_pushed_can_be_cloned_before_and_after_a_reboot() -> Result<()> {
     let testbed = Testbed::new("gitserver")?;
+    serves_repositories(&testbed, Firmware::Uefi, |server| {
+        assert!(server.has("/sys/firmware/efi")?, "this is not UEFI");
+        Ok(())
+    })
+}
+
+#[test]
+fn on_arch_it_serves_as_well() -> Result<()> {
+    let testbed = Testbed::new("gitserver")?.on_arch()?;
+    serves_repositories(&testbed, Firmware::Bios, |server| {
+        let git = &testbed.git_versions()?[2];
+        let desc = server.run(&format!("cat /var/lib/pacman/local/git-{git}/desc"))?;
+        assert!(desc.contains(git), "{desc}");
+        assert!(!server.has("/var/lib/dpkg")?, "this is Debian");
+        Ok(())
+    })
+}
+
+/// What was pushed can be cloned, before the machine was off and afterwards.
+fn serves_repositories(
+    testbed: &Testbed,
+    firmware: Firmware,
+    is_as_meant: impl Fn(&Online<'_>) -> Result<()>,
+) -> Result<()> {
     testbed.authorize("git")?;
     let clients = testbed.clients();
-    let machine = testbed.machine()?.firmware(Firmware::Uefi).forward(22).forward(80);
+    let machine = testbed.machine()?.firmware(firmware).forward(22).forward(80);
     let server = Online::start(&machine, clients)?;
-    assert!(server.has("/sys/firmware/efi")?, "this is not UEFI");
+    is_as_meant(&server)?;
 
     let ssh = server.port(22)?;
     assert_eq!(clients.ssh(ssh, "git", "create project")?, "project.git\n");
