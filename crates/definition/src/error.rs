@@ -65,6 +65,15 @@ pub enum Error {
         /// The role.
         name: &'static str,
     },
+    /// A directory is to be an archiso profile and is none.
+    #[error("{path} is no archiso profile: it has no profiledef.sh")]
+    NoProfile {
+        /// The directory.
+        path: PathBuf,
+    },
+    /// An archiso profile has mistakes, or what cannot be taken.
+    #[error("{}", .0.of("the profile"))]
+    Profile(Problems),
     /// `SOURCE_DATE_EPOCH` is no number of seconds.
     #[error("SOURCE_DATE_EPOCH is `{value}`, which is no number of seconds since 1970")]
     Epoch {
@@ -105,10 +114,13 @@ impl Error {
     /// What to do about it.
     pub fn hint(&self) -> Option<String> {
         match self {
-            Self::Definition(problems) => problems.hint(),
+            Self::Definition(problems) | Self::Profile(problems) => problems.hint(),
             Self::NoServer { hint, .. } | Self::Name { hint, .. } => hint.clone(),
             Self::Exists { .. } => Some("choose another name".to_owned()),
             Self::NoRole { name } => Some(format!("a role is a crate with a role.toml: {name}")),
+            Self::NoProfile { .. } => {
+                Some("as in --from-archiso /usr/share/archiso/configs/releng".to_owned())
+            }
             Self::Epoch { .. } => {
                 Some("unset it, or as in SOURCE_DATE_EPOCH=1700000000".to_owned())
             }
