@@ -28,6 +28,7 @@ mod pacman_conf;
 mod plan;
 mod profile;
 mod profiledef;
+mod quoting;
 mod report;
 mod server_toml;
 mod shell;
@@ -68,6 +69,7 @@ pub fn from_archiso(
     let hostname = new::hostname(&place);
     let given = Given { roles: &roles, kernel: &kernel, hostname, date, otherwise };
     let server = convert::convert(&profile, &given, &mut report)?;
+    new::check_day(server.date)?;
     place.fill(|dir| {
         write::server(dir, &template, &server)?;
         // What the definition's own checks refuse is not worth having.

@@ -3,6 +3,8 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use jiff::civil::Date;
+
 use crate::Problems;
 
 /// An error of this crate.
@@ -65,6 +67,16 @@ pub enum Error {
         /// The role.
         name: &'static str,
     },
+    /// There is no archive of a new server's day.
+    #[error("{date} {message}")]
+    Day {
+        /// The day.
+        date: Date,
+        /// What is wrong with it.
+        message: String,
+        /// What is right.
+        hint: Option<String>,
+    },
     /// A directory is to be an archiso profile and is none.
     #[error("{path} is no archiso profile: it has no profiledef.sh")]
     NoProfile {
@@ -115,7 +127,9 @@ impl Error {
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::Definition(problems) | Self::Profile(problems) => problems.hint(),
-            Self::NoServer { hint, .. } | Self::Name { hint, .. } => hint.clone(),
+            Self::NoServer { hint, .. } | Self::Name { hint, .. } | Self::Day { hint, .. } => {
+                hint.clone()
+            }
             Self::Exists { .. } => Some("choose another name".to_owned()),
             Self::NoRole { name } => Some(format!("a role is a crate with a role.toml: {name}")),
             Self::NoProfile { .. } => {

@@ -5,8 +5,9 @@ use std::path::{Path, PathBuf};
 
 use jiff::civil::Date;
 
+use crate::archive::Day;
 use crate::place::Place;
-use crate::{Error, Workspace};
+use crate::{Error, Refused, Workspace};
 
 /// The roles that a new server is made of.
 pub(crate) const ROLES: [&str; 2] = ["base", "ssh"];
@@ -33,11 +34,20 @@ pub fn new_server(
     date: Date,
 ) -> Result<(PathBuf, Vec<PathBuf>), Error> {
     let place = Place::new(workspace, name)?;
+    check_day(date)?;
     let mut files = template(workspace, &place)?;
     let filled = [("@HOSTNAME@", hostname(&place)), ("@DATE@", date.to_string())];
     files.insert(1, (SERVER_TOML.0, fill(SERVER_TOML.1, &filled)));
     place.fill(|dir| files.iter().try_for_each(|(file, text)| write(dir, file, text)))?;
     Ok((place.dir.clone(), files.iter().map(|(file, _)| place.dir.join(file)).collect()))
+}
+
+/// Refuses a day that no definition could have.
+pub(crate) fn check_day(date: Date) -> Result<(), Error> {
+    match date.to_string().parse::<Day>() {
+        Ok(_) => Ok(()),
+        Err(Refused { message, hint }) => Err(Error::Day { date, message, hint }),
+    }
 }
 
 /// The files of [`TEMPLATE`] for a server of this place.

@@ -213,6 +213,10 @@ fn the_day_is_asked_for_or_the_profiles_or_else_the_given_one() {
     };
     assert_eq!(asked("one", None), date(2026, 3, 4));
     assert_eq!(asked("two", Some(date(2026, 5, 6))), date(2026, 5, 6));
+
+    let fixture = Fixture::small();
+    fixture.write("profile/pacman.conf", &server.replace("2026", "1999"));
+    assert!(fixture.refused().starts_with("error: 1999-03-04 is before any dated archive begins"));
 }
 
 #[test]

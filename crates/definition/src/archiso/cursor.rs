@@ -1,4 +1,4 @@
-//! Words of a shell script: quoting and expansions, as bash(1) has them.
+//! A place in a shell script, and what can stand there.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -7,9 +7,6 @@ use super::shell::Word;
 use super::text::Text;
 use crate::Problem;
 
-/// How deep commands may lie in one another.
-const DEEPEST: usize = 16;
-
 /// What ends a word.
 const ENDS: &str = " \t\r\n;&|<>()";
 
@@ -17,7 +14,7 @@ const ENDS: &str = " \t\r\n;&|<>()";
 pub(super) struct Cursor<'a> {
     file: &'a Text,
     text: &'a str,
-    at: usize,
+    pub(super) at: usize,
     known: BTreeMap<String, String>,
 }
 
@@ -49,6 +46,11 @@ impl<'a> Cursor<'a> {
         self.file.problem(span, message)
     }
 
+    /// What a variable is, if that is known.
+    pub(super) fn variable(&self, name: &str) -> Option<String> {
+        self.known.get(name).cloned()
+    }
+
     /// From here on a variable has this value; none: one that is not known.
     pub(super) fn assign(&mut self, name: &str, value: Option<String>) {
         match value {
@@ -61,7 +63,7 @@ impl<'a> Cursor<'a> {
         &self.text[self.at..]
     }
 
-    fn next(&mut self) -> Option<char> {
+    pub(super) fn next(&mut self) -> Option<char> {
         let next = self.peek()?;
         self.at += next.len_utf8();
         Some(next)
@@ -74,7 +76,7 @@ impl<'a> Cursor<'a> {
         here
     }
 
-    fn take_while(&mut self, wanted: impl Fn(char) -> bool) -> &'a str {
+    pub(super) fn take_while(&mut self, wanted: impl Fn(char) -> bool) -> &'a str {
         let rest = self.rest();
         let end = rest.find(|c| !wanted(c)).unwrap_or(rest.len());
         self.at += end;
@@ -160,172 +162,9 @@ impl<'a> Cursor<'a> {
         }
     }
 
-    fn parts(&mut self, ends: &str) -> Result<Word, Problem> {
-        let start = self.at;
-        let mut text = Some(String::new());
-        while let Some(c) = self.peek().filter(|&c| !ends.contains(c)) {
-            let here = self.at;
-            match c {
-                '\'' => {
-                    self.at += 1;
-                    push(&mut text, self.single_quoted(here)?);
-                }
-                '"' => {
-                    self.at += 1;
-                    let quoted = self.double_quoted(here, 0)?;
-                    append(&mut text, quoted);
-                }
-                '\\' => {
-                    self.at += 1;
-                    match self.next() {
-                        Some('\n') | None => {}
-                        Some(c) => push(&mut text, c.encode_utf8(&mut [0; 4])),
-                    }
-                }
-                '$' | '`' => {
-                    let expanded = self.expansion(0)?;
-                    append(&mut text, expanded);
-                }
-                c => {
-                    self.at += c.len_utf8();
-                    push(&mut text, c.encode_utf8(&mut [0; 4]));
-                }
-            }
-        }
-        Ok(Word { text, span: start..self.at })
-    }
-
-    /// What stands between `'`s, the first of which is behind us.
-    fn single_quoted(&mut self, start: usize) -> Result<&'a str, Problem> {
-        let inside = self.take_while(|c| c != '\'');
-        match self.eat("'") {
-            true => Ok(inside),
-            false => Err(self.endless(start, "this text", "'")),
-        }
-    }
-
-    /// What stands between `"`s, the first of which is behind us.
-    fn double_quoted(&mut self, start: usize, depth: usize) -> Result<Option<String>, Problem> {
-        let mut text = Some(String::new());
-        loop {
-            push(&mut text, self.take_while(|c| !"\"\\$`".contains(c)));
-            match self.peek() {
-                Some('"') => {
-                    self.at += 1;
-                    return Ok(text);
-                }
-                Some('\\') => {
-                    self.at += 1;
-                    match self.next() {
-                        Some('\n') => {}
-                        Some(c) if "\"\\$`".contains(c) => {
-                            push(&mut text, c.encode_utf8(&mut [0; 4]));
-                        }
-                        Some(c) => push(&mut text, &format!("\\{c}")),
-                        None => {}
-                    }
-                }
-                Some(_) => {
-                    let expanded = self.expansion(depth)?;
-                    append(&mut text, expanded);
-                }
-                None => return Err(self.endless(start, "this text", "\"")),
-            }
-        }
-    }
-
-    /// What begins with `$` or a backtick; none: what comes of it is not known.
-    fn expansion(&mut self, depth: usize) -> Result<Option<String>, Problem> {
-        let start = self.at;
-        if depth > DEEPEST {
-            return Err(self.problem(start..start + 1, "this is nested too deeply"));
-        }
-        if self.eat("`") {
-            return self.skip_to('`', start, depth + 1).map(|()| None);
-        }
-        self.at += 1;
-        if self.eat("(") {
-            return self.skip_to(')', start, depth + 1).map(|()| None);
-        }
-        if self.eat("'") {
-            while let Some(c) = self.next() {
-                match c {
-                    '\\' => _ = self.next(),
-                    '\'' => return Ok(None),
-                    _ => {}
-                }
-            }
-            return Err(self.endless(start, "this text", "'"));
-        }
-        if self.eat("{") {
-            let name = self.name();
-            if !name.is_empty() && self.eat("}") {
-                return Ok(self.known.get(name).cloned());
-            }
-            return self.skip_to('}', start, depth + 1).map(|()| None);
-        }
-        match self.name() {
-            // A dollar that nothing follows is a dollar; `$@`, `$1` and the like are not known.
-            "" if self.peek().is_none_or(|c| !c.is_ascii_graphic() || "\"';|&)".contains(c)) => {
-                Ok(Some("$".to_owned()))
-            }
-            "" => Ok(None),
-            name => Ok(self.known.get(name).cloned()),
-        }
-    }
-
-    /// Goes past the `end` of what began at `start`, over all that is quoted or nested in it.
-    fn skip_to(&mut self, end: char, start: usize, depth: usize) -> Result<(), Problem> {
-        let mut open = 0_usize;
-        while let Some(c) = self.peek() {
-            let here = self.at;
-            match c {
-                c if c == end && open == 0 => {
-                    self.at += 1;
-                    return Ok(());
-                }
-                '\\' => {
-                    self.at += 1;
-                    self.next();
-                }
-                '$' | '`' => _ = self.expansion(depth)?,
-                '"' => {
-                    self.at += 1;
-                    self.double_quoted(here, depth)?;
-                }
-                '\'' if end != '}' => {
-                    self.at += 1;
-                    self.single_quoted(here)?;
-                }
-                '(' if end == ')' => {
-                    open += 1;
-                    self.at += 1;
-                }
-                ')' if end == ')' => {
-                    open = open.saturating_sub(1);
-                    self.at += 1;
-                }
-                c => self.at += c.len_utf8(),
-            }
-        }
-        Err(self.endless(start, "this expansion", &end.to_string()))
-    }
-
-    fn endless(&self, start: usize, what: &str, end: &str) -> Problem {
+    /// Something that has no end.
+    pub(super) fn endless(&self, start: usize, what: &str, end: &str) -> Problem {
         let hint = format!("it ends with `{end}`");
         self.problem(start..start + 1, format!("{what} has no end")).hint(hint)
-    }
-}
-
-fn push(text: &mut Option<String>, more: &str) {
-    if let Some(text) = text {
-        text.push_str(more);
-    }
-}
-
-fn append(text: &mut Option<String>, more: Option<String>) {
-    match more {
-        Some(more) => push(text, &more),
-        None => *text = None,
     }
 }

@@ -14,7 +14,7 @@ use crate::{GroupName, Mode, RootPath, UserName};
 pub(super) struct Ownership {
     /// Files that are laid executable.
     pub(super) executable: BTreeSet<RootPath>,
-    /// What [permissions] has to say; nobody is root and no mode is the usual one.
+    /// What `[permissions]` has to say; nobody is root and no mode is the usual one.
     pub(super) permissions: BTreeMap<RootPath, Owned>,
 }
 

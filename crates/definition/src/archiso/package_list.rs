@@ -67,7 +67,7 @@ pub(super) fn read(
             continue;
         }
         let start = span.start + (line.len() - line.trim_start().len());
-        let origin = text.origin(start..start + written.len());
+        let origin = || text.origin(start..start + written.len());
         // pacman has the repository first, a definition last.
         let turned =
             written.split_once('/').map(|(repository, name)| format!("{name}/{repository}"));
@@ -76,7 +76,7 @@ pub(super) fn read(
             Ok(request) => request,
             Err(refused) => {
                 let message = format!("`{}` {refused}", written.escape_debug());
-                problems.push(Problem::new(&origin, message).hint(refused.hint));
+                problems.push(Problem::new(&origin(), message).hint(refused.hint));
                 continue;
             }
         };
@@ -85,14 +85,14 @@ pub(super) fn read(
         {
             let message = format!("`{name}` is to come from `{repository}`, which is not there");
             let hint = format!("pacman.conf has: {}", brought.repositories.join(", "));
-            problems.push(Problem::new(&origin, message).hint(hint));
+            problems.push(Problem::new(&origin(), message).hint(hint));
             continue;
         }
         if !seen.insert(name.clone()) {
             continue;
         }
-        let at = place(root, &origin);
-        let mut left = |kind, what: String| report.left(kind, what, Some(at.clone()));
+        let at = || place(root, &origin());
+        let mut left = |kind, what: String| report.left(kind, what, Some(at()));
         match name.as_str() {
             known if BOOT_LOADERS.contains(&known) => {
                 left(Left::BootLoader, format!("package {known}"));
@@ -103,9 +103,9 @@ pub(super) fn read(
             known if MICROCODE.contains(&known) => {
                 left(Left::Initramfs, format!("package {known}"));
                 let message = format!("{known}: no microcode is loaded; let the firmware do it");
-                report.decide(at, message);
+                report.decide(at(), message);
             }
-            known if KERNELS.contains(&known) => kernels.push((known.to_owned(), at)),
+            known if KERNELS.contains(&known) => kernels.push((known.to_owned(), at())),
             known => match brought.roles.get(&name) {
                 Some(role) => left(Left::Roles, format!("package {known} (`{role}`)")),
                 None => packages.install.push(wanted.to_owned()),

@@ -11,7 +11,7 @@ use super::text::Text;
 use crate::{Error, Origin, Problem, Problems};
 
 /// More than this is no list that somebody wrote.
-const LARGEST: u64 = 16 << 20;
+const LARGEST: u64 = 1 << 20;
 
 /// Top-level directories that are about boot loaders.
 const BOOT_DIRECTORIES: [&str; 4] = ["efiboot", "grub", "isolinux", "syslinux"];

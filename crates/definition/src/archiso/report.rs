@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use jiff::civil::Date;
 use serde::Serialize;
 
+use super::text::shown;
 use crate::Origin;
 
 /// A server that was made of a profile.
@@ -133,8 +134,9 @@ impl Report {
 /// `profiledef.sh:12`: the file as the profile's own directory has it.
 pub(super) fn place(profile: &std::path::Path, origin: &Origin) -> String {
     let file = origin.file.strip_prefix(profile).unwrap_or(&origin.file).display();
+    let file = shown(&file.to_string());
     match origin.line {
-        0 => file.to_string(),
+        0 => file,
         line => format!("{file}:{line}"),
     }
 }

@@ -283,4 +283,15 @@ mod tests {
             assert!(problem.contains(part), "{part:?} is not in:\n{problem}");
         }
     }
+
+    proptest::proptest! {
+        #[test]
+        fn any_text_is_read_or_refused(text in "[a=(\\[\\])\"'$`\\\\{}# \n;&<é]{0,60}") {
+            if let Ok(script) = read(&Text::of(&text)) {
+                for assignment in script.assignments {
+                    proptest::prop_assert!(is_name(&text[assignment.span]));
+                }
+            }
+        }
+    }
 }
