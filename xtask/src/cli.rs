@@ -85,7 +85,9 @@ pub(crate) enum Command {
     )]
     Vault(Vault),
     /// Write a new server that builds and boots as it is.
-    #[command(after_help = "Example: cargo xtask new homeserver && cargo xtask image homeserver")]
+    #[command(
+        after_help = "Examples:\n  cargo xtask new homeserver && cargo xtask image homeserver\n  cargo xtask new live --from-archiso ~/releng"
+    )]
     New(New),
     /// Update a running server: build, send what changed, boot it on trial, wait for the verdict.
     #[command(
@@ -255,6 +257,16 @@ pub(crate) struct Vault {
 pub(crate) struct New {
     /// The server's name: its crate, its folder, its host name.
     pub(crate) name: String,
+    /// Take packages, files, users and permissions from an archiso profile; what no longer
+    /// applies is listed.
+    #[arg(long, value_name = "PROFILE")]
+    pub(crate) from_archiso: Option<PathBuf>,
+    /// The day of the archive; without, today, of Arch yesterday.
+    #[arg(long, value_name = "YYYY-MM-DD")]
+    pub(crate) date: Option<Date>,
+    /// Print the result as JSON.
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 #[derive(Args)]

@@ -3,6 +3,8 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use jiff::civil::Date;
+
 use crate::Problems;
 
 /// An error of this crate.
@@ -65,6 +67,25 @@ pub enum Error {
         /// The role.
         name: &'static str,
     },
+    /// There is no archive of a new server's day.
+    #[error("{date} {message}")]
+    Day {
+        /// The day.
+        date: Date,
+        /// What is wrong with it.
+        message: String,
+        /// What is right.
+        hint: Option<String>,
+    },
+    /// A directory is to be an archiso profile and is none.
+    #[error("{path} is no archiso profile: it has no profiledef.sh")]
+    NoProfile {
+        /// The directory.
+        path: PathBuf,
+    },
+    /// An archiso profile has mistakes, or what cannot be taken.
+    #[error("{}", .0.of("the profile"))]
+    Profile(Problems),
     /// `SOURCE_DATE_EPOCH` is no number of seconds.
     #[error("SOURCE_DATE_EPOCH is `{value}`, which is no number of seconds since 1970")]
     Epoch {
@@ -105,10 +126,15 @@ impl Error {
     /// What to do about it.
     pub fn hint(&self) -> Option<String> {
         match self {
-            Self::Definition(problems) => problems.hint(),
-            Self::NoServer { hint, .. } | Self::Name { hint, .. } => hint.clone(),
+            Self::Definition(problems) | Self::Profile(problems) => problems.hint(),
+            Self::NoServer { hint, .. } | Self::Name { hint, .. } | Self::Day { hint, .. } => {
+                hint.clone()
+            }
             Self::Exists { .. } => Some("choose another name".to_owned()),
             Self::NoRole { name } => Some(format!("a role is a crate with a role.toml: {name}")),
+            Self::NoProfile { .. } => {
+                Some("as in --from-archiso /usr/share/archiso/configs/releng".to_owned())
+            }
             Self::Epoch { .. } => {
                 Some("unset it, or as in SOURCE_DATE_EPOCH=1700000000".to_owned())
             }

@@ -15,6 +15,7 @@
 //! This crate knows nothing of package archives, images or sandboxes. It never follows a symlink
 //! under a `rootfs/`: what is laid over a server's packages is data until the server runs.
 
+mod archiso;
 mod archive;
 mod board;
 mod claims;
@@ -35,6 +36,7 @@ mod packages;
 mod part;
 mod paths;
 mod permissions;
+mod place;
 mod problem;
 mod read;
 mod server;
@@ -44,6 +46,7 @@ mod summary;
 mod users;
 mod workspace;
 
+pub use archiso::{Decision, Left, LeftOut, Migration, from_archiso};
 pub use archive::{
     Arch, Archive, Component, Debian, Distribution, DistributionName, Fingerprint, Pocket,
     SuiteName,

@@ -5,58 +5,24 @@ use std::path::{Path, PathBuf};
 
 use jiff::civil::Date;
 
-use crate::{Error, PartName, Refused, Workspace};
+use crate::archive::Day;
+use crate::place::Place;
+use crate::{Error, Refused, Workspace};
 
-/// The files of a new server: where they go below its directory, and what is in them.
-const TEMPLATE: [(&str, &str); 4] = [
+/// The roles that a new server is made of.
+pub(crate) const ROLES: [&str; 2] = ["base", "ssh"];
+
+/// The definition of a new server.
+const SERVER_TOML: (&str, &str) = ("server.toml", include_str!("template/server.toml.in"));
+
+/// Who may log in as root.
+pub(crate) const ROOT_KEYS: &str = "rootfs/etc/ssh/authorized_keys/root";
+
+/// What every new server has besides: where it goes below the server's directory, and what is in it.
+const TEMPLATE: [(&str, &str); 3] = [
     ("Cargo.toml", include_str!("template/Cargo.toml.in")),
-    ("server.toml", include_str!("template/server.toml.in")),
     ("src/main.rs", include_str!("template/main.rs.in")),
-    ("rootfs/etc/ssh/authorized_keys/root", include_str!("template/authorized_keys.in")),
-];
-
-/// Names that Cargo or rustc keep for themselves.
-const RESERVED: [&str; 40] = [
-    "alloc",
-    "as",
-    "async",
-    "await",
-    "break",
-    "build",
-    "const",
-    "continue",
-    "core",
-    "crate",
-    "deps",
-    "dyn",
-    "else",
-    "enum",
-    "examples",
-    "extern",
-    "false",
-    "fn",
-    "for",
-    "gen",
-    "if",
-    "impl",
-    "in",
-    "incremental",
-    "let",
-    "loop",
-    "match",
-    "mod",
-    "move",
-    "mut",
-    "pub",
-    "ref",
-    "return",
-    "static",
-    "std",
-    "struct",
-    "test",
-    "type",
-    "use",
-    "where",
+    (ROOT_KEYS, include_str!("template/authorized_keys.in")),
 ];
 
 /// Writes `servers/NAME`, made of the roles `base` and `ssh`, with packages of the day `date`.
@@ -67,65 +33,57 @@ pub fn new_server(
     name: &str,
     date: Date,
 ) -> Result<(PathBuf, Vec<PathBuf>), Error> {
-    let wrong = |refused: Refused| Error::Name {
-        name: name.to_owned(),
-        message: refused.message,
-        hint: refused.hint,
-    };
-    let name: PartName = name.parse().map_err(wrong)?;
-    if RESERVED.contains(&name.as_str()) {
-        return Err(wrong(Refused::new("is a name that Cargo or Rust uses", "choose another")));
+    let place = Place::new(workspace, name)?;
+    check_day(date)?;
+    let mut files = template(workspace, &place)?;
+    let filled = [("@HOSTNAME@", hostname(&place)), ("@DATE@", date.to_string())];
+    files.insert(1, (SERVER_TOML.0, fill(SERVER_TOML.1, &filled)));
+    place.fill(|dir| files.iter().try_for_each(|(file, text)| write(dir, file, text)))?;
+    Ok((place.dir.clone(), files.iter().map(|(file, _)| place.dir.join(file)).collect()))
+}
+
+/// Refuses a day that no definition could have.
+pub(crate) fn check_day(date: Date) -> Result<(), Error> {
+    match date.to_string().parse::<Day>() {
+        Ok(_) => Ok(()),
+        Err(Refused { message, hint }) => Err(Error::Day { date, message, hint }),
     }
-    if workspace.has_package(name.as_str()) {
-        let hint = "`cargo xtask list` shows the servers that there are";
-        return Err(wrong(Refused::new("is a package of this workspace already", hint)));
-    }
-    let servers = workspace.root().join("servers");
-    let dir = servers.join(name.as_str());
-    if dir.symlink_metadata().is_ok() {
-        return Err(Error::Exists { path: dir });
-    }
-    let place = |name: &'static str| -> Result<String, Error> {
+}
+
+/// The files of [`TEMPLATE`] for a server of this place.
+pub(crate) fn template(
+    workspace: &Workspace,
+    place: &Place,
+) -> Result<Vec<(&'static str, String)>, Error> {
+    let path = |name: &'static str| -> Result<String, Error> {
         let dir = workspace.package(name).ok_or(Error::NoRole { name })?;
         Ok(from_server(workspace.root(), dir))
     };
+    let [base, ssh] = ROLES;
     let filled = [
-        ("@NAME@", name.to_string()),
-        ("@HOSTNAME@", name.as_str().replace('_', "-").trim_matches('-').to_owned()),
-        ("@DATE@", date.to_string()),
-        ("@BASE@", place("base")?),
-        ("@SSH@", place("ssh")?),
-        ("@HEALTH@", place("heirloom-health")?),
+        ("@NAME@", place.name.to_string()),
+        ("@BASE@", path(base)?),
+        ("@SSH@", path(ssh)?),
+        ("@HEALTH@", path("heirloom-health")?),
     ];
-    // Made beside its place and renamed: a directory of this name is a whole server. It is not
-    // below `servers`, where Cargo would take the half of it for a member.
-    let unfinished = workspace.target().join(format!(".new-{name}"));
-    let written = write(&unfinished, &filled).and_then(|()| {
-        fs::create_dir_all(&servers).map_err(|error| Error::write(&servers, error))?;
-        fs::rename(&unfinished, &dir).map_err(|error| Error::write(&dir, error))
-    });
-    if let Err(error) = written {
-        // The first error is the one to report; what cannot be removed is overwritten next time.
-        let _ = fs::remove_dir_all(&unfinished);
-        return Err(error);
-    }
-    let files = TEMPLATE.iter().map(|(file, _)| dir.join(file)).collect();
-    Ok((dir, files))
+    Ok(TEMPLATE.iter().map(|(file, text)| (*file, fill(text, &filled))).collect())
 }
 
-fn write(dir: &Path, filled: &[(&str, String)]) -> Result<(), Error> {
-    if dir.exists() {
-        fs::remove_dir_all(dir).map_err(|error| Error::write(dir, error))?;
-    }
-    for (file, template) in TEMPLATE {
-        let path = dir.join(file);
-        let parent = path.parent().unwrap_or(dir);
-        fs::create_dir_all(parent).map_err(|error| Error::write(parent, error))?;
-        let text =
-            filled.iter().fold(template.to_owned(), |text, (key, value)| text.replace(key, value));
-        fs::write(&path, text).map_err(|error| Error::write(&path, error))?;
-    }
-    Ok(())
+fn fill(template: &str, filled: &[(&str, String)]) -> String {
+    filled.iter().fold(template.to_owned(), |text, (key, value)| text.replace(key, value))
+}
+
+/// The host name that goes without saying.
+pub(crate) fn hostname(place: &Place) -> String {
+    place.name.as_str().replace('_', "-").trim_matches('-').to_owned()
+}
+
+/// Writes a file below `dir`, with the directories that lead to it.
+pub(crate) fn write(dir: &Path, file: &str, text: &str) -> Result<(), Error> {
+    let path = dir.join(file);
+    let parent = path.parent().unwrap_or(dir);
+    fs::create_dir_all(parent).map_err(|error| Error::write(parent, error))?;
+    fs::write(&path, text).map_err(|error| Error::write(&path, error))
 }
 
 /// The way from a server's directory to `dir`: relative where both lie in the workspace.

@@ -127,6 +127,11 @@ impl FromStr for Unplaced {
     }
 }
 
+/// A request that stands alone.
+pub(crate) fn request(text: &str) -> Result<(PackageName, Constraint), Refused> {
+    text.parse().map(|Unplaced { name, constraint }| (name, constraint))
+}
+
 /// The requests of a list.
 pub(crate) fn requests(value: &read::Value<'_, '_>) -> Vec<PackageRequest> {
     let placed = |Located { value, origin }: Located<Unplaced>| PackageRequest {

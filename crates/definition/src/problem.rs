@@ -92,6 +92,11 @@ impl Problems {
         self.0.iter()
     }
 
+    /// The text that says what the mistakes are of.
+    pub(crate) fn of(&self, what: &'static str) -> impl fmt::Display {
+        ProblemsOf(self, what)
+    }
+
     /// The hint, when there is one mistake; those of several are part of the text.
     pub fn hint(&self) -> Option<String> {
         match self.0.as_slice() {
@@ -101,19 +106,29 @@ impl Problems {
     }
 }
 
-impl fmt::Display for Problems {
+/// Mistakes, and what they are of.
+struct ProblemsOf<'a>(&'a Problems, &'static str);
+
+impl fmt::Display for ProblemsOf<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if let [only] = self.0.as_slice() {
+        let Self(Problems(problems), of) = self;
+        if let [only] = problems.as_slice() {
             return only.fmt(f);
         }
-        write!(f, "{} mistakes in the definition", self.0.len())?;
-        for (number, problem) in (1..).zip(&self.0) {
+        write!(f, "{} mistakes in {of}", problems.len())?;
+        for (number, problem) in (1..).zip(problems) {
             write!(f, "\n\n{number}. {problem}")?;
             if let Some(hint) = &problem.hint {
                 write!(f, "\n   help: {hint}")?;
             }
         }
         Ok(())
+    }
+}
+
+impl fmt::Display for Problems {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.of("the definition").fmt(f)
     }
 }
 

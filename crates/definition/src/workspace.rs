@@ -1,14 +1,14 @@
 //! The workspace: which servers there are, and each of them put together.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use cargo_metadata::MetadataCommand;
 
 use crate::graph::{Graph, Node};
-use crate::load::Loader;
-use crate::{Error, PartName, Problem, Server, compose, suggest};
+use crate::load::{Loader, RoleFiles, ServerFiles};
+use crate::{DistributionName, Error, PackageName, PartName, Problem, Server, compose, suggest};
 
 /// A Cargo workspace that holds definitions of servers.
 #[derive(Clone, Debug)]
@@ -83,6 +83,17 @@ impl Workspace {
         for node in self.graph.reached(node).into_iter().filter(|node| is_role(node)) {
             roles.extend(loader.role(&node.name, &node.dir, self.roles_of(node))?);
         }
+        self.compose(name, loader, server, &roles)
+    }
+
+    /// Composes what was read of the server `name`, with its board.
+    fn compose(
+        &self,
+        name: &str,
+        mut loader: Loader<'_>,
+        server: Option<ServerFiles>,
+        roles: &[RoleFiles],
+    ) -> Result<Server, Error> {
         let board = match &server {
             Some(server) => self.board(&server.server.board, &mut loader)?,
             None => None,
@@ -92,7 +103,57 @@ impl Workspace {
             // Whatever is missing was reported, and `finish` has returned it.
             return Err(Error::NoServer { name: name.to_owned(), hint: None });
         };
-        Ok(compose(&server, &roles, &board)?)
+        Ok(compose(&server, roles, &board)?)
+    }
+
+    /// The roles of these names, and those that they build upon.
+    pub(crate) fn roles(&self, names: &[&'static str]) -> Result<Vec<RoleFiles>, Error> {
+        let mut nodes: BTreeMap<&Path, &Node> = BTreeMap::new();
+        for name in names {
+            let node = self.graph.nodes().find(|node| node.name == *name && is_role(node));
+            let node = node.ok_or(Error::NoRole { name })?;
+            let reached = self.graph.reached(node).into_iter().filter(|node| is_role(node));
+            nodes.extend(reached.chain([node]).map(|node| (node.dir.as_path(), node)));
+        }
+        let mut loader = Loader::new(&self.root);
+        let mut roles = Vec::new();
+        for node in nodes.into_values() {
+            roles.extend(loader.role(&node.name, &node.dir, self.roles_of(node))?);
+        }
+        loader.finish()?;
+        Ok(roles)
+    }
+
+    /// The server in `dir`, which Cargo does not know of yet, as it is with these roles.
+    pub(crate) fn composed(
+        &self,
+        name: &str,
+        dir: &Path,
+        roles: &[RoleFiles],
+    ) -> Result<Server, Error> {
+        let mut loader = Loader::new(&self.root);
+        let depends = roles.iter().map(|role| role.name.clone()).collect();
+        let server = loader.server(name, dir, depends)?;
+        self.compose(name, loader, server, roles)
+    }
+
+    /// The kernel packages of the board `name`; none where there is no such board.
+    pub(crate) fn kernel(
+        &self,
+        name: &str,
+        distribution: DistributionName,
+    ) -> Result<Vec<PackageName>, Error> {
+        let dir = self.root.join("boards").join(name);
+        let Ok(name) = name.parse() else { return Ok(Vec::new()) };
+        if !dir.join("board.toml").is_file() {
+            return Ok(Vec::new());
+        }
+        let mut loader = Loader::new(&self.root);
+        let board = loader.board(&name, &dir)?;
+        loader.finish()?;
+        let kernel = board
+            .and_then(|board| board.kernel_packages(distribution).map(<[PackageName]>::to_vec));
+        Ok(kernel.unwrap_or_default())
     }
 
     /// The roles below a package: its ancestors in the order of laying.

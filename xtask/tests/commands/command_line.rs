@@ -41,6 +41,8 @@ pub(crate) fn all() -> Vec<Trial> {
         trial("list_shows_the_servers_beside_a_broken_one_and_fails", broken_list),
         trial("a_new_server_is_listed_and_its_image_builds", new_server),
         trial("a_new_server_takes_no_name_that_is_taken", taken_name),
+        trial("an_archiso_profile_becomes_a_server_that_is_listed", archiso_profile),
+        trial("an_archiso_profile_with_a_mistake_leaves_nothing_behind", bad_profile),
     ]
 }
 
@@ -219,4 +221,61 @@ fn taken_name() -> Result<()> {
     has(&text, &["error: a server cannot be called `../elsewhere`", "help: "])?;
     ensure!(!workspace.root().join("elsewhere").exists());
     Ok(())
+}
+
+/// Profiles laid out as archiso's own.
+const PROFILES: &str = "crates/definition/tests/archiso";
+
+fn archiso_profile() -> Result<()> {
+    let workspace = Workspace::new()?;
+    let new = |name: &str, profile: &str, more: &[&str]| {
+        let profile = format!("{PROFILES}/{profile}");
+        let arguments = ["new", name, "--from-archiso", &profile, "--date", "2026-11-21"];
+        workspace.run(arguments.iter().chain(more))
+    };
+    let said = new("live", "releng", &[])?.succeeded()?;
+    has(
+        &said,
+        &[
+            "wrote servers/live/server.toml\n",
+            "left out, boot loader: ",
+            "package syslinux (packages.x86_64:14)",
+            "package mkinitcpio-archiso (packages.x86_64:12)",
+            "for you to decide:\n",
+            "airootfs/etc/passwd:1: root's shell is not /usr/bin/zsh",
+            "nothing outlives a reboot but what [state] of servers/live/server.toml declares",
+            "cargo xtask image live",
+        ],
+    )?;
+    for line in said.lines().filter_map(|line| line.strip_prefix("wrote ")) {
+        let path = line.split(", ").next().unwrap_or_default();
+        ensure!(workspace.root().join(path).exists(), "{path} is not there");
+    }
+    let migration: Value = new("small", "baseline", &["--json"])?.json()?;
+    ensure!(migration["server"] == "small" && migration["date"] == "2026-11-21", "{migration}");
+    let left = migration["left_out"].as_array().map(Vec::as_slice).unwrap_or_default();
+    let is_syslinux = |left: &&Value| left["what"] == "package syslinux";
+    let syslinux = left.iter().find(is_syslinux).map(|left| &left["kind"]);
+    ensure!(syslinux == Some(&Value::from("boot-loader")), "{migration}");
+
+    workspace.update_cargo_lock()?;
+    let listed = workspace.run(["list"])?.succeeded()?;
+    for name in ["live", "small"] {
+        let line = listed.lines().find(|line| line.starts_with(&format!("{name} ")));
+        let line = line.unwrap_or_default();
+        ensure!(line.contains(" arch ") && line.contains(" 2026-11-21 "), "{listed}");
+    }
+    Ok(())
+}
+
+fn bad_profile() -> Result<()> {
+    let workspace = Workspace::new()?;
+    let profile = format!("{PROFILES}/releng");
+    workspace.replace(&format!("{profile}/profiledef.sh"), "[\"/root\"]", "[\"/root/../..\"]")?;
+    let text = workspace.run(["new", "live", "--from-archiso", &profile])?.failed()?;
+    let place = format!("--> {profile}/profiledef.sh:20:4");
+    has(&text, &["error: `/root/../..` has the part `..`", &place, "help: "])?;
+    ensure!(!workspace.root().join("servers/live").exists());
+    let text = workspace.run(["new", "live", "--from-archiso", "servers"])?.failed()?;
+    has(&text, &["error: servers is no archiso profile", "help: as in --from-archiso"])
 }
