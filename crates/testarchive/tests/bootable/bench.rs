@@ -7,7 +7,8 @@ use std::sync::OnceLock;
 
 use archive::lock::Lock;
 use libtest_mimic::Failed;
-use rootfs::packages::{self, Packages};
+use rootfs::debian::Packages;
+use rootfs::packages;
 use sandbox::{Group, Job, JobFailure, ToolRoot, Tools};
 use serde::{Deserialize, Serialize};
 use store::{Options, Store};

@@ -10,7 +10,7 @@ mod bench;
 mod structure;
 
 use libtest_mimic::{Arguments, Failed};
-use rootfs::packages::Packages;
+use rootfs::debian::Packages;
 use sandbox::JobEntry;
 
 type Outcome = Result<(), Failed>;
