@@ -12,8 +12,11 @@
 mod choice;
 mod database;
 mod entry;
+mod keyring;
+mod main_keys;
 mod names;
 mod needs;
+mod package_file;
 mod relation;
 mod repository;
 mod request;
@@ -22,6 +25,8 @@ mod universe;
 mod version;
 mod walk;
 
+pub use keyring::{Keyring, SignatureError};
+pub use main_keys::MainKeys;
 pub use request::{KEYRING, Pin, Request, Wanted, WantedError};
 pub use version::compare;
 
