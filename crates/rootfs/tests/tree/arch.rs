@@ -3,6 +3,7 @@
 mod inspect;
 mod refusals;
 mod set;
+mod whole;
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -28,13 +29,14 @@ pub(crate) fn all() -> Vec<Trial> {
         let bench = bench.clone();
         Trial::test(format!("arch::{name}"), move || test(&bench))
     };
-    let honest: [Test; 6] = [
+    let honest: [Test; 7] = [
         ("a_build_in_other_surroundings_gives_the_same_bytes", same_bytes),
         ("files_are_as_their_packages_have_them", files),
         ("what_scripts_and_hooks_did_is_there", scripts),
         ("what_differs_from_build_to_build_is_not_there", normalised),
         ("pacman_knows_the_tree_and_finds_nothing_missing", known),
         ("facts_are_those_of_the_tree", facts),
+        ("a_whole_system_is_installed_the_same_twice", whole::whole_system),
     ];
     honest.into_iter().chain(refusals::ALL).map(trial).collect()
 }
