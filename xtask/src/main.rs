@@ -14,7 +14,8 @@ use progress::Verbosity;
 fn main() -> ExitCode {
     // To enter namespaces the sandbox starts this executable once more: that is decided here.
     sandbox::serve(&[
-        sandbox::JobEntry::of::<rootfs::packages::Packages>(),
+        sandbox::JobEntry::of::<rootfs::debian::Packages>(),
+        sandbox::JobEntry::of::<rootfs::arch::Packages>(),
         sandbox::JobEntry::of::<image::Erofs>(),
     ]);
 

@@ -12,7 +12,7 @@ use generation::Descriptor;
 use image::bundle::Blob;
 use rootfs::accounts::{Group, User};
 use rootfs::ids::{self, Completed, Ids, Renumbering};
-use rootfs::{Facts, packages};
+use rootfs::{Facts, debian, packages};
 use sandbox::{Tools, in_namespace};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -47,14 +47,14 @@ pub(crate) fn tree(session: &Session, server: &Server, lock: &Lock) -> Result<Tr
         .collect();
     // The package tree always has the day of the lock.
     let epoch = Epoch::of_day(lock.date).seconds();
-    let inputs = Inputs::new("packages", packages::VERSION)
+    let inputs = Inputs::new("packages", debian::VERSION)
         .digest("lock", lock.packages_digest())
         .text("debconf", text_of(&debconf))
         .number("epoch", epoch);
     let done = session.cache.run(server.name.as_str(), &inputs, |out| {
         session.store.fetch(&lock.items())?;
         let spinner = progress::spinner("Configuring", format!("{} packages", lock.packages.len()));
-        let job = packages::Packages {
+        let job = debian::Packages {
             files: lock.packages.iter().map(|it| session.store.path(it.sha256)).collect(),
             architecture: lock.architecture.clone(),
             debconf,

@@ -45,6 +45,22 @@ pub enum Error {
     /// Packages that dpkg did not finish.
     #[error("dpkg left packages that are not installed: {}", .0.join(", "))]
     NotInstalled(Vec<String>),
+    /// Pacman, an install script or a hook that failed.
+    #[error("{doing}; it said:\n{output}")]
+    Pacman {
+        /// What failed.
+        doing: String,
+        /// The end of what it said.
+        output: String,
+    },
+    /// What pacman has installed is not what was locked.
+    #[error("pacman did not install what is locked{}{}", named("missing", .missing), named("not locked", .unexpected))]
+    NotLocked {
+        /// Locked and not installed: `name-version`.
+        missing: Vec<String>,
+        /// Installed and not locked.
+        unexpected: Vec<String>,
+    },
     /// A debconf answer to a question that no package asks.
     #[error("the debconf answer `{question}` is to a question that no package of the lock asks")]
     UnknownQuestion {
@@ -130,6 +146,10 @@ pub enum Error {
     Job(String),
 }
 
+fn named(what: &str, names: &[String]) -> String {
+    if names.is_empty() { String::new() } else { format!("; {what}: {}", names.join(", ")) }
+}
+
 impl Error {
     /// What to do now.
     pub fn hint(&self) -> Option<String> {
@@ -139,6 +159,11 @@ impl Error {
             Self::Program { source, .. } => source.hint(),
             Self::NotInstalled(_) => Some(
                 "a package that they need may be missing from the lock: lock the server again"
+                    .to_owned(),
+            ),
+            Self::NotLocked { .. } => Some(
+                "packages that conflict with each other cannot be on one server: lock it again, \
+                 or leave one of them out"
                     .to_owned(),
             ),
             Self::UnknownQuestion { similar: Some(similar), .. } => {

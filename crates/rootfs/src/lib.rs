@@ -1,7 +1,9 @@
 //! The package tree and the config layer.
 
 pub mod accounts;
+pub mod arch;
 pub mod config;
+pub mod debian;
 mod error;
 mod facts;
 pub mod ids;

@@ -1,29 +1,22 @@
-//! The package tree of a Debian server: from locked files to `tree.tar`.
-//!
-//! A [`sandbox::Job`]: it runs as root of a namespace that has a server's users, unpacks all
-//! packages at once, writes dpkg's database, runs the packages' own scripts once by the tree's
-//! `dpkg --configure -a`, takes away whatever would differ the next time, and writes the tree as a
-//! canonical archive. The tree itself never leaves the job's scratch.
+//! The package tree of a server, whichever its distribution: what comes out of [`crate::debian`]
+//! and [`crate::arch`], and what both do to a tree.
 //!
 //! `docs/reference/package-tree.md` says what is done to a tree, and why.
 
-mod configure;
-mod database;
-mod debconf;
+mod kernels;
 mod normalise;
-mod relations;
-mod stubs;
 
-use std::collections::{BTreeMap, HashMap};
 use std::fs::{self, File};
 use std::io::{self, BufWriter};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-pub(crate) use normalise::{UPDATED, updated};
+pub(crate) use kernels::kernels;
+#[cfg(test)]
+pub(crate) use normalise::is_removed;
+pub(crate) use normalise::{Removal, Removed, Times, UPDATED, edit, exists, normalise, updated};
 use serde::{Deserialize, Serialize};
-use unpack::{Options, Owners, Tree};
 
 use crate::accounts::{self, Accounts};
 use crate::error::Error;
@@ -32,32 +25,12 @@ use crate::ids::Ids;
 use crate::paths::Paths;
 use crate::tarball::{Header, Kind, Writer};
 
-/// Bumped when the same lock comes to give another tree, so that old trees are not reused.
-pub const VERSION: u32 = 1;
-
 /// The name of the tree's archive in the output directory.
 pub const TREE: &str = "tree.tar";
 /// The name of its facts.
 pub const FACTS: &str = "facts.json";
 /// The name of its paths.
 pub const PATHS: &str = "paths.json";
-
-/// The job: everything that a package tree is a function of, and where it goes.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Packages {
-    /// The package files, in the lock's order (by name).
-    pub files: Vec<PathBuf>,
-    /// The distribution's name of the architecture: `amd64`.
-    pub architecture: String,
-    /// Answers to the packages' questions: `postfix/main_mailer_type` = `No configuration`.
-    pub debconf: BTreeMap<String, String>,
-    /// The lock's day in seconds since 1970: no time in the tree is later.
-    pub epoch: u64,
-    /// How many packages are unpacked at a time; the result does not depend on it.
-    pub threads: usize,
-    /// Where `tree.tar`, `facts.json` and `paths.json` are written.
-    pub out: PathBuf,
-}
 
 /// What a finished job says.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -70,97 +43,51 @@ pub struct Produced {
     pub timings: Vec<(String, f64)>,
 }
 
-impl sandbox::Job for Packages {
-    const NAME: &'static str = "package tree";
-    type Output = Produced;
-
-    fn run(self) -> Result<Produced, sandbox::JobFailure> {
-        self.produce().map_err(|error| sandbox::JobFailure::with_hint(&error, error.hint()))
-    }
+/// About as many bytes as package files will have when they are unpacked: twice to four times the
+/// compressed size is usual.
+pub(crate) fn expected_size<'a>(files: impl IntoIterator<Item = &'a PathBuf>) -> u64 {
+    let sizes = files.into_iter().filter_map(|file| file.metadata().ok());
+    sizes.map(|metadata| metadata.len()).sum::<u64>() * 4
 }
 
-impl Packages {
-    fn produce(&self) -> Result<Produced, Error> {
-        // Modes of what is written here must not depend on who started us.
-        rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o022));
-        let mut clock = Clock::new();
-        let scratch = sandbox::scratch(self.expected_size())?;
-        let tree = scratch.path().join("tree");
-        fs::create_dir(&tree).map_err(|source| Error::Write { path: tree.clone(), source })?;
-
-        let packages = self.unpack(&tree)?;
-        clock.lap("unpack");
-        database::write(&tree, &self.architecture, &packages)?;
-        clock.lap("database");
-        let root = configure::Root { tree: &tree, epoch: self.epoch, packages: &packages };
-        let selections = debconf::selections(&packages, &self.debconf)?;
-        root.scripts(&selections, |phase| clock.lap(phase))?;
-        let times: HashMap<Vec<u8>, i64> = packages
-            .iter()
-            .flat_map(|package| &package.members)
-            .filter(|laid| laid.kind != unpack::Kind::Directory)
-            .map(|laid| (laid.place.as_os_str().as_bytes().to_vec(), laid.mtime))
-            .collect();
-        let headers = normalise::normalise(&tree, self.epoch, &times)?;
-        clock.lap("normalise");
-        let produced = self.write(&tree, &headers, packages.len() as u64)?;
-        clock.lap("tar");
-        Ok(Produced { timings: clock.laps, ..produced })
-    }
-
-    /// Twice to four times the compressed size is usual.
-    fn expected_size(&self) -> u64 {
-        let sizes = self.files.iter().filter_map(|file| file.metadata().ok());
-        sizes.map(|metadata| metadata.len()).sum::<u64>() * 4
-    }
-
-    fn unpack(&self, tree: &Path) -> Result<Vec<unpack::Package>, Error> {
-        let options = Options { owners: Owners::Keep, usr_merge: true };
-        let root = Tree::open(tree, &options)
-            .map_err(|source| Error::Write { path: tree.to_owned(), source })?;
-        let threads = self.threads;
-        let mut packages =
-            unpack::packages(&self.files, &root, &options, threads, relations::replaces)?;
-        // The first package that has a directory decides on its mode: base-files is the one that
-        // knows (`/tmp`, `/root`, `/var/mail`).
-        packages.sort_by_key(|package| package.control.package() != "base-files");
-        root.settle(&packages, &options)?;
-        Ok(packages)
-    }
-
-    fn write(&self, tree: &Path, headers: &[Header], packages: u64) -> Result<Produced, Error> {
-        let path = self.out.join(TREE);
-        let write = |source| Error::Write { path: path.clone(), source };
-        let file = File::create(&path).map_err(write)?;
-        let mut writer = Writer::new(BufWriter::with_capacity(1 << 20, file));
-        for header in headers {
-            let place = tree.join(std::ffi::OsStr::from_bytes(&header.path));
-            let appended = match header.kind {
-                Kind::File(_) => {
-                    File::open(&place).and_then(|mut file| writer.append(header, &mut file))
-                }
-                _ => writer.append(header, &mut io::empty()),
-            };
-            appended.map_err(write)?;
-        }
-        writer.finish().map_err(write)?;
-
-        let paths = Paths::new(headers);
-        paths.write(&self.out.join(PATHS))?;
-        let accounts = read_accounts(tree)?;
-        let facts = Facts {
-            ids: Ids {
-                users: accounts::ids("/etc/passwd", &accounts.passwd)?,
-                groups: accounts::ids("/etc/group", &accounts.group)?,
-            },
-            accounts,
-            kernel: facts::kernel(headers),
-            installed_size: headers.iter().map(Header::size).sum(),
-            packages,
+/// Writes the three files of a finished tree to the directory `out`.
+pub(crate) fn write(
+    out: &Path,
+    tree: &Path,
+    headers: &[Header],
+    packages: u64,
+) -> Result<Produced, Error> {
+    let path = out.join(TREE);
+    let write = |source| Error::Write { path: path.clone(), source };
+    let file = File::create(&path).map_err(write)?;
+    let mut writer = Writer::new(BufWriter::with_capacity(1 << 20, file));
+    for header in headers {
+        let place = tree.join(std::ffi::OsStr::from_bytes(&header.path));
+        let appended = match header.kind {
+            Kind::File(_) => {
+                File::open(&place).and_then(|mut file| writer.append(header, &mut file))
+            }
+            _ => writer.append(header, &mut io::empty()),
         };
-        facts.write(&self.out.join(FACTS))?;
-        Ok(Produced { packages, installed_size: facts.installed_size, timings: vec![] })
+        appended.map_err(write)?;
     }
+    writer.finish().map_err(write)?;
+
+    let paths = Paths::new(headers);
+    paths.write(&out.join(PATHS))?;
+    let accounts = read_accounts(tree)?;
+    let facts = Facts {
+        ids: Ids {
+            users: accounts::ids("/etc/passwd", &accounts.passwd)?,
+            groups: accounts::ids("/etc/group", &accounts.group)?,
+        },
+        accounts,
+        kernel: facts::kernel(headers),
+        installed_size: headers.iter().map(Header::size).sum(),
+        packages,
+    };
+    facts.write(&out.join(FACTS))?;
+    Ok(Produced { packages, installed_size: facts.installed_size, timings: vec![] })
 }
 
 fn read_accounts(tree: &Path) -> Result<Accounts, Error> {
@@ -180,19 +107,24 @@ fn read_accounts(tree: &Path) -> Result<Accounts, Error> {
 }
 
 /// Seconds of the phases.
-struct Clock {
+pub(crate) struct Clock {
     last: Instant,
     laps: Vec<(String, f64)>,
 }
 
 impl Clock {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self { last: Instant::now(), laps: vec![] }
     }
 
-    fn lap(&mut self, phase: &str) {
+    pub(crate) fn lap(&mut self, phase: &str) {
         let now = Instant::now();
         self.laps.push((phase.to_owned(), (now - self.last).as_secs_f64()));
         self.last = now;
+    }
+
+    /// The phases so far, with their seconds.
+    pub(crate) fn laps(self) -> Vec<(String, f64)> {
+        self.laps
     }
 }

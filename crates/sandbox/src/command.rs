@@ -5,14 +5,18 @@ use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::job;
-use crate::mounts::{Bind, Root, View};
+use crate::mounts::{Bind, Root, SeenTree, View};
 use crate::process::{Output, Process, Running, Sink, Stdin};
 use crate::protocol::{Ids, Request, Start, Work};
+use crate::root_command::RootCommand;
 
 /// The time that programs write where nobody gave one: 1980-01-01, the first that FAT can hold.
 const FIRST_EPOCH: u64 = 315_532_800;
+
+/// Tells systemctl(1) to change files only, as it would find out by itself: nothing of systemd runs.
+const NO_SYSTEMD: [(&str, &str); 1] = [("SYSTEMD_OFFLINE", "1")];
 
 /// A program of a tool root, with all that it may see.
 ///
@@ -42,8 +46,13 @@ impl Command {
 
     /// `program`, an absolute path in the tool root that lies at `root`.
     pub fn new(root: impl Into<PathBuf>, program: impl Into<PathBuf>) -> Self {
-        let view =
-            View { root: Root::Tools(root.into()), binds: vec![], files: vec![], devices: vec![] };
+        let view = View {
+            root: Root::Tools(root.into()),
+            tree: None,
+            binds: vec![],
+            files: vec![],
+            devices: vec![],
+        };
         let start = Start {
             view,
             program: program.into(),
@@ -97,6 +106,22 @@ impl Command {
     fn bind(mut self, source: PathBuf, target: PathBuf, writable: bool) -> Self {
         self.start.view.binds.push(Bind { source, target, writable });
         self
+    }
+
+    /// Shows the package tree that lies at `source` at `target`, such as `/tree`, for a package
+    /// manager that changes it and starts programs of it in it (chroot(2)). Only inside of jobs.
+    ///
+    /// Those programs find what a [`RootCommand`] finds: a `/proc`, `/dev`, `/run` and `/tmp` of
+    /// the sandbox's own, which leave no trace in the tree; its environment and host name; no
+    /// systemd; `fsync` and its like are free. Nothing is laid over the tree's files: a package
+    /// manager could not replace them.
+    pub fn tree(mut self, source: impl Into<PathBuf>, target: impl Into<PathBuf>) -> Self {
+        self.start.view.tree = Some(SeenTree { source: source.into(), target: target.into() });
+        self.start.hostname = RootCommand::HOSTNAME.into();
+        self.start.free_sync = true;
+        self.start.no_new_privileges = false;
+        let environment = RootCommand::ENVIRONMENT.iter().chain(&NO_SYSTEMD);
+        environment.fold(self, |command, (key, value)| command.env(key, value))
     }
 
     /// The directory to start in, `/` if it is not set.
@@ -175,14 +200,19 @@ impl Command {
             OsStr::new("SOURCE_DATE_EPOCH"),
             OsStr::new(&self.epoch.to_string()),
         );
+        let needs_job = self.start.view.tree.is_some();
         let request = Request {
             ids: if job::is_job() { Ids::Keep } else { Ids::Single },
             network: self.network,
             terminal: matches!(self.stdin, Stdin::Inherit),
             work: Work::Program(Box::new(self.start)),
         };
+        let label = label(&request);
+        if needs_job && !job::is_job() {
+            return Err(Error::OutsideJob { command: label });
+        }
         Process {
-            label: label(&request),
+            label,
             request,
             stdin: self.stdin,
             stdout: self.stdout,

@@ -105,7 +105,7 @@ pub enum Error {
         /// Why.
         source: io::Error,
     },
-    /// [`crate::RootCommand`] outside of a job.
+    /// [`crate::RootCommand`] or [`crate::Command::tree`] outside of a job.
     #[error("`{command}` may only run inside a job's namespaces")]
     OutsideJob {
         /// The command line.

@@ -14,7 +14,6 @@ use crate::job::{self, JobEntry};
 use crate::mounts;
 use crate::protocol::{Reply, Request, SetupFailure, Start, Status, Step, Work, send_reply};
 use crate::serve::{ended, fork, set_handler};
-use crate::traces::Traces;
 use crate::{namespace, seccomp};
 
 /// Does the request's work and ends the process.
@@ -96,7 +95,7 @@ fn work(
 fn run_program(start: &Start, stdio: [OwnedFd; 3]) -> Result<Status, SetupFailure> {
     let traces = mounts::enter(&start.view)?;
     let status = start_program(start, stdio).and_then(reap);
-    let removed = clean_up(&start.view.root, traces);
+    let removed = traces.remove();
     let status = status?;
     removed?;
     Ok(status)
@@ -164,14 +163,6 @@ fn reap(main: Pid) -> Result<Status, SetupFailure> {
         Ok(_) | Err(rustix::io::Errno::INTR)
     ) {}
     Ok(status)
-}
-
-/// A package tree is handed on, so nothing may be left in it; a tool root is only looked at.
-fn clean_up(root: &mounts::Root, traces: Traces) -> Result<(), SetupFailure> {
-    match root {
-        mounts::Root::Tools(_) => Ok(()),
-        mounts::Root::Tree(_) => traces.remove(),
-    }
 }
 
 /// The standard streams of a job: those that the caller chose.

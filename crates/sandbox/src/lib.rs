@@ -10,6 +10,7 @@
 mod command;
 pub mod doctor;
 mod error;
+mod furnish;
 mod idmap;
 mod init;
 mod job;

@@ -4,10 +4,9 @@
 //! (open_tree(2)); then the new root becomes `/` (pivot_root(2)), and everything is put in its
 //! place from inside. So no path of the new root, symbolic links included, can lead to the host.
 
-use std::fs::{self, DirBuilder, OpenOptions};
-use std::io::{self, Write};
+use std::fs;
+use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::os::unix::fs::{OpenOptionsExt, PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 
 use rustix::fs::CWD;
@@ -17,12 +16,13 @@ use rustix::mount::{
 };
 use serde::{Deserialize, Serialize};
 
+use crate::furnish::{furnish, furnish_tree};
 use crate::mount_calls::{
     EMPTY_PATH, NO_SET_ID, READ_ONLY, RECURSIVE, attach, clone_tree, failed, file_system,
     set_attributes,
 };
 use crate::protocol::SetupFailure;
-use crate::traces::{Traces, make_directory, make_target};
+use crate::traces::{Traces, make_directory};
 
 /// The devices that every program may expect.
 const DEVICES: [&str; 6] = ["null", "zero", "full", "random", "urandom", "tty"];
@@ -34,6 +34,8 @@ const OWN: [&str; 6] = ["proc", "sys", "dev", "tmp", "run", "work"];
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct View {
     pub(crate) root: Root,
+    /// A package tree that is seen below a tool root, to be changed.
+    pub(crate) tree: Option<SeenTree>,
     pub(crate) binds: Vec<Bind>,
     /// Files that lie over those of the root.
     pub(crate) files: Vec<Laid>,
@@ -48,6 +50,13 @@ pub(crate) enum Root {
     Tools(PathBuf),
     /// A package tree itself, to be changed.
     Tree(PathBuf),
+}
+
+/// A package tree, seen at `target`, in which programs will be chrooted.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct SeenTree {
+    pub(crate) source: PathBuf,
+    pub(crate) target: PathBuf,
 }
 
 /// A file or directory of the host, seen at `target`.
@@ -79,9 +88,13 @@ pub(crate) fn make_private() -> Result<()> {
 /// The kernel allows it to an unprivileged namespace only as long as another `/proc`, with nothing
 /// of it covered, is mounted.
 pub(crate) fn mount_proc() -> Result<()> {
+    mount_proc_on(Path::new("/proc"))
+}
+
+pub(crate) fn mount_proc_on(path: &Path) -> Result<()> {
     let proc = file_system("proc", &[], MountAttrFlags::MOUNT_ATTR_NODEV)
-        .map_err(failed("mount proc on /proc"))?;
-    attach(proc.as_fd(), Path::new("/proc"))
+        .map_err(failed(format!("mount proc on {}", path.display())))?;
+    attach(proc.as_fd(), path)
 }
 
 /// Mounts an empty tmpfs on `path`, which may grow to `bytes`.
@@ -93,12 +106,21 @@ pub(crate) fn mount_tmpfs(path: &Path, bytes: u64) -> io::Result<()> {
     Ok(move_mount(mount.as_fd(), c"", CWD, path, flags)?)
 }
 
-/// Makes `view` the whole of what this process and its children see.
+/// Makes `view` the whole of what this process and its children see. What comes back has to be
+/// taken away from package trees afterwards; a tool root is only looked at.
 pub(crate) fn enter(view: &View) -> Result<Traces> {
     let sources = Sources::open(view)?;
     pivot(sources.root.as_fd())?;
     let mut traces = Traces::default();
     furnish(view, &sources, &mut traces)?;
+    if matches!(view.root, Root::Tools(_)) {
+        traces = Traces::default();
+    }
+    if let (Some(seen), Some(mount)) = (&view.tree, &sources.tree) {
+        make_directory(&seen.target, &mut Traces::default())?;
+        attach(mount.as_fd(), &seen.target)?;
+        furnish_tree(&seen.target, &sources.tree_devices, &mut traces)?;
+    }
     unmount("/", UnmountFlags::DETACH).map_err(failed("leave the host's files"))?;
     if matches!(view.root, Root::Tools(_)) {
         set_attributes(CWD, c"/", 0, READ_ONLY).map_err(failed("make / read-only"))?;
@@ -107,15 +129,17 @@ pub(crate) fn enter(view: &View) -> Result<Traces> {
 }
 
 /// Everything that is to be seen, as detached mounts.
-struct Sources {
-    root: OwnedFd,
+pub(crate) struct Sources {
+    pub(crate) root: OwnedFd,
     /// The parts of a tool root: name, and a mount or the target of a symbolic link.
-    parts: Vec<(PathBuf, Part)>,
-    binds: Vec<OwnedFd>,
-    devices: Vec<(String, OwnedFd)>,
+    pub(crate) parts: Vec<(PathBuf, Part)>,
+    pub(crate) tree: Option<OwnedFd>,
+    pub(crate) binds: Vec<OwnedFd>,
+    pub(crate) devices: Vec<(String, OwnedFd)>,
+    pub(crate) tree_devices: Vec<(String, OwnedFd)>,
 }
 
-enum Part {
+pub(crate) enum Part {
     Directory(OwnedFd),
     Link(PathBuf),
 }
@@ -138,15 +162,24 @@ impl Sources {
                 .map_err(failed(format!("restrict {}", bind.source.display())))?;
             binds.push(mount);
         }
-        let mut devices = Vec::new();
-        for name in DEVICES.into_iter().chain(view.devices.iter().map(String::as_str)) {
-            let path = Path::new("/dev").join(name);
-            if path.exists() {
-                devices.push((name.to_owned(), clone_tree(&path)?));
-            }
-        }
-        Ok(Self { root, parts, binds, devices })
+        let tree = view.tree.as_ref().map(|seen| clone_tree(&seen.source)).transpose()?;
+        let devices =
+            open_devices(DEVICES.into_iter().chain(view.devices.iter().map(String::as_str)))?;
+        let tree_devices = if tree.is_some() { open_devices(DEVICES)? } else { vec![] };
+        Ok(Self { root, parts, tree, binds, devices, tree_devices })
     }
+}
+
+/// The host's devices of these names, as far as it has them.
+fn open_devices<'a>(names: impl IntoIterator<Item = &'a str>) -> Result<Vec<(String, OwnedFd)>> {
+    let mut devices = Vec::new();
+    for name in names {
+        let path = Path::new("/dev").join(name);
+        if path.exists() {
+            devices.push((name.to_owned(), clone_tree(&path)?));
+        }
+    }
+    Ok(devices)
 }
 
 /// The directories and links at the top of a tool root.
@@ -183,93 +216,4 @@ fn pivot(root: BorrowedFd<'_>) -> Result<()> {
     rustix::process::fchdir(root).map_err(pivoting())?;
     rustix::process::pivot_root(".", ".").map_err(pivoting())?;
     rustix::process::chdir("/").map_err(pivoting())
-}
-
-fn furnish(view: &View, sources: &Sources, traces: &mut Traces) -> Result<()> {
-    for (name, part) in &sources.parts {
-        let path = Path::new("/").join(name);
-        match part {
-            Part::Directory(mount) => {
-                make_directory(&path, traces)?;
-                attach(mount.as_fd(), &path)?;
-            }
-            Part::Link(target) => {
-                symlink(target, &path).map_err(failed(format!("link {}", path.display())))?
-            }
-        }
-    }
-    make_directory(Path::new("/proc"), traces)?;
-    mount_proc()?;
-    traces.mounts.push("/proc".into());
-    // The files that are laid over others come from here: they are bound, then unlinked.
-    mount_own("/tmp", "1777", traces)?;
-    lay(&view.files, traces)?;
-    if matches!(view.root, Root::Tree(_)) {
-        mount_own("/run", "0755", traces)?;
-    }
-    mount_own("/dev", "0755", traces)?;
-    fill_dev(&sources.devices)?;
-    for (bind, mount) in view.binds.iter().zip(&sources.binds) {
-        make_target(&bind.target, is_directory(mount)?, traces)?;
-        attach(mount.as_fd(), &bind.target)?;
-        traces.mounts.push(bind.target.clone());
-    }
-    Ok(())
-}
-
-fn mount_own(path: &str, mode: &str, traces: &mut Traces) -> Result<()> {
-    let flags = MountAttrFlags::MOUNT_ATTR_NODEV | MountAttrFlags::MOUNT_ATTR_NOSUID;
-    let mount = file_system("tmpfs", &[("mode", mode)], flags)
-        .map_err(failed(format!("mount a tmpfs on {path}")))?;
-    make_directory(Path::new(path), traces)?;
-    attach(mount.as_fd(), Path::new(path))?;
-    traces.mounts.push(path.into());
-    Ok(())
-}
-
-fn fill_dev(devices: &[(String, OwnedFd)]) -> Result<()> {
-    for (name, mount) in devices {
-        let path = Path::new("/dev").join(name);
-        let making = || failed(format!("make {}", path.display()));
-        OpenOptions::new().create_new(true).write(true).open(&path).map_err(making())?;
-        attach(mount.as_fd(), &path)?;
-    }
-    for (target, name) in [
-        ("/proc/self/fd", "fd"),
-        ("/proc/self/fd/0", "stdin"),
-        ("/proc/self/fd/1", "stdout"),
-        ("/proc/self/fd/2", "stderr"),
-    ] {
-        symlink(target, Path::new("/dev").join(name))
-            .map_err(failed(format!("link /dev/{name}")))?;
-    }
-    let shm = "/dev/shm";
-    DirBuilder::new().create(shm).map_err(failed("make /dev/shm"))?;
-    fs::set_permissions(shm, fs::Permissions::from_mode(0o1777)).map_err(failed("make /dev/shm"))
-}
-
-/// Binds each file over its path, where an empty one is made for the time if there is none.
-fn lay(files: &[Laid], traces: &mut Traces) -> Result<()> {
-    for file in files {
-        let laying = || failed(format!("lay {}", file.path.display()));
-        let source = Path::new("/tmp/.laid");
-        let mut open = OpenOptions::new();
-        let mut written =
-            open.create_new(true).write(true).mode(file.mode).open(source).map_err(laying())?;
-        written.write_all(file.content.as_bytes()).map_err(laying())?;
-        // A file that is open for writing cannot be executed.
-        drop(written);
-        let mount = clone_tree(source)?;
-        make_target(&file.path, false, traces)?;
-        attach(mount.as_fd(), &file.path)?;
-        traces.mounts.push(file.path.clone());
-        // What is unlinked can no longer be attached, but stays where it is.
-        fs::remove_file(source).map_err(laying())?;
-    }
-    Ok(())
-}
-
-fn is_directory(mount: &OwnedFd) -> Result<bool> {
-    let found = rustix::fs::fstat(mount).map_err(failed("look at a bind's source"))?;
-    Ok(rustix::fs::FileType::from_raw_mode(found.st_mode).is_dir())
 }

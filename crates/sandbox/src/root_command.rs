@@ -44,6 +44,7 @@ impl RootCommand {
             Laid { path: "/usr/sbin/policy-rc.d".into(), content: NO_SERVICES.into(), mode: 0o755 };
         let view = View {
             root: Root::Tree(tree.into()),
+            tree: None,
             binds: vec![],
             files: vec![laid],
             devices: vec![],

@@ -24,13 +24,17 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "see above")]
 
 mod archive;
+mod bootable;
 mod database;
 mod keyring;
 mod keys;
 mod package;
+mod repackage;
 mod served;
 
 pub use archive::Archive;
+pub use bootable::{Bootable, DAYS, GIT_RELEASE, bootable};
 pub use keys::{EXPIRY, Key, Keys, MADE, Signer};
 pub use package::{Entry, Kind, Package, Packed};
+pub use repackage::{Repackaged, repackage};
 pub use served::Served;

@@ -223,14 +223,29 @@ impl Package {
         &self.version
     }
 
+    /// The same package in another version.
+    pub fn with_version(mut self, version: &str) -> Self {
+        self.version = version.into();
+        self
+    }
+
     /// What it depends on.
     pub fn dependencies(&self) -> &[String] {
         &self.depends
     }
 
+    /// The names that it has besides its own.
+    pub fn provisions(&self) -> &[String] {
+        &self.provides
+    }
+
     /// What is in it besides its own data, by path.
     pub fn entries(&self) -> &BTreeMap<String, Entry> {
         &self.entries
+    }
+
+    pub(crate) fn entries_mut(&mut self) -> impl Iterator<Item = (&String, &mut Entry)> {
+        self.entries.iter_mut()
     }
 
     /// The package file, signed.

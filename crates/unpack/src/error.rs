@@ -23,6 +23,24 @@ pub enum Cause {
     /// The file is no package of Debian.
     #[error("this is no Debian package: {0}")]
     NotDeb(&'static str),
+    /// The file is no package of Arch.
+    #[error("this is no Arch package: {0}")]
+    NotArch(&'static str),
+    /// A `.PKGINFO` that pacman's database cannot hold.
+    #[error("its .PKGINFO {0}")]
+    Info(String),
+    /// A package of Arch that is not the one which its file name says.
+    #[error("it is the package `{0}`")]
+    OtherPackage(String),
+    /// A member of an Arch package whose name begins with a dot and is no file of metadata.
+    #[error("member `{0}` is no metadata that pacman knows, and would not be installed")]
+    Metadata(String),
+    /// A path that one package has twice.
+    #[error("member `{0}` is there twice")]
+    Twice(String),
+    /// A path where no package can have anything.
+    #[error("member `{0}` lies in a directory that is made anew at each boot")]
+    Reserved(String),
     /// A member is compressed in a way that is not known.
     #[error("member `{0}` is neither gz, xz, zst nor uncompressed")]
     Compression(String),
@@ -137,9 +155,15 @@ impl Error {
             | Cause::BehindLink { .. }
             | Cause::HardLink { .. }
             | Cause::Special { .. }
+            | Cause::Reserved(_)
             | Cause::TooLarge { .. } => {
                 "an honest package has nothing like it: pin another version, and tell the \
                  distribution"
+                    .to_owned()
+            }
+            Cause::OtherPackage(_) => {
+                "the archive gave one package under the name of another: remove the file, and it \
+                 is fetched again"
                     .to_owned()
             }
             _ => return None,

@@ -16,8 +16,11 @@
 //! that `Replaces` the other, or is an error that names both. Owners, modes and times of
 //! directories are set by [`Tree::settle`] once everything is there, the first package in order
 //! winning.
+//!
+//! A package of Arch is laid by pacman. [`ArchPackage`] reads it before, under the same rules.
 
 mod ar;
+mod arch;
 mod claims;
 mod compression;
 mod control;
@@ -30,6 +33,7 @@ mod members;
 mod name;
 mod tree;
 
+pub use arch::{ArchPackage, PackageInfo, check_links};
 pub use control::{Control, ControlFile};
 pub use deb::Deb;
 pub use error::{Cause, Error};

@@ -1,12 +1,15 @@
-//! Takes away what differs between two builds of one tree, and nothing else.
+//! Takes away what differs between two builds of one tree, whichever its distribution, and nothing
+//! else.
 
 use std::collections::HashMap;
 use std::fs;
 use std::io;
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{FileTypeExt, symlink};
 use std::path::Path;
 
 use rustix::io::Errno;
+use unpack::Laid;
 
 use crate::accounts;
 use crate::error::Error;
@@ -14,11 +17,13 @@ use crate::tarball::{self, Header, Kind};
 
 const DAY: i64 = 86_400;
 
-/// What is removed, and why. `*` stands for anything within a name, `**` for any directories.
-const REMOVED: [(&str, &str); 29] = [
+/// Something that is removed, and why. In the path, `*` stands for anything within a name and `**`
+/// for any directories.
+pub(crate) type Removed = (&'static str, &'static str);
+
+/// What is removed whichever the distribution.
+pub(crate) const REMOVED: [Removed; 12] = [
     ("etc/ssh/ssh_host_*", "a machine's own keys"),
-    ("etc/ssl/certs/ssl-cert-snakeoil.pem", "a machine's own certificate"),
-    ("etc/ssl/private/ssl-cert-snakeoil.key", "a machine's own key"),
     ("etc/aliases.db", "a Berkeley DB has a random id; newaliases makes it at boot"),
     ("etc/passwd-", "backup"),
     ("etc/group-", "backup"),
@@ -26,25 +31,10 @@ const REMOVED: [(&str, &str); 29] = [
     ("etc/gshadow-", "backup"),
     ("etc/subuid-", "backup"),
     ("etc/subgid-", "backup"),
-    ("etc/shells.state-", "backup"),
     ("etc/.pwd.lock", "lock file"),
-    ("var/lib/dpkg/*-old", "backup"),
-    ("var/lib/dpkg/lock", "lock file"),
-    ("var/lib/dpkg/lock-frontend", "lock file"),
-    ("var/lib/dpkg/triggers/Lock", "lock file"),
-    ("var/lib/dpkg/updates/*", "dpkg's journal, empty by now"),
-    ("var/lib/ucf/*.[0-9]", "backup"),
     ("var/lib/systemd/random-seed", "a seed must be a secret of one machine"),
-    ("var/cache/debconf/*-old", "backup"),
     ("var/cache/ldconfig/aux-cache", "has inode numbers"),
-    ("var/cache/apt/*.bin", "made from package lists that no image has"),
-    ("var/log/alternatives.log", "has times"),
-    ("var/log/bootstrap.log", "has times"),
-    ("var/log/dpkg.log", "has times"),
     ("var/log/fontconfig.log", "has times"),
-    ("var/log/apt/*", "has times"),
-    ("**/__pycache__", "has times; python makes it again in memory"),
-    ("initrd.img*", "link to an initramfs that is not made"),
 ];
 
 /// Access control lists that squashfs cannot hold; systemd-tmpfiles sets them at boot.
@@ -58,23 +48,47 @@ pub(crate) fn updated(epoch: i64) -> String {
     format!("TIMESTAMP_NSEC={}\n", i128::from(epoch) * 1_000_000_000)
 }
 
+/// The modification times that packages gave to paths that are no directories.
+pub(crate) struct Times(HashMap<Vec<u8>, i64>);
+
+impl Times {
+    /// Of what packages have laid.
+    pub(crate) fn of<'a>(members: impl IntoIterator<Item = &'a Laid>) -> Self {
+        let members = members.into_iter().filter(|laid| laid.kind != unpack::Kind::Directory);
+        let time = |laid: &Laid| (laid.place.as_os_str().as_bytes().to_vec(), laid.mtime);
+        Self(members.map(time).collect())
+    }
+
+    /// Whether a package has brought this path.
+    pub(crate) fn has(&self, path: &[u8]) -> bool {
+        self.0.contains_key(path)
+    }
+}
+
+/// What is removed from a tree.
+pub(crate) struct Removal<'a> {
+    /// What the distribution has to be removed besides [`REMOVED`].
+    pub(crate) also: &'a [Removed],
+    /// The paths that stay, whatever they are called.
+    pub(crate) kept: &'a dyn Fn(&[u8]) -> bool,
+}
+
 /// Brings a configured tree into the state that every build of it has, and gives its headers.
-/// `times` are the modification times that packages gave to paths that are no directories.
-pub(super) fn normalise(
+pub(crate) fn normalise(
     tree: &Path,
     epoch: u64,
-    times: &HashMap<Vec<u8>, i64>,
+    times: &Times,
+    removal: &Removal<'_>,
 ) -> Result<Vec<Header>, Error> {
     let epoch = i64::try_from(epoch).unwrap_or(i64::MAX);
-    remove(tree)?;
+    remove(tree, removal)?;
     machine_id(tree)?;
     passwords(tree, epoch)?;
-    status(tree)?;
     journal_acls(tree)?;
     up_to_date(tree, epoch)?;
     let mut headers = tarball::walk(tree)?;
     for header in &mut headers {
-        header.mtime = match times.get(&header.path) {
+        header.mtime = match times.0.get(&header.path) {
             Some(time) if *time == header.mtime => header.mtime.min(epoch),
             _ => epoch,
         };
@@ -90,18 +104,22 @@ pub(super) fn normalise(
     Ok(headers)
 }
 
-/// Removes what [`REMOVED`] names, and sockets and fifos, which programs make when they start.
-fn remove(tree: &Path) -> Result<(), Error> {
+/// Removes what is to be removed, and sockets and fifos, which programs make when they start.
+fn remove(tree: &Path, removal: &Removal<'_>) -> Result<(), Error> {
+    let removed = REMOVED.iter().chain(removal.also);
     let patterns: Vec<Vec<&str>> =
-        REMOVED.iter().map(|(pattern, _)| pattern.split('/').collect()).collect();
-    let mut names = Vec::new();
-    remove_in(tree, &mut names, &patterns)
+        removed.map(|(pattern, _)| pattern.split('/').collect()).collect();
+    let is_removed = |names: &[String]| {
+        patterns.iter().any(|pattern| matches(pattern, names))
+            && !(removal.kept)(names.join("/").as_bytes())
+    };
+    remove_in(tree, &mut Vec::new(), &is_removed)
 }
 
 fn remove_in(
     directory: &Path,
     names: &mut Vec<String>,
-    patterns: &[Vec<&str>],
+    is_removed: &dyn Fn(&[String]) -> bool,
 ) -> Result<(), Error> {
     let read = |source| Error::Read { path: directory.to_owned(), source };
     for entry in fs::read_dir(directory).map_err(read)? {
@@ -109,10 +127,10 @@ fn remove_in(
         let kind = entry.file_type().map_err(read)?;
         let path = entry.path();
         names.push(entry.file_name().to_string_lossy().into_owned());
-        let wanted = !patterns.iter().any(|pattern| matches(pattern, names));
+        let wanted = !is_removed(names);
         let result = match (wanted, kind.is_dir()) {
             (true, true) => {
-                remove_in(&path, names, patterns)?;
+                remove_in(&path, names, is_removed)?;
                 Ok(())
             }
             (true, false) if !kind.is_socket() && !kind.is_fifo() => Ok(()),
@@ -177,19 +195,6 @@ fn passwords(tree: &Path, epoch: i64) -> Result<(), Error> {
     edit(&tree.join("etc/shadow"), |text| accounts::set_last_change(text, epoch.div_euclid(DAY)))
 }
 
-/// Packages in dpkg's status file come in the order of their names.
-fn status(tree: &Path) -> Result<(), Error> {
-    edit(&tree.join("var/lib/dpkg/status"), |text| {
-        let mut stanzas: Vec<&str> =
-            text.split("\n\n").map(str::trim).filter(|stanza| !stanza.is_empty()).collect();
-        stanzas.sort_by_key(|stanza| {
-            let field = |name| stanza.lines().find_map(|line| line.strip_prefix(name));
-            (field("Package: "), field("Architecture: "))
-        });
-        stanzas.iter().map(|stanza| format!("{stanza}\n\n")).collect()
-    })
-}
-
 fn journal_acls(tree: &Path) -> Result<(), Error> {
     let path = tree.join(WITHOUT_ACL);
     for name in ["system.posix_acl_access", "system.posix_acl_default"] {
@@ -215,7 +220,7 @@ fn up_to_date(tree: &Path, epoch: i64) -> Result<(), Error> {
 }
 
 /// Rewrites a text file in place, mode and owner staying as they are; none there is fine.
-fn edit(path: &Path, edit: impl Fn(&str) -> String) -> Result<(), Error> {
+pub(crate) fn edit(path: &Path, edit: impl Fn(&str) -> String) -> Result<(), Error> {
     let text = match fs::read_to_string(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
         result => result.map_err(|source| Error::Read { path: path.to_owned(), source })?,
@@ -223,41 +228,14 @@ fn edit(path: &Path, edit: impl Fn(&str) -> String) -> Result<(), Error> {
     fs::write(path, edit(&text)).map_err(|source| Error::Write { path: path.to_owned(), source })
 }
 
-fn exists(path: &Path) -> bool {
+pub(crate) fn exists(path: &Path) -> bool {
     path.symlink_metadata().is_ok()
 }
 
+/// Whether a path is among those that are removed.
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn is_removed(path: &str) -> bool {
-        let names: Vec<String> = path.split('/').map(str::to_owned).collect();
-        REMOVED.iter().any(|(pattern, _)| matches(&pattern.split('/').collect::<Vec<_>>(), &names))
-    }
-
-    #[test]
-    fn what_differs_is_removed_and_what_users_need_stays() {
-        for path in [
-            "etc/ssh/ssh_host_ed25519_key.pub",
-            "etc/passwd-",
-            "var/lib/dpkg/status-old",
-            "var/lib/ucf/hashfile.0",
-            "usr/lib/python3/dist-packages/x/__pycache__",
-            "initrd.img.old",
-        ] {
-            assert!(is_removed(path), "{path}");
-        }
-        for path in [
-            "etc/ssh/sshd_config",
-            "etc/passwd",
-            "var/lib/dpkg/status",
-            "var/lib/ucf/hashfile",
-            "srv/initrd.img",
-            "var/log/btmp",
-            "etc/aliases",
-        ] {
-            assert!(!is_removed(path), "{path}");
-        }
-    }
+pub(crate) fn is_removed(path: &str, removed: &[Removed]) -> bool {
+    let names: Vec<String> = path.split('/').map(str::to_owned).collect();
+    let mut all = REMOVED.iter().chain(removed);
+    all.any(|(pattern, _)| matches(&pattern.split('/').collect::<Vec<_>>(), &names))
 }

@@ -134,6 +134,8 @@ pub(crate) struct Configure {
     pub(crate) script: String,
     pub(crate) stub: Option<(PathBuf, String)>,
     pub(crate) stdin: String,
+    /// Whether a tool does it by chroot(1), as a package manager does.
+    pub(crate) chrooted: bool,
 }
 
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -165,6 +167,14 @@ impl Job for Configure {
             Ok(found.text().lines().map(str::to_owned).collect())
         };
         let before = list()?;
+        if self.chrooted {
+            let output = Command::new(&self.tree, "/usr/sbin/chroot")
+                .args(["/tree", "/bin/sh", "-c", &self.script])
+                .epoch(11)
+                .tree(&tree, "/tree")
+                .run()?;
+            return Ok(Configured { text: output.text(), before, after: list()? });
+        }
         let mut command = RootCommand::new(&tree, "/bin/sh")
             .args(["-c", &self.script])
             .epoch(11)

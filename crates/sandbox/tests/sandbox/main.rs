@@ -9,6 +9,7 @@ mod lifetime;
 mod program_tests;
 mod root_command_tests;
 mod roots;
+mod seen_tree_tests;
 mod tools_tests;
 mod view_tests;
 
@@ -34,6 +35,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     trials.extend(lifetime::all());
     trials.extend(job_tests::all());
     trials.extend(root_command_tests::all());
+    trials.extend(seen_tree_tests::all());
     if !is_second_run() {
         trials.extend(tools_tests::all());
         trials.extend(program_tests::all());

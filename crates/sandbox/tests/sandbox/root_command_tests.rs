@@ -27,6 +27,7 @@ fn configure(script: &str) -> Configure {
         script: script.into(),
         stub: None,
         stdin: String::new(),
+        chrooted: false,
     }
 }
 

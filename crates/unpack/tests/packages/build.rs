@@ -112,6 +112,14 @@ impl Deb {
         deb
     }
 
+    /// The same members as a package of Arch: behind a `.PKGINFO`.
+    pub(crate) fn bytes_for_arch(&self, info: &str) -> Vec<u8> {
+        let first = Self { data: vec![], ..self.clone() }.file(".PKGINFO", info);
+        let mut bytes = [first.data, self.data.clone()].concat();
+        bytes.resize(bytes.len() + 1024, 0);
+        compress(&bytes, self.ending)
+    }
+
     pub(crate) fn write(&self, directory: &Path, name: &str) -> PathBuf {
         let path = directory.join(name);
         std::fs::write(&path, self.bytes()).unwrap();

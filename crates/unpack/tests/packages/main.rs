@@ -1,6 +1,8 @@
 //! Packages of all sorts, made here, and what becomes of them.
 
 #[cfg(test)]
+mod arch;
+#[cfg(test)]
 mod build;
 #[cfg(test)]
 mod honest;

@@ -12,6 +12,7 @@ use unpack::Package;
 use super::database::{ADMIN, info_name};
 use super::stubs::{Arguments, Fate, SCRIPT, STUBS};
 use crate::error::Error;
+use crate::packages::kernels;
 
 /// What the sandbox lays over the tree. It makes an empty file for the time where there is none;
 /// when two commands run at a time, the file must outlive either.
@@ -106,7 +107,7 @@ impl Root<'_> {
             let runs: Vec<Vec<String>> = match arguments {
                 Arguments::Fixed(fixed) => vec![fixed.iter().map(|arg| arg.to_string()).collect()],
                 Arguments::KernelVersion => {
-                    self.kernels()?.into_iter().map(|version| vec![version]).collect()
+                    kernels(self.tree)?.into_iter().map(|version| vec![version]).collect()
                 }
             };
             for arguments in runs {
@@ -115,21 +116,6 @@ impl Root<'_> {
             }
         }
         Ok(())
-    }
-
-    /// The versions of the tree's kernels, sorted.
-    fn kernels(&self) -> Result<Vec<String>, Error> {
-        let path = self.tree.join("usr/lib/modules");
-        let read = |source| Error::Read { path: path.clone(), source };
-        let entries = match fs::read_dir(&path) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(vec![]),
-            result => result.map_err(read)?,
-        };
-        let names: io::Result<Vec<String>> =
-            entries.map(|entry| Ok(entry?.file_name().to_string_lossy().into_owned())).collect();
-        let mut names = names.map_err(read)?;
-        names.sort();
-        Ok(names)
     }
 
     /// Does, once, what the stubs left for later.

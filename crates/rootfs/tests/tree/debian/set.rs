@@ -6,7 +6,7 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use archive::debian::{self, Request};
-use rootfs::packages::Packages;
+use rootfs::debian::Packages;
 
 /// 22 November 2026.
 pub(crate) const EPOCH: u64 = 1_795_305_600;

@@ -1,0 +1,84 @@
+//! Pacman's database of what is installed: `local/NAME-VERSION/` with `desc`, `files`, `mtree` and
+//! `install`.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use super::survey::Surveyed;
+use crate::error::Error;
+use crate::packages::edit;
+
+/// Where pacman's databases lie.
+pub(super) const DATABASE: &str = "var/lib/pacman";
+
+/// Makes sure that what is installed is what was locked, and all of it.
+pub(super) fn check(tree: &Path, packages: &[Surveyed]) -> Result<(), Error> {
+    let locked: BTreeSet<String> = packages.iter().map(|it| it.package.label()).collect();
+    let installed: BTreeSet<String> = entries(tree)?
+        .iter()
+        .filter_map(|path| Some(path.file_name()?.to_string_lossy().into_owned()))
+        .collect();
+    if locked == installed {
+        return Ok(());
+    }
+    Err(Error::NotLocked {
+        missing: locked.difference(&installed).cloned().collect(),
+        unexpected: installed.difference(&locked).cloned().collect(),
+    })
+}
+
+/// Makes `epoch` the time at which every package was installed.
+pub(super) fn set_install_dates(tree: &Path, epoch: u64) -> Result<(), Error> {
+    for path in entries(tree)? {
+        edit(&path.join("desc"), |desc| with_install_date(desc, epoch))?;
+    }
+    Ok(())
+}
+
+fn with_install_date(desc: &str, epoch: u64) -> String {
+    let mut dated = String::with_capacity(desc.len());
+    let mut is_date = false;
+    for line in desc.lines() {
+        if is_date {
+            dated.push_str(&epoch.to_string());
+        } else {
+            dated.push_str(line);
+        }
+        dated.push('\n');
+        is_date = line == "%INSTALLDATE%";
+    }
+    dated
+}
+
+/// The directories of the installed packages, sorted.
+fn entries(tree: &Path) -> Result<Vec<PathBuf>, Error> {
+    let local = tree.join(DATABASE).join("local");
+    let list = || -> io::Result<Vec<PathBuf>> {
+        let mut paths = Vec::new();
+        for entry in fs::read_dir(&local)? {
+            let entry = entry?;
+            if entry.file_type()?.is_dir() {
+                paths.push(entry.path());
+            }
+        }
+        paths.sort();
+        Ok(paths)
+    };
+    list().map_err(|source| Error::Read { path: local.clone(), source })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_install_date_alone_is_changed() {
+        let desc = "%NAME%\na\n\n%INSTALLDATE%\n1700000000\n\n%SIZE%\n1700000000\n\n";
+        assert_eq!(
+            with_install_date(desc, 5),
+            "%NAME%\na\n\n%INSTALLDATE%\n5\n\n%SIZE%\n1700000000\n\n"
+        );
+    }
+}

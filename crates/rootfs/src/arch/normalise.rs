@@ -1,0 +1,57 @@
+//! What differs between two builds of one Arch tree, and in no other tree.
+
+use std::path::Path;
+
+use super::installed;
+use crate::error::Error;
+use crate::packages::{self, Removal, Removed, Times};
+use crate::tarball::Header;
+
+/// What is removed, besides what is removed from every tree, unless a package has brought it.
+const ARCHS: [Removed; 9] = [
+    ("etc/pacman.d/gnupg/*", "keys with random numbers; every signature was verified before"),
+    ("var/lib/pacman/sync/*", "the repository of the build, which no server has"),
+    ("var/lib/pacman/db.lck", "lock file"),
+    ("var/log/pacman.log", "has times"),
+    ("var/cache/pacman/pkg/*", "downloads"),
+    ("var/cache/fontconfig/*", "has times of directories; made again when it is missing"),
+    ("var/cache/man/*", "has times; man-db's timer makes it on a server"),
+    ("var/log/journal/*", "named after the machine id"),
+    ("**/__pycache__/*", "has times; python makes it again in memory"),
+];
+
+/// Brings an installed tree into the state that every build of it has, and gives its headers.
+pub(super) fn normalise(tree: &Path, epoch: u64, times: &Times) -> Result<Vec<Header>, Error> {
+    installed::set_install_dates(tree, epoch)?;
+    // The modules that Arch's packages bring were compiled before, and fit the times of their files.
+    let kept = |path: &[u8]| times.has(path);
+    packages::normalise(tree, epoch, times, &Removal { also: &ARCHS, kept: &kept })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::packages::is_removed;
+
+    #[test]
+    fn what_differs_is_removed_and_what_users_need_stays() {
+        for path in [
+            "etc/pacman.d/gnupg/pubring.gpg",
+            "etc/shadow-",
+            "var/lib/pacman/sync/heirloom.db",
+            "usr/lib/python3.12/site-packages/x/__pycache__/x.cpython-312.pyc",
+            "var/cache/ldconfig/aux-cache",
+        ] {
+            assert!(is_removed(path, &ARCHS), "{path}");
+        }
+        for path in [
+            "etc/pacman.d/mirrorlist",
+            "etc/shadow",
+            "var/lib/pacman/local",
+            "var/lib/pacman/local/ALPM_DB_VERSION",
+            "var/cache/pacman/pkg",
+        ] {
+            assert!(!is_removed(path, &ARCHS), "{path}");
+        }
+    }
+}

@@ -1,0 +1,122 @@
+//! A small tree from the real archive, built more than once.
+//!
+//! Needs a mirror (the host's apt sources are asked, or the store has the files already).
+
+pub(crate) mod inspect;
+mod set;
+
+use std::fs::File;
+use std::io::{self, BufReader};
+use std::path::PathBuf;
+use std::sync::{Arc, OnceLock};
+
+use libtest_mimic::{Failed, Trial};
+use rootfs::{Facts, packages, tarball};
+
+use crate::Outcome;
+use crate::surroundings::{Surroundings, Wanted, build, compare};
+use inspect::Inspect;
+use set::Set;
+
+pub(crate) fn all() -> Vec<Trial> {
+    let bench = Arc::new(Bench::default());
+    let trial = |name: &str, test: fn(&Bench) -> Outcome| {
+        let bench = bench.clone();
+        Trial::test(name, move || test(&bench))
+    };
+    vec![
+        trial("a_build_in_other_surroundings_gives_the_same_bytes", same_bytes),
+        trial("dpkg_finds_nothing_wrong_with_the_tree", sound),
+        trial("facts_are_those_of_the_tree", facts),
+        trial("a_script_that_fails_is_an_error_with_its_last_words", failing_script),
+    ]
+}
+
+/// What the tests have in common, made when first needed.
+#[derive(Default)]
+struct Bench {
+    first: OnceLock<Result<Built, String>>,
+}
+
+struct Built {
+    set: Set,
+    directory: tempfile::TempDir,
+}
+
+impl Bench {
+    fn first(&self) -> Result<&Built, Failed> {
+        let first = self.first.get_or_init(|| {
+            let set = Set::fetch().map_err(|error| error.to_string())?;
+            let directory = tempfile::tempdir().map_err(|error| error.to_string())?;
+            let job = Wanted::Debian(set.job(directory.path(), 2));
+            build(&job, directory.path(), &Surroundings::plain())?;
+            Ok(Built { set, directory })
+        });
+        first.as_ref().map_err(|error| error.as_str().into())
+    }
+}
+
+fn same_bytes(bench: &Bench) -> Outcome {
+    let first = bench.first()?;
+    let other = tempfile::tempdir()?;
+    let job = first.set.job(other.path(), 1);
+    build(&Wanted::Debian(job), other.path(), &Surroundings::odd())?;
+    compare(first.directory.path(), other.path())
+}
+
+fn sound(bench: &Bench) -> Outcome {
+    let tar = bench.first()?.directory.path().join(packages::TREE);
+    let said = sandbox::in_namespace(&Inspect { tar })?;
+    for (command, output) in said {
+        if !output.is_empty() {
+            return Err(format!("{command} says: {output}").into());
+        }
+    }
+    Ok(())
+}
+
+fn facts(bench: &Bench) -> Outcome {
+    let first = bench.first()?;
+    let facts = Facts::read(&first.directory.path().join(packages::FACTS))?;
+    let tar = first.directory.path().join(packages::TREE);
+    assert_eq!(facts.packages as usize, first.set.files.len());
+    assert_eq!(facts.kernel, None);
+    let user = facts.ids.users.get("messagebus").copied().ok_or("dbus has made no user")?;
+    assert!((100..1000).contains(&user), "{user}");
+    let file = |path: &str| -> io::Result<Option<(tarball::Header, Vec<u8>)>> {
+        tarball::find(&tar, path.as_bytes())
+    };
+    let (_, passwd) = file("etc/passwd")?.ok_or("no /etc/passwd")?;
+    assert_eq!(String::from_utf8_lossy(&passwd), facts.accounts.passwd);
+    let (machine_id, content) = file("etc/machine-id")?.ok_or("no /etc/machine-id")?;
+    assert_eq!((machine_id.mtime, content.as_slice()), (set::EPOCH as i64, &b""[..]));
+    let (su, _) = file("usr/bin/su")?.ok_or("no su")?;
+    assert_eq!(su.mode, 0o4755, "set-id bits are kept");
+    let (_, bundle) = file("etc/ssl/certs/ca-certificates.crt")?.ok_or("no bundle")?;
+    assert!(bundle.len() > 100_000, "made once all scripts have run");
+    for gone in ["usr/sbin/policy-rc.d", "etc/hosts", "var/log/dpkg.log", "etc/passwd-"] {
+        assert_eq!(file(gone)?, None, "{gone}");
+    }
+    let mut times = Vec::new();
+    tarball::read(BufReader::new(File::open(&tar)?), |header, _| -> io::Result<()> {
+        times.push(header.mtime);
+        Ok(())
+    })?;
+    assert!(times.iter().all(|time| *time <= set::EPOCH as i64));
+    Ok(())
+}
+
+fn failing_script(bench: &Bench) -> Outcome {
+    let set = &bench.first()?.set;
+    let directory = tempfile::tempdir()?;
+    let bad: PathBuf = set::failing_package(directory.path())?;
+    let mut job = set.job(directory.path(), 2);
+    job.files.push(bad);
+    let Err(error) = build(&Wanted::Debian(job), directory.path(), &Surroundings::plain()) else {
+        return Err("it was built all the same".into());
+    };
+    assert!(error.contains("cannot configure the packages"), "{error}");
+    assert!(error.contains("my last words"), "{error}");
+    assert!(!directory.path().join(packages::TREE).exists(), "a broken tree was written");
+    Ok(())
+}
