@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use jiff::civil::Date;
 
+use crate::arch::SignatureError as SignatureOfPackage;
 use crate::debian::{KeyringError, SignatureError, WantedError};
 
 /// The cause of an error that another crate knows more of.
@@ -144,6 +145,39 @@ pub enum Error {
         /// Whether a pin asks for it.
         pinned: bool,
     },
+    /// A pinned version that is nowhere.
+    #[error("{name} {version} is neither in {suites} of {date} nor in the archive's package tree")]
+    NoSuchPin {
+        /// The package.
+        name: String,
+        /// The version that was asked for.
+        version: String,
+        /// The repositories that were looked through.
+        suites: String,
+        /// Their day.
+        date: Date,
+        /// The versions that are known.
+        available: Vec<String>,
+        /// Every source that was asked, with its reason.
+        #[source]
+        source: Cause,
+    },
+    /// A package whose signature does not count.
+    #[error("{package} is not accepted: {source}")]
+    Signature {
+        /// The package and its version.
+        package: String,
+        /// By whom it is, and why that does not count.
+        source: SignatureOfPackage,
+    },
+    /// A package file that is another package than the lock says.
+    #[error("the file of {package} is not that package: {what}")]
+    OtherPackage {
+        /// The package and its version, as the lock has them.
+        package: String,
+        /// What is in the file.
+        what: String,
+    },
     /// A package that the suite that was named does not have.
     #[error("{suite} has no package `{name}`")]
     NotInSuite {
@@ -168,6 +202,9 @@ pub enum WhyNot {
     /// Its signature does not count.
     #[error(transparent)]
     Signature(#[from] SignatureError),
+    /// The detached signature beside it does not count.
+    #[error("its signature does not count: {0}")]
+    Detached(SignatureOfPackage),
     /// It is no index.
     #[error("{0}")]
     Malformed(String),
@@ -175,11 +212,11 @@ pub enum WhyNot {
     #[error("it is the index of {0}")]
     OtherSuite(String),
     /// It was signed after the day.
-    #[error("it was signed on {0}, after that day")]
+    #[error("it is of {0}, after that day")]
     TooNew(Date),
     /// It was signed before the one that the lock already has.
     #[error(
-        "it was signed at {found}, before the one of the lock ({locked}): an old index is replayed"
+        "it is of {found}, older than the one of the lock ({locked}): an old index is replayed"
     )]
     Replayed {
         /// When it was signed.
@@ -207,7 +244,20 @@ impl Error {
                 format!("did you mean {}?", similar.join(", "))
             }
             Self::UnknownPackage { .. } => {
-                "it may be in a component or pocket that [archive] in server.toml does not name"
+                "it may be in a component, pocket or repository that [archive] in server.toml does \
+                 not name"
+                    .to_owned()
+            }
+            Self::NoSuchPin { name, available, .. } => match available.as_slice() {
+                [] => format!("no version of {name} is known"),
+                versions => format!("there is {}", versions.join(", ")),
+            },
+            Self::Signature { .. } => {
+                "nothing of it is used; move `date`, or pin a version whose signature is good"
+                    .to_owned()
+            }
+            Self::LeftOut { .. } => {
+                "the database of that day is damaged there: move `date`, or pin a version of it"
                     .to_owned()
             }
             Self::UnknownVersion { available, pinned, .. } => {

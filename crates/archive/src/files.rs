@@ -1,10 +1,16 @@
 //! Where index files come from: the store, or whatever a test makes up.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use digest::Digest;
 use jiff::civil::Date;
 use store::{Item, Store};
 
 use crate::error::Cause;
+
+/// How many files whose digest is not known are fetched at the same time: as many as the store
+/// fetches of others.
+const AT_ONCE: usize = 8;
 
 /// Files of archives, by path and by digest.
 pub trait Files {
@@ -21,6 +27,24 @@ pub trait Files {
         date: Date,
         accept: &mut dyn FnMut(&[u8]) -> Result<(), String>,
     ) -> Result<(), Cause>;
+
+    /// As [`Files::find`] for several paths, perhaps at the same time. `accept` is given the place
+    /// of the path among them.
+    ///
+    /// # Errors
+    /// When nothing was accepted for one of them.
+    fn find_all(
+        &self,
+        archive: &str,
+        paths: &[String],
+        date: Date,
+        accept: &(dyn Fn(usize, &[u8]) -> Result<(), String> + Sync),
+    ) -> Result<(), Cause> {
+        let mut paths = paths.iter().enumerate();
+        paths.try_for_each(|(at, path)| {
+            self.find(archive, path, date, &mut |bytes| accept(at, bytes))
+        })
+    }
 
     /// The bytes of a file whose digest is known, verified.
     ///
@@ -54,6 +78,40 @@ impl Files for Store {
             }
         }
         Err(candidates.into_error().into())
+    }
+
+    fn find_all(
+        &self,
+        archive: &str,
+        paths: &[String],
+        date: Date,
+        accept: &(dyn Fn(usize, &[u8]) -> Result<(), String> + Sync),
+    ) -> Result<(), Cause> {
+        let find = |at: usize, path: &String| {
+            self.find(archive, path, date, &mut |bytes| accept(at, bytes))
+        };
+        let next = AtomicUsize::new(0);
+        let work = || -> Vec<(usize, Cause)> {
+            let mut failed = Vec::new();
+            while let at = next.fetch_add(1, Ordering::Relaxed)
+                && let Some(path) = paths.get(at)
+                && failed.is_empty()
+            {
+                failed.extend(find(at, path).err().map(|error| (at, error)));
+            }
+            failed
+        };
+        let failed = std::thread::scope(|scope| {
+            let threads: Vec<_> = (0..AT_ONCE).map(|_| scope.spawn(work)).collect();
+            let ends = threads.into_iter().map(|thread| match thread.join() {
+                Ok(failed) => failed,
+                Err(panic) => std::panic::resume_unwind(panic),
+            });
+            ends.flatten().collect::<Vec<_>>()
+        });
+        // Which one comes first does not depend on which thread was faster.
+        let first = failed.into_iter().min_by_key(|(at, _)| *at);
+        first.map_or(Ok(()), |(_, error)| Err(error))
     }
 
     fn file(&self, item: &Item) -> Result<Vec<u8>, Cause> {

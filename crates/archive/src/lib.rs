@@ -7,11 +7,13 @@
 //! [`debian`] knows Debian's archive, [`arch`] that of Arch Linux. Both write the same locks.
 
 pub mod arch;
+mod deb;
 pub mod debian;
 mod diff;
 mod error;
 mod files;
 pub mod lock;
+mod openpgp;
 mod request;
 mod similar;
 mod solving;

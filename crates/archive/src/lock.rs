@@ -32,7 +32,7 @@ pub struct Lock {
     pub version: u32,
     /// `debian` or `arch`.
     pub distribution: String,
-    /// The distribution's name of the architecture: `amd64`, `arm64`.
+    /// The distribution's name of the architecture: `amd64`, `arm64`; `x86_64`.
     pub architecture: String,
     /// The day of the archive that was resolved against.
     pub date: Date,
@@ -59,9 +59,10 @@ pub struct Lock {
 pub struct Index {
     /// `bookworm`, `bookworm-backports`; `core`.
     pub suite: String,
-    /// Its `Date:`. A later lock of the same or a later day does not accept an older one.
+    /// Its `Date:`; of a database the newest time in it. A later lock of the same or a later day
+    /// does not accept an older one.
     pub signed: jiff::Timestamp,
-    /// The sha256 of the signed file.
+    /// The sha256 of the file.
     #[serde(with = "hex")]
     pub sha256: Digest,
 }
@@ -85,6 +86,21 @@ pub struct Package {
     pub path: String,
     /// Which archive: `debian`, `debian-security`; `archlinux`.
     pub archive: String,
+    /// Arch's detached signature of the file, at `path` with `.sig` behind it. Debian signs its
+    /// indexes instead.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub signature: Option<Signature>,
+}
+
+/// A detached signature, a file of its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Signature {
+    /// Its bytes.
+    pub size: u64,
+    /// Its sha256.
+    #[serde(with = "hex")]
+    pub sha256: Digest,
 }
 
 impl Lock {
@@ -104,9 +120,16 @@ impl Lock {
         check::check(self).err().map(|fault| fault.what)
     }
 
-    /// The files of the lock, as the store fetches them.
+    /// The files of the lock, as the store fetches them: packages, each with its signature behind
+    /// it if it has one.
     pub fn items(&self) -> Vec<store::Item> {
-        self.packages.iter().map(|package| package.item(self.date)).collect()
+        let packages = self.packages.iter();
+        packages
+            .flat_map(|package| {
+                let signature = package.signature_item(self.date);
+                std::iter::once(package.item(self.date)).chain(signature)
+            })
+            .collect()
     }
 
     /// Bytes of all package files.
@@ -134,6 +157,14 @@ impl Package {
             path: self.path.clone(),
             date,
         }
+    }
+
+    /// Its detached signature, as the store fetches it.
+    pub fn signature_item(&self, date: Date) -> Option<store::Item> {
+        let Signature { size, sha256: digest } = self.signature?;
+        let package = self.item(date);
+        let (name, path) = (format!("{}.sig", package.name), format!("{}.sig", package.path));
+        Some(store::Item { digest, size, name, path, ..package })
     }
 
     /// What a package is known by: name and architecture.

@@ -25,11 +25,13 @@ pub(crate) struct Database {
     pub(crate) entries: Vec<Entry>,
     /// Names of packages whose entry was not understood, with the reason.
     pub(crate) left_out: BTreeMap<String, String>,
-    /// When the newest entry was put in.
+    /// The newest time in it: when it was compressed, as gzip notes it, or when the newest entry was
+    /// put in, as tar does.
     ///
-    /// This is the time that repo-add gave the entry's file in the archive, by the clock of the one
-    /// machine that keeps the repository. `%BUILDDATE%` would not do: packages leave the testing
-    /// repositories in another order than they were built, so a later database may have older ones.
+    /// Both are by the clock of the one machine that keeps the repository. The first never goes
+    /// back; the second does where the newest package is taken out again, but zstd and xz note no
+    /// time. `%BUILDDATE%` would not do: packages leave the testing repositories in another order
+    /// than they were built in, so a later database may well have older ones.
     pub(crate) newest: Timestamp,
 }
 
@@ -40,7 +42,7 @@ impl Database {
     /// When it is no tar archive to its end, is too large, or has nothing that could be read.
     pub(crate) fn parse(bytes: &[u8], architecture: &str) -> Result<Self, String> {
         let mut texts: BTreeMap<String, Texts> = BTreeMap::new();
-        let mut newest = i64::MIN;
+        let mut newest = i64::from(gzip_time(bytes));
         let unpacked = unpacked(bytes).map_err(|error| error.to_string())?;
         let mut archive = tar::Archive::new(unpacked.take(LARGEST));
         let broken = |error: io::Error| format!("it is no database: {error}");
@@ -91,7 +93,6 @@ impl Database {
             return Err("none of its entries is understood".to_owned());
         }
         entries.sort_by(|a, b| a.about.name.cmp(&b.about.name));
-        let newest = if entries.is_empty() { 0 } else { newest };
         let newest = Timestamp::from_second(newest)
             .map_err(|_| format!("{newest} is not a time at which a package was added"))?;
         Ok(Self { entries, left_out, newest })
@@ -129,6 +130,14 @@ impl Texts {
         }
         let text = std::str::from_utf8(&self.text).map_err(|_| "it is not UTF-8".to_owned())?;
         Entry::parse(text, folder, architecture)
+    }
+}
+
+/// When a gzip file was made, in seconds since 1970; 0 when it does not say (RFC 1952, `MTIME`).
+fn gzip_time(bytes: &[u8]) -> u32 {
+    match bytes {
+        [0x1f, 0x8b, 8, _, a, b, c, d, ..] => u32::from_le_bytes([*a, *b, *c, *d]),
+        _ => 0,
     }
 }
 

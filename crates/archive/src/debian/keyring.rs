@@ -1,13 +1,12 @@
 //! The keys of the Debian archive, from the package that the archive itself ships them in. The
 //! package is known by its digest, so the first link of the chain of trust stands in this file.
 
-use std::io::{self, Read};
-
 use digest::Digest;
 use jiff::civil::Date;
 use store::Item;
 
 use super::signature::Keyring;
+use crate::deb;
 use crate::error::Error;
 use crate::files::Files;
 
@@ -34,39 +33,7 @@ pub(crate) fn of_debian(files: &dyn Files) -> Result<Keyring, Error> {
     };
     let package =
         files.file(&item).map_err(|source| Error::Fetch { what: PACKAGE.to_owned(), source })?;
-    let keys = keys(&package)
+    let keys = deb::file(&package, KEYS)
         .map_err(|source| Error::KeyringPackage { package: PACKAGE.to_owned(), source })?;
     Ok(Keyring::parse(&keys)?)
-}
-
-/// The keyring file of a package: its third `ar` member is a tar archive (deb(5)). The digest
-/// vouches for the bytes, so what is not as expected is only ever a wrong constant above.
-fn keys(package: &[u8]) -> io::Result<Vec<u8>> {
-    let data = member(package, "data.tar.xz").ok_or(io::ErrorKind::InvalidData)?;
-    let mut tar = tar::Archive::new(liblzma::read::XzDecoder::new(data));
-    for entry in tar.entries()? {
-        let mut entry = entry?;
-        if entry.path_bytes().as_ref() == KEYS.as_bytes() {
-            let mut keys = Vec::new();
-            entry.read_to_end(&mut keys)?;
-            return Ok(keys);
-        }
-    }
-    Err(io::Error::new(io::ErrorKind::NotFound, KEYS))
-}
-
-/// The bytes of an `ar` member, ar(5): after the magic, headers of 60 bytes with the name in the
-/// first 16 and the size in the 10 from byte 48, each member padded to an even length.
-fn member<'a>(archive: &'a [u8], wanted: &str) -> Option<&'a [u8]> {
-    let mut rest = archive.strip_prefix(b"!<arch>\n")?;
-    loop {
-        let (header, body) = rest.split_at_checked(60)?;
-        let name = str::from_utf8(&header[..16]).ok()?.trim_end_matches([' ', '/']);
-        let size: usize = str::from_utf8(&header[48..58]).ok()?.trim_end().parse().ok()?;
-        let bytes = body.get(..size)?;
-        if name == wanted {
-            return Some(bytes);
-        }
-        rest = body.get(size + size % 2..)?;
-    }
 }

@@ -197,5 +197,6 @@ fn package(universe: &Universe<'_>, id: RecordId) -> Package {
         sha256: stanza.sha256,
         path: stanza.path.to_owned(),
         archive: universe.indexes[record.suites[0]].suite.archive.to_owned(),
+        signature: None,
     }
 }

@@ -1,9 +1,11 @@
 //! What a lock may say.
 
-use super::{FORMAT, Lock, Package};
+use super::{FORMAT, Lock, Package, Signature};
 
 /// No package file is larger than that: the largest of Debian has some 2 GB.
 const LARGEST_PACKAGE: u64 = 16 << 30;
+/// No detached signature is larger.
+const LARGEST_SIGNATURE: u64 = 16 << 10;
 /// Ids above are the kernel's and systemd's (`nobody` and the overflow id, systemd's uid ranges).
 const LARGEST_ID: u32 = 65_533;
 
@@ -46,7 +48,8 @@ pub(super) fn check(lock: &Lock) -> Result<(), Fault> {
         }
     }
     for (at, package) in lock.packages.iter().enumerate() {
-        check_package(package).map_err(|what| Fault { place: Place::Package(at), what })?;
+        check_package(package, &lock.distribution)
+            .map_err(|what| Fault { place: Place::Package(at), what })?;
     }
     check_order(&lock.packages)?;
     for (place, ids) in [(Place::Users, &lock.users), (Place::Groups, &lock.groups)] {
@@ -57,8 +60,9 @@ pub(super) fn check(lock: &Lock) -> Result<(), Fault> {
     Ok(())
 }
 
-fn check_package(package: &Package) -> Result<(), String> {
-    let Package { name, version, architecture, size, path, archive, .. } = package;
+fn check_package(package: &Package, distribution: &str) -> Result<(), String> {
+    let Package { name, version, architecture, size, path, archive, signature, sha256: _ } =
+        package;
     if !is_word(name, "+-._@") {
         return Err(format!("{name:?} is not the name of a package"));
     }
@@ -77,7 +81,14 @@ fn check_package(package: &Package) -> Result<(), String> {
     if !is_path(path) {
         return Err(format!("{path:?} is not a path below the archive's root"));
     }
-    Ok(())
+    match (signature, distribution) {
+        (None, "arch") => Err(format!("{name} has no `signature`: Arch signs every package")),
+        (Some(_), "debian") => Err(format!("{name} has a `signature`, which Debian has not")),
+        (Some(Signature { size, .. }), _) if !(1..=LARGEST_SIGNATURE).contains(size) => {
+            Err(format!("{size} is not the size of a signature"))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Order is part of the form: a lock that a merge has shuffled is written anew rather than guessed

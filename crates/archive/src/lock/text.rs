@@ -52,6 +52,10 @@ impl Lock {
             writeln!(text, "sha256 = \"{}\"", package.sha256.hex())?;
             writeln!(text, "path = {}", quoted(&package.path))?;
             writeln!(text, "archive = {}", quoted(&package.archive))?;
+            if let Some(signature) = &package.signature {
+                let (size, sha256) = (signature.size, signature.sha256.hex());
+                writeln!(text, "signature = {{ size = {size}, sha256 = \"{sha256}\" }}")?;
+            }
         }
         for (table, ids) in [("users", &self.users), ("groups", &self.groups)] {
             append_ids(text, prefix, table, ids)?;

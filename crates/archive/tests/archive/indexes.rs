@@ -35,7 +35,7 @@ fn an_index_that_is_newer_than_the_day_is_passed_over_for_the_next_source() {
     fake.add("mirror", &signed("Tue, 16 Jun 2020 00:00:00 UTC", TWO));
     let (why, text) = refusals(fake.resolve(&request(&["aa"])));
     assert!(matches!(why.as_slice(), [WhyNot::TooNew(day)] if *day == date(2020, 6, 16)));
-    assert_eq!(text, "mirror: it was signed on 2020-06-16, after that day");
+    assert_eq!(text, "mirror: it is of 2020-06-16, after that day");
     fake.add("dated archive", &signed("Mon, 15 Jun 2020 23:59:59 UTC", ONE));
     assert_eq!(fake.install(&["aa"]), ["aa 1"]);
 }

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeSet, HashSet};
 
-use super::choice::{Candidates, Keep, candidates, not_in_repository};
+use super::candidates::{Candidates, Keep, candidates, not_in_repository};
 use super::names::unknown_package;
 use super::needs::Needs;
 use super::relation::{Operator, Relation};

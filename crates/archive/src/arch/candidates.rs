@@ -4,6 +4,7 @@
 use std::collections::{HashMap, HashSet};
 
 use super::names::unknown_package;
+use super::repository::Repository;
 use super::request::Request;
 use super::universe::Universe;
 use super::version::compare;
@@ -158,4 +159,36 @@ fn kept(universe: &Universe<'_>, keep: Keep<'_>) -> HashMap<PackageId, RecordId>
         Some((package, same.next()?))
     });
     kept.collect()
+}
+
+/// The version at which a package is held: by a pin, or because it stays as it is locked.
+pub(crate) fn held_at<'r>(
+    request: &'r Request,
+    keep: Option<Keep<'r>>,
+    name: &str,
+) -> Option<&'r str> {
+    let pin = request.pins.iter().find(|pin| pin.name == name);
+    let kept = || keep?.packages().find(|package| package.name == name);
+    pin.map(|pin| pin.version.as_str()).or_else(|| Some(kept()?.version.as_str()))
+}
+
+/// Names and versions that are held and that no repository has.
+pub(crate) fn not_in_repositories<'r>(
+    repositories: &'r [Repository],
+    request: &'r Request,
+    keep: Option<Keep<'r>>,
+) -> impl Iterator<Item = (&'r str, &'r str)> + use<'r> {
+    let pins = request.pins.iter().map(|pin| (pin.name.as_str(), pin.version.as_str()));
+    let kept = keep.into_iter().flat_map(Keep::packages);
+    let kept = kept.map(|package| (package.name.as_str(), package.version.as_str()));
+    let kept = kept.filter(|(name, _)| !request.pins.iter().any(|pin| pin.name == *name));
+    let mut versions: HashMap<&str, Vec<&str>> = HashMap::new();
+    for entry in repositories.iter().flat_map(|repository| &repository.database.entries) {
+        versions.entry(&entry.about.name).or_default().push(&entry.about.version);
+    }
+    let is_there = move |name: &str, version: &str| {
+        let versions = versions.get(name).into_iter().flatten();
+        versions.copied().any(|there| compare(there, version).is_eq())
+    };
+    pins.chain(kept).filter(move |(name, version)| !is_there(name, version))
 }
