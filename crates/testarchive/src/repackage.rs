@@ -153,8 +153,11 @@ fn packages(debian: &Debian, built: i64) -> BTreeMap<String, Package> {
             package = package.backup(path);
         }
         for other in debian.dependencies(stanza).filter_map(|other| names::of(&other)) {
-            // glibc needs gcc-libs and is needed by it, as on Debian: a cycle, which Arch has too.
-            if other != name && !package.dependencies().contains(&other) {
+            // glibc needs gcc-libs and is needed by it, as on Debian: pacman has to break a cycle.
+            if other != name
+                && !names::is_needless(&name, &other)
+                && !package.dependencies().contains(&other)
+            {
                 package = package.depends(&other);
             }
         }

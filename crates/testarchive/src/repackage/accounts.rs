@@ -10,7 +10,9 @@ pub(super) const DBUS: u32 = 81;
 /// The account files of a system.
 pub(super) struct Accounts {
     files: BTreeMap<&'static str, String>,
+    /// The users that a hook makes, by their number in the system.
     users: BTreeMap<u32, String>,
+    /// The groups that a hook makes.
     groups: BTreeMap<u32, String>,
 }
 
@@ -21,25 +23,27 @@ impl Accounts {
             String::from_utf8_lossy(entry.bytes()).into_owned()
         };
         let files = ["passwd", "group", "shadow", "gshadow"].map(|name| (name, text(name))).into();
-        Self { files, users: ids(&text("passwd")), groups: ids(&text("group")) }
+        let (mut users, mut groups) = (ids(&text("passwd")), ids(&text("group")));
+        // Debian gives numbers below 100 once and for all, and a few others: policy 9.2.2.
+        users.retain(|id, _| *id >= 100 && *id != 65_534);
+        groups.retain(|id, name| *id >= 100 && *id != 65_534 && name != "users");
+        Self { files, users, groups }
     }
 
     /// One of the files with nobody but the base users and groups.
     pub(super) fn base(&self, file: &str) -> String {
-        let ids =
-            if file.ends_with("group") || file == "gshadow" { &self.groups } else { &self.users };
-        let is_base = |name: &str| ids.iter().any(|(id, it)| it == name && is_base(*id));
-        let lines = self.files[file].lines();
-        lines
-            .filter(|line| line.split(':').next().is_some_and(is_base))
-            .map(|line| format!("{line}\n"))
-            .collect()
+        let is_group = file == "group" || file == "gshadow";
+        let later = if is_group { &self.groups } else { &self.users };
+        let is_base = |line: &&str| {
+            let name = line.split(':').next().unwrap_or_default();
+            later.values().all(|other| other != name)
+        };
+        self.files[file].lines().filter(is_base).map(|line| format!("{line}\n")).collect()
     }
 
     /// The users and groups that a hook makes.
     pub(super) fn made_later(&self) -> impl Iterator<Item = &String> {
-        let all = self.users.iter().chain(&self.groups);
-        all.filter(|(id, _)| !is_base(**id)).map(|(_, name)| name)
+        self.users.values().chain(self.groups.values())
     }
 
     /// Gives an entry to root where its owner or group has no number before a hook gives it one;
@@ -47,26 +51,20 @@ impl Accounts {
     pub(super) fn settle(&self, entry: &mut Entry) -> Option<String> {
         let mut later = Vec::new();
         for (id, names) in [(&mut entry.uid, &self.users), (&mut entry.gid, &self.groups)] {
-            if is_base(*id) {
-                continue;
-            }
-            let name = names.get(id).map_or("nobody knows", String::as_str);
-            if name == "messagebus" {
-                *id = DBUS;
-            } else {
-                *id = 0;
-                later.push(name);
+            match names.get(id).map(String::as_str) {
+                None => {}
+                Some("messagebus") => *id = DBUS,
+                Some(name) => {
+                    *id = 0;
+                    later.push(name);
+                }
             }
         }
         (!later.is_empty()).then(|| later.join(":"))
     }
 }
 
-/// Whether Debian gives a number once and for all: policy 9.2.2.
-fn is_base(id: u32) -> bool {
-    id < 100 || id == 100 || id == 65_534
-}
-
+/// Names by number.
 fn ids(text: &str) -> BTreeMap<u32, String> {
     let entry = |line: &str| {
         let mut fields = line.split(':');

@@ -125,6 +125,12 @@ pub(super) fn is_main(debian: &str, name: &str) -> bool {
     parts.is_none_or(|(_, parts)| parts[0] == debian)
 }
 
+/// Whether a dependency of Debian's is none of Arch's: `filesystem` comes before all others, and
+/// systemd is not always the init of its system.
+pub(super) fn is_needless(package: &str, dependency: &str) -> bool {
+    package == "filesystem" || (package, dependency) == ("systemd", "systemd-sysvcompat")
+}
+
 /// A version as Arch writes it: epoch and upstream's version, the first release of it.
 pub(super) fn version(debian: &str) -> String {
     let (epoch, rest) = debian.split_once(':').map_or(("", debian), |(epoch, it)| (epoch, it));

@@ -7,8 +7,7 @@ use std::sync::OnceLock;
 
 use archive::lock::Lock;
 use libtest_mimic::Failed;
-use rootfs::debian::Packages;
-use rootfs::packages;
+use rootfs::{arch, debian, packages};
 use sandbox::{Group, Job, JobFailure, ToolRoot, Tools};
 use serde::{Deserialize, Serialize};
 use store::{Options, Store};
@@ -17,6 +16,10 @@ use testarchive::{Bootable, Keys};
 
 /// 22 November 2026, the day of the lock.
 const EPOCH: u64 = 1_795_305_600;
+
+/// What a server like gitserver asks for.
+pub(crate) const WANTED: [&str; 7] =
+    ["base", "linux", "systemd", "openssh", "git", "nginx", "fcgiwrap"];
 
 pub(crate) struct Bench {
     pub(crate) tools: ToolRoot,
@@ -37,7 +40,7 @@ impl Bench {
         let lock = Lock::read(&workspace.join("servers/gitserver/server.lock"))?;
         store.fetch(&lock.items())?;
         let folder = tempfile::tempdir()?;
-        sandbox::in_namespace(&Packages {
+        sandbox::in_namespace(&debian::Packages {
             files: lock.packages.iter().map(|package| store.path(package.sha256)).collect(),
             architecture: lock.architecture.clone(),
             debconf: BTreeMap::new(),
@@ -51,6 +54,30 @@ impl Bench {
         let made = testarchive::bootable(&tree, &folder.path().join("archive"), keys);
         let tools = Tools::open(&workspace, &store)?.root(Group::Pacman)?;
         Ok(Self { tools, folder, made })
+    }
+
+    /// The tree of all packages of the last day, in a folder of its own, as a build makes it.
+    pub(crate) fn install(&self, out: &Path) -> Result<(), Failed> {
+        let [.., last] = testarchive::DAYS;
+        let repository = self.made.archive.repository(last, "core");
+        let mut names: Vec<String> = Vec::new();
+        for entry in std::fs::read_dir(&repository)? {
+            names.push(entry?.file_name().into_string().unwrap());
+        }
+        names.retain(|name| name.ends_with(".zst"));
+        names.sort();
+        let file = |name: String| arch::PackageFile { path: repository.join(&name), name };
+        sandbox::in_namespace(&arch::Packages {
+            files: names.into_iter().map(file).collect(),
+            explicit: WANTED.map(str::to_owned).into(),
+            tools: self.tools.path().to_owned(),
+            architecture: "x86_64".to_owned(),
+            assume_installed: vec!["initramfs".to_owned()],
+            epoch: EPOCH,
+            threads: 2,
+            out: out.to_owned(),
+        })?;
+        Ok(())
     }
 
     /// The Debian tree.

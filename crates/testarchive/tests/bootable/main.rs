@@ -7,18 +7,24 @@
 #![cfg(test)]
 
 mod bench;
+mod installed;
 mod structure;
+mod tree;
 
 use libtest_mimic::{Arguments, Failed};
-use rootfs::debian::Packages;
+use rootfs::{arch, debian};
 use sandbox::JobEntry;
 
 type Outcome = Result<(), Failed>;
 
 fn main() {
-    sandbox::serve(&[JobEntry::of::<Packages>(), JobEntry::of::<bench::Nothing>()]);
+    sandbox::serve(&[
+        JobEntry::of::<debian::Packages>(),
+        JobEntry::of::<arch::Packages>(),
+        JobEntry::of::<bench::Nothing>(),
+    ]);
     let possible = sandbox::in_namespace(&bench::Nothing).is_ok();
-    let trials = structure::all();
-    let trials = trials.into_iter().map(|trial| trial.with_ignored_flag(!possible)).collect();
+    let trials = structure::all().into_iter().chain(installed::all());
+    let trials = trials.map(|trial| trial.with_ignored_flag(!possible)).collect();
     libtest_mimic::run(&Arguments::from_args(), trials).exit();
 }

@@ -1,8 +1,7 @@
 //! Whether the packages are all of the system, and fit together.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs::{self, File};
-use std::io::{self, BufReader};
+use std::fs;
 
 use libtest_mimic::Trial;
 use rootfs::tarball::{self, Header};
@@ -10,16 +9,14 @@ use sandbox::Command;
 use testarchive::{Entry, Kind, Package, Repackaged};
 
 use crate::Outcome;
-use crate::bench::Bench;
+use crate::bench::{Bench, WANTED};
+use crate::tree;
 
 /// Where pacman sees the folder.
 const HERE: &str = "/work/folder";
 
 /// The group of dbus's user in the system.
 const DBUS_GROUP: u32 = 106;
-
-/// What a server like gitserver asks for.
-const WANTED: [&str; 7] = ["base", "linux", "systemd", "openssh", "git", "nginx", "fcgiwrap"];
 
 pub(crate) fn all() -> Vec<Trial> {
     vec![
@@ -29,20 +26,6 @@ pub(crate) fn all() -> Vec<Trial> {
         Trial::test("all_dependencies_are_there", dependencies),
         Trial::test("pacman_would_install_all_of_it", plan),
     ]
-}
-
-/// The paths of the Debian tree.
-fn system(bench: &Bench) -> io::Result<BTreeMap<String, (Header, Vec<u8>)>> {
-    let mut paths = BTreeMap::new();
-    let file = BufReader::new(File::open(bench.tree())?);
-    tarball::read(file, |header, content| -> io::Result<()> {
-        let mut bytes = Vec::new();
-        content.read_to_end(&mut bytes)?;
-        paths.insert(String::from_utf8(header.path.clone()).unwrap(), (header, bytes));
-        Ok(())
-    })?;
-    paths.remove("");
-    Ok(paths)
 }
 
 /// Whether a package has at a path what the system has.
@@ -75,7 +58,7 @@ fn complete() -> Outcome {
     let bench = Bench::shared()?;
     let made = &bench.made.repackaged;
     let owners = owners(made);
-    for (path, (header, content)) in system(bench)? {
+    for (path, (header, content)) in tree::read(&bench.tree())? {
         let place = made.moved.get(&path).unwrap_or(&path);
         let packages = owners.get(place.as_str()).map_or(0, Vec::len);
         let is_directory = header.kind == tarball::Kind::Directory;
@@ -105,7 +88,7 @@ fn complete() -> Outcome {
 fn nothing_else() -> Outcome {
     let bench = Bench::shared()?;
     let made = &bench.made.repackaged;
-    let system = system(bench)?;
+    let system = tree::read(&bench.tree())?;
     let moved: BTreeSet<&String> = made.moved.values().collect();
     let added: Vec<&str> = owners(made)
         .into_keys()
