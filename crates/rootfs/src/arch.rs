@@ -25,7 +25,7 @@ use serde::{Deserialize, Serialize};
 use unpack::{ArchPackage, check_links};
 
 use crate::error::Error;
-use crate::packages::{self, Clock, Produced, Times, exists, kernels};
+use crate::packages::{self, Clock, Inside, Produced, Times, kernels};
 use directories::Directories;
 use pacman::Pacman;
 use survey::Surveyed;
@@ -94,10 +94,11 @@ impl Packages {
         database::write(&tree, &surveyed)?;
         pacman.install(&surveyed)?;
         clock.lap("install");
-        installed::check(&tree, &surveyed)?;
+        let inside = Inside::open(&tree)?;
+        installed::check(&inside, &surveyed)?;
         pacman.mark_dependencies(&self.dependencies(&surveyed))?;
-        self.depmod(&tree)?;
-        directories.settle(&tree)?;
+        self.depmod(&tree, &inside)?;
+        directories.settle(&inside)?;
         clock.lap("finish");
         let times = Times::of(read().flat_map(|package| &package.members));
         let headers = normalise::normalise(&tree, self.epoch, &times)?;
@@ -127,13 +128,13 @@ impl Packages {
     }
 
     /// Does for each kernel what kmod's hook does, where no hook has.
-    fn depmod(&self, tree: &Path) -> Result<(), Error> {
-        if !exists(&tree.join(DEPMOD)) {
+    fn depmod(&self, tree: &Path, inside: &Inside) -> Result<(), Error> {
+        if !inside.has(DEPMOD) {
             return Ok(());
         }
         for version in kernels(tree)? {
-            let modules = tree.join("usr/lib/modules").join(&version);
-            if exists(&modules.join("modules.dep")) || !exists(&modules.join("kernel")) {
+            let modules = Path::new("usr/lib/modules").join(&version);
+            if inside.has(modules.join("modules.dep")) || !inside.has(modules.join("kernel")) {
                 continue;
             }
             let command = RootCommand::new(tree, Path::new("/").join(DEPMOD)).arg(&version);

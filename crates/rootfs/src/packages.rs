@@ -3,19 +3,19 @@
 //!
 //! `docs/reference/package-tree.md` says what is done to a tree, and why.
 
-mod kernels;
+mod inside;
 mod normalise;
 
-use std::fs::{self, File};
+use std::fs::File;
 use std::io::{self, BufWriter};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-pub(crate) use kernels::kernels;
+pub(crate) use inside::Inside;
 #[cfg(test)]
 pub(crate) use normalise::is_removed;
-pub(crate) use normalise::{Removal, Removed, Times, UPDATED, edit, exists, normalise, updated};
+pub(crate) use normalise::{Removal, Removed, Times, UPDATED, normalise, updated};
 use serde::{Deserialize, Serialize};
 
 use crate::accounts::{self, Accounts};
@@ -91,19 +91,19 @@ pub(crate) fn write(
 }
 
 fn read_accounts(tree: &Path) -> Result<Accounts, Error> {
-    let read = |name: &str| {
-        let path = tree.join("etc").join(name);
-        match fs::read_to_string(&path) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(String::new()),
-            result => result.map_err(|source| Error::Read { path, source }),
-        }
-    };
+    let inside = Inside::open(tree)?;
+    let read = |path: &str| inside.text(path).map(Option::unwrap_or_default);
     Ok(Accounts {
-        passwd: read("passwd")?,
-        group: read("group")?,
-        shadow: read("shadow")?,
-        gshadow: read("gshadow")?,
+        passwd: read("etc/passwd")?,
+        group: read("etc/group")?,
+        shadow: read("etc/shadow")?,
+        gshadow: read("etc/gshadow")?,
     })
+}
+
+/// The versions of the tree's kernels, sorted.
+pub(crate) fn kernels(tree: &Path) -> Result<Vec<String>, Error> {
+    Inside::open(tree)?.directories("usr/lib/modules")
 }
 
 /// Seconds of the phases.

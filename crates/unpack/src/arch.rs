@@ -107,6 +107,10 @@ impl Reading {
         if self.total > LARGEST {
             return Err(Cause::TooLarge { member: display, size: member.size });
         }
+        // Pacman's reader may take what follows for content, and another member for the next.
+        if member.stated_size != member.size {
+            return Err(Cause::Content(display));
+        }
         // Before anything else: what comes first decides how pacman's reader sees the whole file.
         let first = member.path.split(|byte| *byte == b'/').next().unwrap_or_default();
         if first.starts_with(b".") && ![&b"."[..], b".."].contains(&first) {

@@ -35,6 +35,9 @@ pub enum Cause {
     /// A member of an Arch package whose name begins with a dot and is no file of metadata.
     #[error("member `{0}` is no metadata that pacman knows, and would not be installed")]
     Metadata(String),
+    /// A link or directory that says it has content.
+    #[error("member `{0}` is no file and says that it has content")]
+    Content(String),
     /// A path that one package has twice.
     #[error("member `{0}` is there twice")]
     Twice(String),
@@ -156,6 +159,7 @@ impl Error {
             | Cause::HardLink { .. }
             | Cause::Special { .. }
             | Cause::Reserved(_)
+            | Cause::Content(_)
             | Cause::TooLarge { .. } => {
                 "an honest package has nothing like it: pin another version, and tell the \
                  distribution"

@@ -22,6 +22,9 @@ pub struct Member {
     pub kind: MemberKind,
     /// Bytes of content that follow.
     pub size: u64,
+    /// Bytes of content that the header states. Only files have content, whatever is stated; but
+    /// not all readers agree on that.
+    pub stated_size: u64,
     /// Permission bits, set-id and sticky bits among them.
     pub mode: u32,
     /// Numeric owner.
@@ -71,6 +74,8 @@ struct Extensions {
     mtime: Option<i64>,
     xattrs: Vec<(String, Vec<u8>)>,
     sparse: bool,
+    /// Whether there was a PAX header.
+    pax: bool,
 }
 
 impl<R: Read> Members<R> {
@@ -116,10 +121,10 @@ impl<R: Read> Members<R> {
             }
             check_sum(&block)?;
             match block[156] {
-                b'x' => extensions.records(&self.extension(&block)?)?,
+                b'x' => extensions.header(&self.extension(&block)?)?,
                 b'g' => _ = self.extension(&block)?,
-                b'L' => extensions.path = Some(without_nul(self.extension(&block)?)),
-                b'K' => extensions.link = Some(without_nul(self.extension(&block)?)),
+                b'L' => once(&mut extensions.path, without_nul(self.extension(&block)?))?,
+                b'K' => once(&mut extensions.link, without_nul(self.extension(&block)?))?,
                 _ => {
                     let member = member(&block, extensions)?;
                     self.expect(member.size);
@@ -176,6 +181,14 @@ impl<R: Read> Read for Members<R> {
 }
 
 impl Extensions {
+    /// Reads a PAX header, of which a member has one.
+    fn header(&mut self, bytes: &[u8]) -> io::Result<()> {
+        if std::mem::replace(&mut self.pax, true) {
+            return Err(malformed(TWICE));
+        }
+        self.records(bytes)
+    }
+
     /// Reads the records of a PAX header: `LENGTH KEY=VALUE\n`, the length counting itself.
     fn records(&mut self, mut bytes: &[u8]) -> io::Result<()> {
         let wrong = || malformed("a record of an extended header is broken");
@@ -203,9 +216,9 @@ impl Extensions {
             return Ok(());
         }
         match key {
-            "path" => self.path = Some(value.to_vec()),
-            "linkpath" => self.link = Some(value.to_vec()),
-            "size" => self.size = Some(decimal(value)?),
+            "path" => once(&mut self.path, value.to_vec())?,
+            "linkpath" => once(&mut self.link, value.to_vec())?,
+            "size" => once(&mut self.size, decimal(value)?)?,
             "uid" => self.uid = Some(decimal(value)?),
             "gid" => self.gid = Some(decimal(value)?),
             "mtime" => {
@@ -217,6 +230,16 @@ impl Extensions {
             _ => {}
         }
         Ok(())
+    }
+}
+
+/// What no writer does and what readers differ on: which of the two counts.
+const TWICE: &str = "something is said twice of one member";
+
+fn once<T>(slot: &mut Option<T>, value: T) -> io::Result<()> {
+    match slot.replace(value) {
+        None => Ok(()),
+        Some(_) => Err(malformed(TWICE)),
     }
 }
 
@@ -238,12 +261,13 @@ fn member(block: &[u8; BLOCK], extensions: Extensions) -> io::Result<Member> {
         b'S' => MemberKind::Special("sparse file"),
         _ => MemberKind::Special("thing of unknown kind"),
     };
+    let stated_size = match extensions.size {
+        Some(size) => size,
+        None => u64::try_from(number(&block[124..136], "size")?)
+            .map_err(|_| malformed("a size is negative"))?,
+    };
     let size = match kind {
-        MemberKind::File | MemberKind::Special(_) => match extensions.size {
-            Some(size) => size,
-            None => u64::try_from(number(&block[124..136], "size")?)
-                .map_err(|_| malformed("a size is negative"))?,
-        },
+        MemberKind::File | MemberKind::Special(_) => stated_size,
         // Some writers give a hard link the size of its file; no content follows.
         _ => 0,
     };
@@ -262,6 +286,7 @@ fn member(block: &[u8; BLOCK], extensions: Extensions) -> io::Result<Member> {
         link,
         kind,
         size,
+        stated_size,
         mode: (number(&block[100..108], "mode")? & 0o7777) as u32,
         uid: id(extensions.uid, &block[108..116], "uid")?,
         gid: id(extensions.gid, &block[116..124], "gid")?,

@@ -5,15 +5,16 @@
 
 use std::collections::HashMap;
 use std::fs;
-use std::io;
-use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
+use rustix::fs::{Gid, Mode, Uid};
 use unpack::{Kind, Laid};
 
 use super::installed::DATABASE;
 use super::survey::Surveyed;
 use crate::error::Error;
+use crate::packages::Inside;
 
 /// What the sandbox mounts on.
 const MOUNTED: [&str; 4] = ["dev", "proc", "run", "tmp"];
@@ -49,19 +50,22 @@ impl Directories {
     }
 
     /// Gives them the owner and mode that they have in their packages.
-    pub(super) fn settle(&self, tree: &Path) -> Result<(), Error> {
+    pub(super) fn settle(&self, inside: &Inside) -> Result<(), Error> {
         for laid in &self.packaged {
-            let path = tree.join(&laid.place);
-            settle(&path, laid).map_err(|source| Error::Write { path, source })?;
+            let Some(directory) = inside.directory(&laid.place)? else { continue };
+            let settled = rustix::fs::fchown(
+                &directory,
+                Some(Uid::from_raw(laid.uid)),
+                Some(Gid::from_raw(laid.gid)),
+            )
+            .and_then(|()| rustix::fs::fchmod(&directory, Mode::from_raw_mode(laid.mode)));
+            settled.map_err(|error| {
+                let path = inside.shown(&laid.place);
+                Error::Write { path, source: error.into() }
+            })?;
         }
         Ok(())
     }
-}
-
-fn settle(path: &Path, laid: &Laid) -> io::Result<()> {
-    // The sandbox takes away what it found empty and had made; this had been there.
-    std::os::unix::fs::lchown(path, Some(laid.uid), Some(laid.gid))?;
-    fs::set_permissions(path, fs::Permissions::from_mode(laid.mode))
 }
 
 fn create(path: &Path) -> Result<(), Error> {

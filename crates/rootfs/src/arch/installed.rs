@@ -2,24 +2,19 @@
 //! `install`.
 
 use std::collections::BTreeSet;
-use std::fs;
-use std::io;
 use std::path::{Path, PathBuf};
 
 use super::survey::Surveyed;
 use crate::error::Error;
-use crate::packages::edit;
+use crate::packages::Inside;
 
 /// Where pacman's databases lie.
 pub(super) const DATABASE: &str = "var/lib/pacman";
 
 /// Makes sure that what is installed is what was locked, and all of it.
-pub(super) fn check(tree: &Path, packages: &[Surveyed]) -> Result<(), Error> {
+pub(super) fn check(inside: &Inside, packages: &[Surveyed]) -> Result<(), Error> {
     let locked: BTreeSet<String> = packages.iter().map(|it| it.package.label()).collect();
-    let installed: BTreeSet<String> = entries(tree)?
-        .iter()
-        .filter_map(|path| Some(path.file_name()?.to_string_lossy().into_owned()))
-        .collect();
+    let installed: BTreeSet<String> = inside.directories(local())?.into_iter().collect();
     if locked == installed {
         return Ok(());
     }
@@ -30,11 +25,15 @@ pub(super) fn check(tree: &Path, packages: &[Surveyed]) -> Result<(), Error> {
 }
 
 /// Makes `epoch` the time at which every package was installed.
-pub(super) fn set_install_dates(tree: &Path, epoch: u64) -> Result<(), Error> {
-    for path in entries(tree)? {
-        edit(&path.join("desc"), |desc| with_install_date(desc, epoch))?;
+pub(super) fn set_install_dates(inside: &Inside, epoch: u64) -> Result<(), Error> {
+    for label in inside.directories(local())? {
+        inside.edit(local().join(label).join("desc"), |desc| with_install_date(desc, epoch))?;
     }
     Ok(())
+}
+
+fn local() -> PathBuf {
+    Path::new(DATABASE).join("local")
 }
 
 fn with_install_date(desc: &str, epoch: u64) -> String {
@@ -50,23 +49,6 @@ fn with_install_date(desc: &str, epoch: u64) -> String {
         is_date = line == "%INSTALLDATE%";
     }
     dated
-}
-
-/// The directories of the installed packages, sorted.
-fn entries(tree: &Path) -> Result<Vec<PathBuf>, Error> {
-    let local = tree.join(DATABASE).join("local");
-    let list = || -> io::Result<Vec<PathBuf>> {
-        let mut paths = Vec::new();
-        for entry in fs::read_dir(&local)? {
-            let entry = entry?;
-            if entry.file_type()?.is_dir() {
-                paths.push(entry.path());
-            }
-        }
-        paths.sort();
-        Ok(paths)
-    };
-    list().map_err(|source| Error::Read { path: local.clone(), source })
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::installed;
 use crate::error::Error;
-use crate::packages::{self, Removal, Removed, Times};
+use crate::packages::{self, Inside, Removal, Removed, Times};
 use crate::tarball::Header;
 
 /// What is removed, besides what is removed from every tree, unless a package has brought it.
@@ -22,7 +22,7 @@ const ARCHS: [Removed; 9] = [
 
 /// Brings an installed tree into the state that every build of it has, and gives its headers.
 pub(super) fn normalise(tree: &Path, epoch: u64, times: &Times) -> Result<Vec<Header>, Error> {
-    installed::set_install_dates(tree, epoch)?;
+    installed::set_install_dates(&Inside::open(tree)?, epoch)?;
     // The modules that Arch's packages bring were compiled before, and fit the times of their files.
     let kept = |path: &[u8]| times.has(path);
     packages::normalise(tree, epoch, times, &Removal { also: &ARCHS, kept: &kept })

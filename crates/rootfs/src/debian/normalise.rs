@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use crate::error::Error;
-use crate::packages::{self, Removal, Removed, Times, edit};
+use crate::packages::{self, Inside, Removal, Removed, Times};
 use crate::tarball::Header;
 
 /// What is removed, besides what is removed from every tree.
@@ -35,7 +35,7 @@ pub(super) fn normalise(tree: &Path, epoch: u64, times: &Times) -> Result<Vec<He
 
 /// Packages in dpkg's status file come in the order of their names.
 fn status(tree: &Path) -> Result<(), Error> {
-    edit(&tree.join("var/lib/dpkg/status"), |text| {
+    Inside::open(tree)?.edit("var/lib/dpkg/status", |text| {
         let mut stanzas: Vec<&str> =
             text.split("\n\n").map(str::trim).filter(|stanza| !stanza.is_empty()).collect();
         stanzas.sort_by_key(|stanza| {

@@ -3,9 +3,8 @@
 
 use std::collections::HashMap;
 use std::fs;
-use std::io;
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::{FileTypeExt, symlink};
+use std::os::unix::fs::FileTypeExt;
 use std::path::Path;
 
 use rustix::io::Errno;
@@ -13,6 +12,7 @@ use unpack::Laid;
 
 use crate::accounts;
 use crate::error::Error;
+use crate::packages::Inside;
 use crate::tarball::{self, Header, Kind};
 
 const DAY: i64 = 86_400;
@@ -82,10 +82,11 @@ pub(crate) fn normalise(
 ) -> Result<Vec<Header>, Error> {
     let epoch = i64::try_from(epoch).unwrap_or(i64::MAX);
     remove(tree, removal)?;
-    machine_id(tree)?;
-    passwords(tree, epoch)?;
-    journal_acls(tree)?;
-    up_to_date(tree, epoch)?;
+    let inside = Inside::open(tree)?;
+    machine_id(&inside)?;
+    passwords(&inside, epoch)?;
+    journal_acls(&inside)?;
+    up_to_date(&inside, epoch)?;
     let mut headers = tarball::walk(tree)?;
     for header in &mut headers {
         header.mtime = match times.0.get(&header.path) {
@@ -173,34 +174,32 @@ fn matches_name(pattern: &[u8], name: &[u8]) -> bool {
 }
 
 /// An empty machine id is one that the first boot fills in: machine-id(5).
-fn machine_id(tree: &Path) -> Result<(), Error> {
-    let write = |path: &Path, result: io::Result<()>| match result {
-        Err(source) => Err(Error::Write { path: path.to_owned(), source }),
-        Ok(()) => Ok(()),
-    };
-    let machine_id = tree.join("etc/machine-id");
-    let of_dbus = tree.join("var/lib/dbus/machine-id");
-    if exists(&machine_id) || exists(&of_dbus) {
-        write(&machine_id, fs::write(&machine_id, b""))?;
+fn machine_id(inside: &Inside) -> Result<(), Error> {
+    let (machine_id, of_dbus) = ("etc/machine-id", "var/lib/dbus/machine-id");
+    if inside.has(machine_id) || inside.has(of_dbus) {
+        inside.write(machine_id, "")?;
     }
-    if exists(&of_dbus) {
-        let linked = fs::remove_file(&of_dbus).and_then(|()| symlink("/etc/machine-id", &of_dbus));
-        write(&of_dbus, linked)?;
+    if inside.has(of_dbus) {
+        inside.replace_by_link(of_dbus, "/etc/machine-id")?;
     }
     Ok(())
 }
 
 /// Passwords were last changed on the lock's day, whatever today is.
-fn passwords(tree: &Path, epoch: i64) -> Result<(), Error> {
-    edit(&tree.join("etc/shadow"), |text| accounts::set_last_change(text, epoch.div_euclid(DAY)))
+fn passwords(inside: &Inside, epoch: i64) -> Result<(), Error> {
+    let day = epoch.div_euclid(DAY);
+    inside.edit("etc/shadow", |text| accounts::set_last_change(text, day))
 }
 
-fn journal_acls(tree: &Path) -> Result<(), Error> {
-    let path = tree.join(WITHOUT_ACL);
+fn journal_acls(inside: &Inside) -> Result<(), Error> {
+    let Some(directory) = inside.directory(WITHOUT_ACL)? else { return Ok(()) };
     for name in ["system.posix_acl_access", "system.posix_acl_default"] {
-        match rustix::fs::lremovexattr(&path, name) {
-            Ok(()) | Err(Errno::NODATA | Errno::NOENT | Errno::NOTDIR | Errno::OPNOTSUPP) => {}
-            Err(error) => return Err(Error::Write { path, source: error.into() }),
+        match rustix::fs::fremovexattr(&directory, name) {
+            Ok(()) | Err(Errno::NODATA | Errno::OPNOTSUPP) => {}
+            Err(error) => {
+                let path = inside.shown(WITHOUT_ACL);
+                return Err(Error::Write { path, source: error.into() });
+            }
         }
     }
     Ok(())
@@ -209,27 +208,13 @@ fn journal_acls(tree: &Path) -> Result<(), Error> {
 /// Tells systemd that `/etc` and `/var` are as new as `/usr`, in the form of
 /// systemd-update-done(8): else each boot, which begins with the image's state, would do again what
 /// the packages' scripts did here.
-fn up_to_date(tree: &Path, epoch: i64) -> Result<(), Error> {
-    if !exists(&tree.join("usr/lib/systemd/systemd-update-done")) {
-        return Ok(());
-    }
-    for path in UPDATED.map(|path| tree.join(path)) {
-        fs::write(&path, updated(epoch)).map_err(|source| Error::Write { path, source })?;
+fn up_to_date(inside: &Inside, epoch: i64) -> Result<(), Error> {
+    if inside.has("usr/lib/systemd/systemd-update-done") {
+        for path in UPDATED {
+            inside.write(path, &updated(epoch))?;
+        }
     }
     Ok(())
-}
-
-/// Rewrites a text file in place, mode and owner staying as they are; none there is fine.
-pub(crate) fn edit(path: &Path, edit: impl Fn(&str) -> String) -> Result<(), Error> {
-    let text = match fs::read_to_string(path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
-        result => result.map_err(|source| Error::Read { path: path.to_owned(), source })?,
-    };
-    fs::write(path, edit(&text)).map_err(|source| Error::Write { path: path.to_owned(), source })
-}
-
-pub(crate) fn exists(path: &Path) -> bool {
-    path.symlink_metadata().is_ok()
 }
 
 /// Whether a path is among those that are removed.

@@ -12,7 +12,7 @@ use sandbox::{Group, Job, JobFailure, ToolRoot, Tools};
 use serde::{Deserialize, Serialize};
 use store::{Options, Store};
 use tempfile::TempDir;
-use testarchive::{Bootable, Keys};
+use testarchive::{Bootable, Keys, Package};
 
 /// 22 November 2026, the day of the lock.
 const EPOCH: u64 = 1_795_305_600;
@@ -21,7 +21,11 @@ const EPOCH: u64 = 1_795_305_600;
 pub(crate) const WANTED: [&str; 7] =
     ["base", "linux", "systemd", "openssh", "git", "nginx", "fcgiwrap"];
 
+/// A file of a package that is installed besides.
+pub(crate) const LETTERS: &str = "usr/share/letters/Főtanúsítvány";
+
 pub(crate) struct Bench {
+    keys: &'static Keys,
     pub(crate) tools: ToolRoot,
     pub(crate) folder: TempDir,
     pub(crate) made: Bootable<'static>,
@@ -49,14 +53,14 @@ impl Bench {
             out: folder.path().to_owned(),
         })?;
         // As long as the process, as all of this is.
-        let keys = Box::leak(Box::new(Keys::generate()));
+        let keys: &Keys = Box::leak(Box::new(Keys::generate()));
         let tree = folder.path().join(packages::TREE);
         let made = testarchive::bootable(&tree, &folder.path().join("archive"), keys);
         let tools = Tools::open(&workspace, &store)?.root(Group::Pacman)?;
-        Ok(Self { tools, folder, made })
+        Ok(Self { keys, tools, folder, made })
     }
 
-    /// The tree of all packages of the last day, in a folder of its own, as a build makes it.
+    /// The tree of all packages of the last day and one more, in a folder of its own, as a build makes it.
     pub(crate) fn install(&self, out: &Path) -> Result<(), Failed> {
         let [.., last] = testarchive::DAYS;
         let repository = self.made.archive.repository(last, "core");
@@ -67,8 +71,13 @@ impl Bench {
         names.retain(|name| name.ends_with(".zst"));
         names.sort();
         let file = |name: String| arch::PackageFile { path: repository.join(&name), name };
+        let letters = Package::new("letters", "1-1").file(LETTERS, 0o644, "ASCII is not all\n");
+        let letters = letters.pack(self.keys);
+        let path = out.join("letters");
+        std::fs::write(&path, letters.bytes)?;
+        let letters = arch::PackageFile { path, name: letters.file_name };
         sandbox::in_namespace(&arch::Packages {
-            files: names.into_iter().map(file).collect(),
+            files: names.into_iter().map(file).chain([letters]).collect(),
             explicit: WANTED.map(str::to_owned).into(),
             tools: self.tools.path().to_owned(),
             architecture: "x86_64".to_owned(),

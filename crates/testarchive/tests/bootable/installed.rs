@@ -8,7 +8,7 @@ use rootfs::tarball::{Header, Kind};
 use rootfs::{Facts, packages};
 
 use crate::Outcome;
-use crate::bench::Bench;
+use crate::bench::{Bench, LETTERS};
 use crate::tree::{self, Tree};
 
 pub(crate) fn all() -> Vec<Trial> {
@@ -52,6 +52,8 @@ fn same() -> Outcome {
             &kernel.vmlinuz,
             "usr/lib/sysusers.d/devices.conf",
             "usr/lib/sysusers.d/openssh.conf",
+            "usr/share/letters",
+            LETTERS,
         ]
     );
     let repackaged = &bench.made.repackaged;

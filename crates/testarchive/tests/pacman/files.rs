@@ -38,7 +38,7 @@ fn hello() -> Package {
         .hard_link("usr/bin/hi", "usr/bin/hello")
         .symlink("usr/bin/hey", "hello")
         .directory("var/lib/hello", 0o700)
-        .file("usr/share/hello/two words=", 0o644, "x")
+        .file("usr/share/hello/two words=é", 0o644, "x")
         .file(&long, 0o644, "long")
         .entry("usr/bin/capable", capable)
         .entry("etc/private", private)

@@ -5,7 +5,7 @@ use std::error::Error;
 use tar::EntryType;
 use unpack::{ArchPackage, Kind, check_links};
 
-use crate::build::Deb;
+use crate::build::{Deb, header};
 
 const INFO: &str = "pkgname = a\npkgver = 1:2-3\narch = any\nsize = 10\n";
 
@@ -91,6 +91,30 @@ fn nodes_fifos_and_places_of_the_kernel_are_refused() {
     let places = ["dev/", "proc/", "sys/", "run/", "run/lock/", "tmp/"];
     let honest = places.iter().fold(package(), |package, place| package.directory(place, 0o755));
     assert_eq!(read(&honest).unwrap().members.len(), places.len());
+}
+
+#[test]
+fn what_another_reader_could_read_otherwise_is_refused() {
+    for kind in [EntryType::Link, EntryType::Symlink, EntryType::Directory] {
+        let hidden = header(kind, "usr/x", "usr/file", 512);
+        let refused = refused(&package().file("usr/file", "").raw(hidden, b""));
+        assert!(refused.contains("says that it has content"), "{refused}");
+    }
+    let said = [
+        package().pax(&[("path", "usr/a")]).pax(&[("uid", "1")]),
+        package().pax(&[("path", "usr/a"), ("path", "usr/b")]),
+        package().pax(&[("size", "0"), ("size", "512")]),
+        package()
+            .raw(header(EntryType::GNULongName, "x", "", 5), b"usr/a")
+            .pax(&[("path", "usr/b")]),
+        package()
+            .pax(&[("path", "usr/b")])
+            .raw(header(EntryType::GNULongName, "x", "", 5), b"usr/a"),
+    ];
+    for package in said {
+        let refused = refused(&package.file("usr/file", ""));
+        assert!(refused.contains("said twice of one member"), "{refused}");
+    }
 }
 
 #[test]

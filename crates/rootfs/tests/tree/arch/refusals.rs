@@ -9,7 +9,7 @@ use super::{Bench, Test};
 use crate::Outcome;
 use crate::surroundings::{Surroundings, Wanted, build};
 
-pub(super) const ALL: [Test; 10] = [
+pub(super) const ALL: [Test; 11] = [
     ("an_install_script_that_fails_is_an_error_with_its_last_words", failing_script),
     ("a_hook_that_fails_is_an_error_with_its_last_words", failing_hook),
     ("a_hook_that_runs_before_a_transaction_is_for_later_ones", hook_before),
@@ -18,6 +18,7 @@ pub(super) const ALL: [Test; 10] = [
     ("packages_that_conflict_are_an_error", conflict),
     ("a_dependency_that_is_not_locked_is_an_error", missing_dependency),
     ("a_member_that_leads_out_is_refused_before_pacman_starts", leading_out),
+    ("a_link_that_a_script_makes_leads_nowhere_outside", link_of_a_script),
     ("a_package_that_is_another_one_is_refused", other_package),
     ("a_broken_file_is_refused", broken),
 ];
@@ -121,6 +122,31 @@ fn leading_out(bench: &Bench) -> Outcome {
     let through = package("worse").file("usr/share/out/escaped", 0o644, "out");
     let error = refused(bench, vec![link, through])?;
     contains(&error, &["worse-1:1.0-1", "behind the symbolic link `/usr/share/out`"])
+}
+
+fn link_of_a_script(bench: &Bench) -> Outcome {
+    let set = &bench.first()?.set;
+    let directory = tempfile::tempdir()?;
+    let outside = directory.path().join("outside");
+    for name in ["shadow", "machine-id", "passwd"] {
+        let mine = outside.join(name);
+        fs::create_dir_all(&outside)?;
+        fs::write(&mine, "root:mine:1::::::\n")?;
+        let link = mine.display();
+        let package = package("bad").depends("users").install(&format!(
+            "post_install() {{\n  rm etc/{name}\n  ln -s {link} etc/{name}\n}}\n"
+        ));
+        let mut job = set.job(directory.path(), 2);
+        job.files.extend(set.write(directory.path(), vec![package])?);
+        // Whether a tree comes of it does not matter here.
+        let built = build(&Wanted::Arch(job), directory.path(), &Surroundings::plain());
+        assert_eq!(fs::read_to_string(&mine)?, "root:mine:1::::::\n", "{built:?}");
+        if built.is_ok() {
+            let facts = fs::read_to_string(directory.path().join(rootfs::packages::FACTS))?;
+            assert!(!facts.contains("mine"), "{facts}");
+        }
+    }
+    Ok(())
 }
 
 fn other_package(bench: &Bench) -> Outcome {

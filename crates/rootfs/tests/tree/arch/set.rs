@@ -123,7 +123,7 @@ fn shell(tools: &Path) -> io::Result<Package> {
     let libraries = "usr/lib/x86_64-linux-gnu";
     let mut package =
         package("dash").provides("sh").depends("filesystem").symlink("usr/bin/sh", "dash");
-    for program in ["cat", "chown", "dash", "date", "mkdir"] {
+    for program in ["cat", "chown", "dash", "date", "ln", "mkdir", "rm"] {
         let path = format!("usr/bin/{program}");
         package = package.file(&path, 0o755, fs::read(tools.join(&path))?);
     }

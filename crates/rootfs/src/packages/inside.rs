@@ -1,0 +1,177 @@
+//! Files of a tree whose scripts have run.
+//!
+//! Scripts may have put a link anywhere, and what works on the tree afterwards sees the host's
+//! files: everything is opened as if the tree were the root (`RESOLVE_IN_ROOT` of openat2(2)), so
+//! that no link leads out of it.
+
+use std::ffi::OsStr;
+use std::fs::File;
+use std::io::{self, Read, Write};
+use std::os::fd::OwnedFd;
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{AtFlags, Mode, OFlags, ResolveFlags};
+use rustix::io::Errno;
+
+use crate::error::Error;
+
+/// An open tree. Paths are relative to its root.
+pub(crate) struct Inside {
+    tree: PathBuf,
+    root: OwnedFd,
+}
+
+impl Inside {
+    /// Opens a tree.
+    pub(crate) fn open(tree: &Path) -> Result<Self, Error> {
+        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let root = rustix::fs::open(tree, flags, Mode::empty())
+            .map_err(|error| Error::Read { path: tree.to_owned(), source: error.into() })?;
+        Ok(Self { tree: tree.to_owned(), root })
+    }
+
+    /// Where a path is, for messages.
+    pub(crate) fn shown(&self, path: impl AsRef<Path>) -> PathBuf {
+        self.tree.join(path)
+    }
+
+    fn at(&self, path: &Path, flags: OFlags) -> Result<OwnedFd, Errno> {
+        let resolve = ResolveFlags::IN_ROOT | ResolveFlags::NO_MAGICLINKS;
+        let made = flags.contains(OFlags::CREATE);
+        let mode = if made { Mode::from_raw_mode(0o644) } else { Mode::empty() };
+        loop {
+            // EAGAIN: a rename somewhere on the machine came between, openat2(2).
+            match rustix::fs::openat2(&self.root, path, flags | OFlags::CLOEXEC, mode, resolve) {
+                Err(Errno::AGAIN | Errno::INTR) => {}
+                result => return result,
+            }
+        }
+    }
+
+    /// Whether there is anything at a path, be it a link to nowhere.
+    pub(crate) fn has(&self, path: impl AsRef<Path>) -> bool {
+        self.at(path.as_ref(), OFlags::PATH | OFlags::NOFOLLOW).is_ok()
+    }
+
+    /// A directory of the tree; `None` if there is none.
+    pub(crate) fn directory(&self, path: impl AsRef<Path>) -> Result<Option<OwnedFd>, Error> {
+        match self.at(path.as_ref(), OFlags::RDONLY | OFlags::DIRECTORY) {
+            Ok(directory) => Ok(Some(directory)),
+            Err(Errno::NOENT | Errno::NOTDIR) => Ok(None),
+            Err(error) => Err(Error::Read { path: self.shown(path), source: error.into() }),
+        }
+    }
+
+    /// The names in a directory that are directories, sorted; none if it is not there.
+    pub(crate) fn directories(&self, path: impl AsRef<Path>) -> Result<Vec<String>, Error> {
+        let Some(directory) = self.directory(&path)? else { return Ok(vec![]) };
+        let list = || -> io::Result<Vec<String>> {
+            let mut names = Vec::new();
+            for entry in rustix::fs::Dir::new(directory)? {
+                let name = entry?.file_name().to_string_lossy().into_owned();
+                let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::DIRECTORY;
+                if ![".", ".."].contains(&&*name)
+                    && self.at(&path.as_ref().join(&name), flags).is_ok()
+                {
+                    names.push(name);
+                }
+            }
+            names.sort();
+            Ok(names)
+        };
+        list().map_err(|source| Error::Read { path: self.shown(&path), source })
+    }
+
+    /// A file's text; `None` if there is none.
+    pub(crate) fn text(&self, path: impl AsRef<Path>) -> Result<Option<String>, Error> {
+        let read = |source| Error::Read { path: self.shown(&path), source };
+        let file = match self.at(path.as_ref(), OFlags::RDONLY) {
+            Err(Errno::NOENT) => return Ok(None),
+            result => result.map_err(|error| read(error.into()))?,
+        };
+        let mut text = String::new();
+        File::from(file).read_to_string(&mut text).map_err(read)?;
+        Ok(Some(text))
+    }
+
+    /// Makes a text all that a file has; owner and mode of one that is there stay as they are.
+    pub(crate) fn write(&self, path: impl AsRef<Path>, text: &str) -> Result<(), Error> {
+        let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::TRUNC;
+        let file = self.at(path.as_ref(), flags).map_err(io::Error::from);
+        file.and_then(|file| File::from(file).write_all(text.as_bytes()))
+            .map_err(|source| Error::Write { path: self.shown(path), source })
+    }
+
+    /// Rewrites a text file, if it is there.
+    pub(crate) fn edit(
+        &self,
+        path: impl AsRef<Path>,
+        edit: impl Fn(&str) -> String,
+    ) -> Result<(), Error> {
+        match self.text(&path)? {
+            Some(text) => self.write(&path, &edit(&text)),
+            None => Ok(()),
+        }
+    }
+
+    /// Puts a symbolic link in the place of a file.
+    pub(crate) fn replace_by_link(
+        &self,
+        path: impl AsRef<Path>,
+        target: &str,
+    ) -> Result<(), Error> {
+        let path = path.as_ref();
+        let replace = || -> Result<(), Errno> {
+            let above = path.parent().unwrap_or(Path::new(""));
+            let name = path.file_name().unwrap_or(OsStr::new(""));
+            let above = self.at(above, OFlags::PATH | OFlags::DIRECTORY)?;
+            rustix::fs::unlinkat(&above, name, AtFlags::empty())?;
+            rustix::fs::symlinkat(target, &above, name)
+        };
+        replace().map_err(|error| Error::Write { path: self.shown(path), source: error.into() })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+    use std::os::unix::fs::symlink;
+
+    #[test]
+    fn no_link_leads_out_of_a_tree() {
+        let directory = tempfile::tempdir().unwrap();
+        let outside = directory.path().join("outside");
+        fs::create_dir_all(outside.join("etc")).unwrap();
+        fs::write(outside.join("etc/shadow"), "mine\n").unwrap();
+        let tree = directory.path().join("tree");
+        fs::create_dir_all(tree.join("etc")).unwrap();
+        let absolute = outside.to_str().unwrap();
+        symlink(outside.join("etc/shadow"), tree.join("etc/shadow")).unwrap();
+        symlink("../../outside/etc/shadow", tree.join("etc/gshadow")).unwrap();
+        symlink(absolute, tree.join("var")).unwrap();
+
+        let inside = Inside::open(&tree).unwrap();
+        assert_eq!(inside.text("etc/shadow").unwrap(), None);
+        assert_eq!(inside.text("etc/gshadow").unwrap(), None);
+        assert_eq!(inside.text("var/etc/shadow").unwrap(), None);
+        assert!(inside.directories("var").unwrap().is_empty());
+        assert!(inside.has("var") && !inside.has("var/etc"));
+        inside.edit("etc/shadow", |_| String::new()).unwrap();
+        assert!(inside.write("etc/shadow", "theirs").is_err());
+        assert!(inside.replace_by_link("var/etc/shadow", "/x").is_err());
+        assert_eq!(fs::read_to_string(outside.join("etc/shadow")).unwrap(), "mine\n");
+    }
+
+    #[test]
+    fn links_inside_of_a_tree_are_followed_as_in_a_root() {
+        let tree = tempfile::tempdir().unwrap();
+        fs::create_dir_all(tree.path().join("usr/lib/modules/6.1")).unwrap();
+        fs::write(tree.path().join("usr/lib/file"), "one\n").unwrap();
+        symlink("/usr/lib", tree.path().join("lib")).unwrap();
+        let inside = Inside::open(tree.path()).unwrap();
+        inside.edit("lib/file", |text| text.replace("one", "two")).unwrap();
+        assert_eq!(inside.text("usr/lib/file").unwrap().as_deref(), Some("two\n"));
+        assert_eq!(inside.directories("lib/modules").unwrap(), ["6.1"]);
+    }
+}
