@@ -22,7 +22,7 @@ pub struct Built {
     /// Every file that was made on the way, in the order of the stages: what `verify` compares.
     pub artefacts: Vec<Artefact>,
     /// The package tree's archive, with the ids that it came with.
-    pub(crate) tree: PathBuf,
+    pub tree: PathBuf,
     /// How those ids become the lock's.
     pub(crate) renumbering: Renumbering,
     /// The config layer's archive.

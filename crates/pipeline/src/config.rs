@@ -13,8 +13,9 @@ use rootfs::paths::Paths;
 use sandbox::{Group, Tools};
 use stage::{Done, Inputs};
 
-use crate::packages::{Tree, describe, described, digest_of, groups, text_of, users};
+use crate::packages::{describe, described, digest_of, groups, text_of, users};
 use crate::programs::Programs;
+use crate::tree::Tree;
 use crate::{Error, Session};
 
 /// Goes up when the same definition is laid differently.

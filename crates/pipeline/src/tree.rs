@@ -93,7 +93,7 @@ fn of_arch(
         session.store.fetch(&lock.items())?;
         let spinner = progress::spinner("Verifying", format!("{} signatures", lock.packages.len()));
         let stored = |digest| session.store.path(digest);
-        arch::verify(lock, &MainKeys::of(&main_keys)?, &stored, threads())?;
+        arch::verify(lock, &MainKeys::of(&session.store, &main_keys)?, &stored, threads())?;
         drop(spinner);
         let request = arch::Request::new(&lock.architecture, lock.date);
         let job = rootfs::arch::Packages {
