@@ -194,5 +194,7 @@ fn facts(bench: &Bench) -> Outcome {
     let kernel = facts.kernel.ok_or("no kernel was found")?;
     assert_eq!(kernel.version, "6.12.1-arch1-1");
     assert_eq!(kernel.vmlinuz, "usr/lib/modules/6.12.1-arch1-1/vmlinuz");
+    let index = first.text("usr/lib/modules/6.12.1-arch1-1/modules.dep")?;
+    assert_eq!(index, format!("6.12.1-arch1-1 {EPOCH}\n"), "made, as no hook does it");
     Ok(())
 }

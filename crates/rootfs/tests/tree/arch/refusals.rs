@@ -2,19 +2,20 @@
 
 use std::fs;
 
-use testarchive::Package;
+use testarchive::{Entry, Kind, Package};
 
 use super::set::package;
 use super::{Bench, Test};
 use crate::Outcome;
 use crate::surroundings::{Surroundings, Wanted, build};
 
-pub(super) const ALL: [Test; 11] = [
+pub(super) const ALL: [Test; 12] = [
     ("an_install_script_that_fails_is_an_error_with_its_last_words", failing_script),
     ("a_hook_that_fails_is_an_error_with_its_last_words", failing_hook),
     ("a_hook_that_runs_before_a_transaction_is_for_later_ones", hook_before),
     ("a_hook_whose_program_is_missing_is_an_error", hook_without_program),
     ("a_file_of_two_packages_is_an_error_that_names_both", file_conflict),
+    ("an_owner_that_cannot_be_given_is_an_error", impossible_owner),
     ("packages_that_conflict_are_an_error", conflict),
     ("a_dependency_that_is_not_locked_is_an_error", missing_dependency),
     ("a_member_that_leads_out_is_refused_before_pacman_starts", leading_out),
@@ -97,6 +98,12 @@ fn hook_without_program(bench: &Bench) -> Outcome {
 fn file_conflict(bench: &Bench) -> Outcome {
     let error = refused(bench, vec![package("bad").file("usr/share/hen", 0o644, "other")])?;
     contains(&error, &["pacman cannot install", "/usr/share/hen exists in both 'bad' and 'hen'"])
+}
+
+fn impossible_owner(bench: &Bench) -> Outcome {
+    let entry = Entry { uid: 70_000, ..Entry::new(Kind::File("x".into()), 0o644) };
+    let error = refused(bench, vec![package("bad").entry("usr/share/bad", entry)])?;
+    contains(&error, &["installing bad failed", "usr/share/bad", "user=70000"])
 }
 
 fn conflict(bench: &Bench) -> Outcome {

@@ -43,6 +43,8 @@ const HOOK: &str = "[Trigger]\nOperation = Install\nType = Path\nTarget = usr/sh
                     [Action]\nDescription = Listing things...\nWhen = PostTransaction\n\
                     Exec = /bin/sh -c 'cat >/usr/share/things.list'\nNeedsTargets\n";
 
+const DEPMOD: &str = "#!/bin/sh\necho \"$1 $SOURCE_DATE_EPOCH\" >/usr/lib/modules/$1/modules.dep\n";
+
 /// Packages in a directory, under names that say nothing, and the tools.
 pub(crate) struct Set {
     pub(crate) keys: Keys,
@@ -159,5 +161,7 @@ fn kernel() -> Package {
         .depends("initramfs")
         .file(&format!("{modules}/vmlinuz"), 0o644, "kernel")
         .file(&format!("{modules}/pkgbase"), 0o644, "linux\n")
-        .file(&format!("{modules}/modules.dep"), 0o644, "")
+        .file(&format!("{modules}/kernel/drivers/x.ko"), 0o644, "module")
+        // No hook runs it.
+        .file("usr/bin/depmod", 0o755, DEPMOD)
 }
