@@ -19,4 +19,4 @@ mod solving;
 
 pub use diff::{Diff, Outdated, outdated};
 pub use error::{Cause, Error, WhyNot};
-pub use files::Files;
+pub use files::{Accept, Files};

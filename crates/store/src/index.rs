@@ -37,7 +37,8 @@ pub struct Candidates<'a> {
 
 impl Store {
     /// What the sources have at `path` of `archive`: mirrors first, which have it as it is today,
-    /// then the dated archive, which has it as it was at the end of `date`.
+    /// then the dated archive, which has it as it was at the end of `date`. A database of Arch says
+    /// nothing of its date, so for that the dated archive alone is asked.
     ///
     /// ```no_run
     /// # fn main() -> store::Result<()> {

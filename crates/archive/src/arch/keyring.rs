@@ -13,7 +13,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::io::{self, Read};
 
 use pgp::composed::{Deserializable, DetachedSignature, SignedPublicKey};
-use pgp::packet::{Signature, SignatureType};
+use pgp::packet::Signature;
 use pgp::types::{KeyDetails, SignedUser, Tag, Timestamp};
 
 use super::main_keys::{MainKeys, trusted_keys};
@@ -184,13 +184,10 @@ fn certifies(
     when: Timestamp,
 ) -> bool {
     let (by, of) = (&by.primary_key, &key.primary_key);
-    let statements = user.signatures.iter().filter(|s| {
-        let is_one = s.is_certification() || s.typ() == Some(SignatureType::CertRevocation);
-        is_one && openpgp::is_issuer(s, by)
-    });
-    let statements = statements.map(|s| (s, ()));
+    let statements = user.signatures.iter();
+    let statements = statements.filter(|s| openpgp::is_about_user(s) && openpgp::is_issuer(s, by));
     // Whatever is said by now: what is taken back never counted.
-    let newest = openpgp::newest(statements, now(), |(s, ())| {
+    let newest = openpgp::newest(statements, now(), |s| {
         let verified = if by.fingerprint() == of.fingerprint() {
             s.verify_certification(of, Tag::UserId, &user.id)
         } else {
@@ -198,7 +195,7 @@ fn certifies(
         };
         verified.is_ok()
     });
-    newest.is_some_and(|(s, ())| s.is_certification() && !has_expired(s, when))
+    newest.is_some_and(|s| openpgp::is_certification(s) && !has_expired(s, when))
 }
 
 /// The end of time for OpenPGP.
