@@ -22,13 +22,13 @@ use pgp::types::{KeyDetails, Tag, Timestamp};
 pub(crate) enum Refusal {
     #[error("made by {0}, which is not in the keyring")]
     Foreign(String),
-    #[error("made with {0}, which is too weak")]
-    Weak(HashAlgorithm),
-    #[error("not a signature of a document")]
-    Type,
-    #[error("without the time when it was made")]
-    Undated,
-    #[error("does not fit the text (key {0})")]
+    #[error("made by {0} with {1}, which is too weak")]
+    Weak(String, HashAlgorithm),
+    #[error("made by {0}, not as the signature of a document")]
+    Type(String),
+    #[error("made by {0}, without the time when it was made")]
+    Undated(String),
+    #[error("does not fit the text or file (key {0})")]
     Broken(String),
     #[error("made by {key}, which {why}")]
     Key { key: String, why: KeyRefusal },
@@ -69,12 +69,13 @@ pub(crate) fn certificates(bytes: &[u8]) -> Result<Vec<SignedPublicKey>, String>
 /// When a signature of a document was made, if it is one and may count at all.
 pub(crate) fn when_made(signature: &Signature) -> Result<Timestamp, Refusal> {
     if !matches!(signature.typ(), Some(SignatureType::Text | SignatureType::Binary)) {
-        return Err(Refusal::Type);
+        return Err(Refusal::Type(issuer(signature)));
     }
     if !is_strong(signature) {
-        return Err(Refusal::Weak(signature.hash_alg().unwrap_or(HashAlgorithm::None)));
+        let hash = signature.hash_alg().unwrap_or(HashAlgorithm::None);
+        return Err(Refusal::Weak(issuer(signature), hash));
     }
-    signature.created().ok_or(Refusal::Undated)
+    signature.created().ok_or_else(|| Refusal::Undated(issuer(signature)))
 }
 
 /// A key of a keyring that a signature says has made it.

@@ -321,7 +321,8 @@ mod tests {
             [
                 format!("http://a/archlinux/{signature}"),
                 format!("https://archive.archlinux.org/repos/2026/11/01/{signature}"),
-                "https://archive.archlinux.org/packages/z/zlib/zlib-1-2-x86_64.pkg.tar.zst.sig".into(),
+                "https://archive.archlinux.org/packages/z/zlib/zlib-1-2-x86_64.pkg.tar.zst.sig"
+                    .into(),
             ]
         );
     }

@@ -165,7 +165,8 @@ impl Source<'_> {
                 judge,
             ) {
                 Ok(read) => {
-                    held = Some((read, bytes.to_vec()));
+                    let kept = self.files.keep(bytes).and_then(|()| self.files.keep(&signature));
+                    held = Some(kept.map(|()| read));
                     Ok(())
                 }
                 Err(error) => {
@@ -175,10 +176,8 @@ impl Source<'_> {
                 }
             });
         match (asked, held, refused) {
-            (Ok(()), Some((held, bytes)), _) => {
-                let kept = self.files.keep(&bytes).and_then(|()| self.files.keep(&signature));
-                kept.map_err(|source| Error::Fetch { what: held.entry.file.clone(), source })?;
-                Ok(held)
+            (Ok(()), Some(held), _) => {
+                held.map_err(|source| Error::Fetch { what: format!("{name} {version}"), source })
             }
             (_, _, Some(error)) => Err(error),
             (asked, _, None) => Err(Error::Fetch {

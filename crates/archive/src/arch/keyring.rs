@@ -13,7 +13,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::io::{self, Read};
 
 use pgp::composed::{Deserializable, DetachedSignature, SignedPublicKey};
-use pgp::packet::Signature;
+use pgp::packet::{Signature, SignatureType};
 use pgp::types::{KeyDetails, SignedUser, Tag, Timestamp};
 
 use super::main_keys::{MainKeys, trusted_keys};
@@ -135,6 +135,10 @@ impl Keyring {
     /// Who has made a signature, if it is somebody whose signatures count.
     fn maker(&self, signature: &Signature) -> Result<(Maker<'_>, Timestamp), Refusal> {
         let made = openpgp::when_made(signature)?;
+        // That of a text would leave line ends open.
+        if signature.typ() != Some(SignatureType::Binary) {
+            return Err(Refusal::Type(openpgp::issuer(signature)));
+        }
         let mut refusal = Refusal::Foreign(openpgp::issuer(signature));
         for maker in Maker::of(&self.certificates, signature) {
             let trusted = self.trust(maker.certificate, made).map_err(|why| maker.refused(why));

@@ -69,7 +69,7 @@ fn a_lock_of_the_day_is_made_again_from_the_same_database() {
 fn a_day_that_the_archive_does_not_have_is_told_with_every_source() {
     let server = two_days();
     let text = shown(&server.resolve(&request_of(WEDNESDAY, &["aa"])).unwrap_err());
-    assert!(text.contains("no signed index of core can be used for 2020-06-03"), "{text}");
+    assert!(text.contains("no index of core can be used for 2020-06-03"), "{text}");
     assert!(text.contains("127.0.0.1"), "{text}");
 }
 

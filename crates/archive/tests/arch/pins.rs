@@ -96,6 +96,9 @@ fn a_pin_that_does_not_fit_is_told() {
     );
 }
 
+/// Makes a package.
+type Make = fn(&Server) -> Packed;
+
 #[test]
 fn nothing_of_a_pinned_file_is_believed_before_its_signature_is_good() {
     let stranger =
@@ -110,7 +113,7 @@ fn nothing_of_a_pinned_file_is_believed_before_its_signature_is_good() {
         let genuine = Package::new("bb", "1-1").pack(&server.keys);
         Packed { name: "aa".into(), file_name: "aa-0-1-x86_64.pkg.tar.zst".into(), ..genuine }
     };
-    let cases: [(fn(&Server) -> Packed, &str); 3] = [
+    let cases: [(Make, &str); 3] = [
         (stranger, "2 of the main keys have certified, and 3 have to"),
         (damaged, "does not fit"),
         (other, "the file of aa 0-1 is not that package: it says that it is bb 1-1"),
