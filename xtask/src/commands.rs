@@ -55,7 +55,7 @@ fn options(global: &Global) -> Options {
         offline: global.offline,
         locked: global.locked,
         vaults: global.vault.clone(),
-        plant_clock: false,
+        ..Options::default()
     }
 }
 

@@ -75,7 +75,7 @@ pub enum Error {
     #[error(transparent)]
     Keyring(#[from] KeyringError),
     /// No source has an index that may stand for the day.
-    #[error("no signed index of {suite} can be used for {date}")]
+    #[error("no index of {suite} can be used for {date}")]
     NoIndex {
         /// The suite.
         suite: String,

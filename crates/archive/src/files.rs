@@ -12,6 +12,9 @@ use crate::error::Cause;
 /// fetches of others.
 const AT_ONCE: usize = 8;
 
+/// Takes the bytes that a source has at one of several paths, or says why it does not want them.
+pub type Accept<'a> = dyn Fn(usize, &[u8]) -> Result<(), String> + Sync + 'a;
+
 /// Files of archives, by path and by digest.
 pub trait Files {
     /// Asks the sources, one after the other, what they have at a path on a day, until `accept`
@@ -38,7 +41,7 @@ pub trait Files {
         archive: &str,
         paths: &[String],
         date: Date,
-        accept: &(dyn Fn(usize, &[u8]) -> Result<(), String> + Sync),
+        accept: &Accept<'_>,
     ) -> Result<(), Cause> {
         let mut paths = paths.iter().enumerate();
         paths.try_for_each(|(at, path)| {
@@ -85,7 +88,7 @@ impl Files for Store {
         archive: &str,
         paths: &[String],
         date: Date,
-        accept: &(dyn Fn(usize, &[u8]) -> Result<(), String> + Sync),
+        accept: &Accept<'_>,
     ) -> Result<(), Cause> {
         let find = |at: usize, path: &String| {
             self.find(archive, path, date, &mut |bytes| accept(at, bytes))

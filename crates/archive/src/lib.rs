@@ -20,5 +20,5 @@ mod solving;
 
 pub use diff::{Diff, Outdated, outdated};
 pub use error::{Cause, Error, WhyNot};
-pub use files::Files;
+pub use files::{Accept, Files};
 pub use request::Request;

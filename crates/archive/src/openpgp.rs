@@ -22,13 +22,13 @@ use pgp::types::{KeyDetails, Tag, Timestamp};
 pub(crate) enum Refusal {
     #[error("made by {0}, which is not in the keyring")]
     Foreign(String),
-    #[error("made with {0}, which is too weak")]
-    Weak(HashAlgorithm),
-    #[error("not a signature of a document")]
-    Type,
-    #[error("without the time when it was made")]
-    Undated,
-    #[error("does not fit the text (key {0})")]
+    #[error("made by {0} with {1}, which is too weak")]
+    Weak(String, HashAlgorithm),
+    #[error("made by {0}, not as the signature of a document")]
+    Type(String),
+    #[error("made by {0}, without the time when it was made")]
+    Undated(String),
+    #[error("does not fit the text or file (key {0})")]
     Broken(String),
     #[error("made by {key}, which {why}")]
     Key { key: String, why: KeyRefusal },
@@ -69,12 +69,13 @@ pub(crate) fn certificates(bytes: &[u8]) -> Result<Vec<SignedPublicKey>, String>
 /// When a signature of a document was made, if it is one and may count at all.
 pub(crate) fn when_made(signature: &Signature) -> Result<Timestamp, Refusal> {
     if !matches!(signature.typ(), Some(SignatureType::Text | SignatureType::Binary)) {
-        return Err(Refusal::Type);
+        return Err(Refusal::Type(issuer(signature)));
     }
     if !is_strong(signature) {
-        return Err(Refusal::Weak(signature.hash_alg().unwrap_or(HashAlgorithm::None)));
+        let hash = signature.hash_alg().unwrap_or(HashAlgorithm::None);
+        return Err(Refusal::Weak(issuer(signature), hash));
     }
-    signature.created().ok_or(Refusal::Undated)
+    signature.created().ok_or_else(|| Refusal::Undated(issuer(signature)))
 }
 
 /// A key of a keyring that a signature says has made it.
@@ -147,17 +148,16 @@ fn check_primary(
     if key.created_at() > when {
         return Err(KeyRefusal::NotThen);
     }
-    let of_users = details.users.iter().flat_map(|user| {
-        let statements = user.signatures.iter().filter(|s| s.is_certification());
-        statements.map(move |s| (s, Some(&user.id)))
+    let of_users = details.users.iter().filter_map(|user| {
+        let about = user.signatures.iter().filter(|s| is_about_user(s) && is_issuer(s, key));
+        let sound = |s: &Signature| s.verify_certification(key, Tag::UserId, &user.id).is_ok();
+        newest(about, as_of, sound).filter(|s| is_certification(s))
     });
-    let direct = details.direct_signatures.iter().filter(|s| s.typ() == Some(SignatureType::Key));
-    let own = of_users.chain(direct.map(|s| (s, None))).filter(|(s, _)| is_issuer(s, key));
-    let statement = newest(own, as_of, |(s, user)| match user {
-        Some(user) => s.verify_certification(key, Tag::UserId, user).is_ok(),
-        None => s.verify_key(key).is_ok(),
-    });
-    let (statement, _) = statement.ok_or(KeyRefusal::NotThen)?;
+    let direct = details.direct_signatures.iter();
+    let direct = direct.filter(|s| s.typ() == Some(SignatureType::Key) && is_issuer(s, key));
+    let direct = newest(direct, as_of, |s| s.verify_key(key).is_ok());
+    let statement = of_users.chain(direct).max_by_key(|s| s.created());
+    let statement = statement.ok_or(KeyRefusal::NotThen)?;
     if is_expired(key.created_at(), statement, when) {
         return Err(KeyRefusal::Expired);
     }
@@ -184,9 +184,8 @@ fn check_subkey(
     if key.created_at() > when {
         return Err(KeyRefusal::NotThen);
     }
-    let bindings = of_type(SignatureType::SubkeyBinding).map(|s| (s, ()));
-    let binding = newest(bindings, as_of, |(s, ())| is_sound(s));
-    let (binding, ()) = binding.ok_or(KeyRefusal::Unbound)?;
+    let binding = newest(of_type(SignatureType::SubkeyBinding), as_of, is_sound);
+    let binding = binding.ok_or(KeyRefusal::Unbound)?;
     if !binding.key_flags().sign() {
         return Err(KeyRefusal::MayNotSign);
     }
@@ -209,16 +208,34 @@ pub(crate) fn is_revoked(certificate: &SignedPublicKey) -> bool {
 
 /// The newest statement about a key that was made by `when` and is sound. To find that out takes a
 /// thousand times as long as everything else here, so the newest is tried first.
-pub(crate) fn newest<'s, T: Copy>(
-    statements: impl Iterator<Item = (&'s Signature, T)>,
+pub(crate) fn newest<'s>(
+    statements: impl Iterator<Item = &'s Signature>,
     when: Timestamp,
-    is_sound: impl FnMut(&(&'s Signature, T)) -> bool,
-) -> Option<(&'s Signature, T)> {
+    is_sound: impl Fn(&Signature) -> bool,
+) -> Option<&'s Signature> {
     let made_by_then = |s: &Signature| s.created().is_some_and(|made| made <= when);
-    let mut statements: Vec<_> =
-        statements.filter(|(s, _)| is_strong(s) && made_by_then(s)).collect();
-    statements.sort_by_key(|(s, _)| std::cmp::Reverse(s.created()));
-    statements.into_iter().find(is_sound)
+    let mut statements: Vec<_> = statements.filter(|s| is_strong(s) && made_by_then(s)).collect();
+    statements.sort_by_key(|s| std::cmp::Reverse(s.created()));
+    statements.into_iter().find(|s| is_sound(s))
+}
+
+/// Whether a signature says that a user id is the key owner's, or takes that back. (What the
+/// library calls a certification is either.)
+pub(crate) fn is_about_user(signature: &Signature) -> bool {
+    is_certification(signature) || signature.typ() == Some(SignatureType::CertRevocation)
+}
+
+/// Whether a signature says that a user id is the key owner's.
+pub(crate) fn is_certification(signature: &Signature) -> bool {
+    matches!(
+        signature.typ(),
+        Some(
+            SignatureType::CertGeneric
+                | SignatureType::CertPersona
+                | SignatureType::CertCasual
+                | SignatureType::CertPositive
+        )
+    )
 }
 
 /// A key expires so many seconds after it was made; none or zero is never (RFC 9580, 5.2.3.13).

@@ -16,6 +16,9 @@ use crate::{Error, Failure, Result};
 
 /// No signed index has more bytes (the largest, Arch's `extra.files`, has 50 MB).
 const LARGEST: u64 = 256 * 1024 * 1024;
+/// A package of Arch that is in no index is known by its detached signature alone; it is held in
+/// memory until that has been checked.
+const LARGEST_PACKAGE: u64 = 2 * 1024 * 1024 * 1024;
 
 /// What one source has at the path that was asked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,7 +40,8 @@ pub struct Candidates<'a> {
 
 impl Store {
     /// What the sources have at `path` of `archive`: mirrors first, which have it as it is today,
-    /// then the dated archive, which has it as it was at the end of `date`.
+    /// then the dated archive, which has it as it was at the end of `date`. A database of Arch says
+    /// nothing of its date, so for that the dated archive alone is asked.
     ///
     /// ```no_run
     /// # fn main() -> store::Result<()> {
@@ -68,16 +72,16 @@ impl Store {
         })
     }
 
-    /// Reads all that lies at a place.
-    fn read_all(&self, place: &Place) -> std::result::Result<Vec<u8>, Reason> {
+    /// Reads all that lies at a place, as far as it may be that large.
+    fn read_all(&self, place: &Place, largest: u64) -> std::result::Result<Vec<u8>, Reason> {
         let mut patience = Patience::new(self.options.pause, place.kind, 0);
         loop {
             let (reason, pause) = match self.ask(place, 0) {
                 Ok(reply) => {
                     let mut bytes = Vec::new();
-                    match reply.body.take(LARGEST + 1).read_to_end(&mut bytes) {
-                        Ok(_) if bytes.len() as u64 > LARGEST => {
-                            return Err(Reason::Oversized { expected: LARGEST });
+                    match reply.body.take(largest + 1).read_to_end(&mut bytes) {
+                        Ok(_) if bytes.len() as u64 > largest => {
+                            return Err(Reason::Oversized { expected: largest });
                         }
                         Ok(_) => match reply.length {
                             Some(expected) if expected != bytes.len() as u64 => {
@@ -123,7 +127,9 @@ impl Iterator for Candidates<'_> {
                 Some(why) => Err(Reason::SetAside(why)),
                 None => {
                     let _spinner = progress::spinner("Fetching", &self.path);
-                    self.store.read_all(&place)
+                    let is_package = !self.path.ends_with(".sig") && self.path.contains(".pkg.tar");
+                    let largest = if is_package { LARGEST_PACKAGE } else { LARGEST };
+                    self.store.read_all(&place, largest)
                 }
             };
             match asked {

@@ -169,12 +169,18 @@ pub(crate) fn places_of_path(
     date: Date,
     options: &Options,
 ) -> Vec<Place> {
-    let mirrors = options.mirrors.of(archive);
+    let mirrors = if has_no_date(archive, path) { &[] } else { options.mirrors.of(archive) };
     let mut places: Vec<Place> =
         mirrors.iter().filter_map(|url| mirror(url, path, Kind::Moving)).collect();
     places.extend(dated(archive, path, date, options));
     places.retain(|place| allowed(place, options));
     places
+}
+
+/// Whether a file does not say itself of which day it is, so that a mirror of today cannot stand for
+/// another day: Debian's `InRelease` has a signed date, a database of Arch is a list of packages.
+fn has_no_date(archive: &str, path: &str) -> bool {
+    archive == "archlinux" && (path.ends_with(".db") || path.ends_with(".db.sig"))
 }
 
 fn allowed(place: &Place, options: &Options) -> bool {
@@ -297,6 +303,26 @@ mod tests {
             [
                 format!("https://archive.archlinux.org/repos/2026/11/01/{path}"),
                 "https://archive.archlinux.org/packages/l/lib32-zlib/lib32-zlib-1:1.3.1-2-x86_64.pkg.tar.zst".into(),
+            ]
+        );
+    }
+
+    #[test]
+    fn arch_databases_are_asked_of_the_dated_archive_alone() {
+        let options = options().mirror("archlinux", "http://a/archlinux");
+        let asked = |path| shown(&places_of_path("archlinux", path, date(2026, 11, 1), &options));
+        for file in ["core/os/x86_64/core.db", "core/os/x86_64/core.db.sig"] {
+            let dated = format!("https://archive.archlinux.org/repos/2026/11/01/{file}");
+            assert_eq!(asked(file), [dated]);
+        }
+        let signature = "core/os/x86_64/zlib-1-2-x86_64.pkg.tar.zst.sig";
+        assert_eq!(
+            asked(signature),
+            [
+                format!("http://a/archlinux/{signature}"),
+                format!("https://archive.archlinux.org/repos/2026/11/01/{signature}"),
+                "https://archive.archlinux.org/packages/z/zlib/zlib-1-2-x86_64.pkg.tar.zst.sig"
+                    .into(),
             ]
         );
     }

@@ -13,7 +13,7 @@ use testarchive::{Bootable, DAYS, Keys, Served, bootable};
 use crate::Testbed;
 
 /// An archive of Arch's layout on loopback.
-pub struct Archive {
+pub(crate) struct Archive {
     _served: Served,
     /// The versions of git, one for each of the days.
     git: [String; 3],

@@ -155,3 +155,51 @@ pub(crate) fn unpacked<'r>(bytes: impl Read + 'r) -> io::Result<Box<dyn Read + '
         Box::new(bytes)
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    /// A database of one file.
+    fn packed(path: &str, text: &[u8]) -> Vec<u8> {
+        let mut tar = tar::Builder::new(Vec::new());
+        let mut header = tar::Header::new_gnu();
+        header.set_size(text.len() as u64);
+        header.set_mode(0o644);
+        tar.append_data(&mut header, path, text).unwrap();
+        tar.into_inner().unwrap()
+    }
+
+    #[test]
+    fn the_newest_time_is_the_later_of_gzip_s_and_tar_s() {
+        let plain = packed("a-1-1/desc", b"");
+        assert_eq!(gzip_time(&plain), 0);
+        let gzip = flate2::GzBuilder::new().mtime(1_619_694_001);
+        let mut gzip = gzip.read(&plain[..], flate2::Compression::fast());
+        let mut bytes = Vec::new();
+        gzip.read_to_end(&mut bytes).unwrap();
+        assert_eq!(gzip_time(&bytes), 1_619_694_001);
+    }
+
+    proptest! {
+        #[test]
+        fn nothing_that_is_sent_makes_a_panic(bytes: Vec<u8>) {
+            let _ = Database::parse(&bytes, "x86_64");
+        }
+
+        #[test]
+        fn no_entry_makes_a_panic(
+            text in "(%(NAME|VERSION|FILENAME|CSIZE|DEPENDS|PGPSIG|ARCH)%\n[a-z0-9<>=.:/ -]{0,9}\n{1,2}){0,6}",
+        ) {
+            let _ = Database::parse(&packed("aa-1-1/desc", text.as_bytes()), "x86_64");
+            let _ = super::super::entry::About::of_pkginfo(&text, "x86_64");
+        }
+
+        #[test]
+        fn no_version_makes_a_panic(one in ".*", other in ".*") {
+            let order = super::super::version::compare(&one, &other);
+            prop_assert_eq!(super::super::version::compare(&other, &one), order.reverse());
+        }
+    }
+}

@@ -51,28 +51,31 @@ impl Source<'_> {
             locked.filter(|package| package.name == name && package.version == version);
         match locked.next() {
             Some(package) => self.locked(package, judge),
-            None => self.from_tree(name, version, judge),
+            None => self.in_tree(name, version, judge),
         }
     }
 
-    /// A file that is locked.
+    /// A package that is locked.
     pub(crate) fn locked(&self, package: &Package, judge: &Judge<'_>) -> Result<Held, Error> {
-        let label = format!("{} {}", package.name, package.version);
+        let (file, signature) = self.files_of(package)?;
+        self.read(&package.name, &package.version, package.path.clone(), &file, signature, judge)
+    }
+
+    /// The file of a package that is locked, and its signature.
+    pub(crate) fn files_of(&self, package: &Package) -> Result<(Vec<u8>, Vec<u8>), Error> {
         let fetch = |item: &Item| {
             self.files.file(item).map_err(|source| Error::Fetch { what: item.name.clone(), source })
         };
         let signature = package.signature_item(self.request.date);
         let signature = signature.ok_or_else(|| Error::Request {
-            what: format!("the lock has no signature of {label}"),
+            what: format!("the lock has no signature of {} {}", package.name, package.version),
         })?;
-        let signature = fetch(&signature)?;
-        let file = fetch(&package.item(self.request.date))?;
-        self.read(&package.name, &package.version, package.path.clone(), &file, signature, judge)
+        Ok((fetch(&package.item(self.request.date))?, fetch(&signature)?))
     }
 
     /// Looks for a version under the names that its file may have. The signature is looked at first:
     /// it is small, and without a good one nothing else of the package is.
-    fn from_tree(&self, name: &str, version: &str, judge: &Judge<'_>) -> Result<Held, Error> {
+    fn in_tree(&self, name: &str, version: &str, judge: &Judge<'_>) -> Result<Held, Error> {
         let request = self.request;
         let label = format!("{name} {version}");
         let has = |repository: &&Repository| {
@@ -162,7 +165,8 @@ impl Source<'_> {
                 judge,
             ) {
                 Ok(read) => {
-                    held = Some((read, bytes.to_vec()));
+                    let kept = self.files.keep(bytes).and_then(|()| self.files.keep(&signature));
+                    held = Some(kept.map(|()| read));
                     Ok(())
                 }
                 Err(error) => {
@@ -172,10 +176,8 @@ impl Source<'_> {
                 }
             });
         match (asked, held, refused) {
-            (Ok(()), Some((held, bytes)), _) => {
-                let kept = self.files.keep(&bytes).and_then(|()| self.files.keep(&signature));
-                kept.map_err(|source| Error::Fetch { what: held.entry.file.clone(), source })?;
-                Ok(held)
+            (Ok(()), Some(held), _) => {
+                held.map_err(|source| Error::Fetch { what: format!("{name} {version}"), source })
             }
             (_, _, Some(error)) => Err(error),
             (asked, _, None) => Err(Error::Fetch {

@@ -135,6 +135,10 @@ impl Keyring {
     /// Who has made a signature, if it is somebody whose signatures count.
     fn maker(&self, signature: &Signature) -> Result<(Maker<'_>, Timestamp), Refusal> {
         let made = openpgp::when_made(signature)?;
+        // That of a text would leave line ends open.
+        if signature.typ() != Some(SignatureType::Binary) {
+            return Err(Refusal::Type(openpgp::issuer(signature)));
+        }
         let mut refusal = Refusal::Foreign(openpgp::issuer(signature));
         for maker in Maker::of(&self.certificates, signature) {
             let trusted = self.trust(maker.certificate, made).map_err(|why| maker.refused(why));
@@ -184,13 +188,10 @@ fn certifies(
     when: Timestamp,
 ) -> bool {
     let (by, of) = (&by.primary_key, &key.primary_key);
-    let statements = user.signatures.iter().filter(|s| {
-        let is_one = s.is_certification() || s.typ() == Some(SignatureType::CertRevocation);
-        is_one && openpgp::is_issuer(s, by)
-    });
-    let statements = statements.map(|s| (s, ()));
+    let statements = user.signatures.iter();
+    let statements = statements.filter(|s| openpgp::is_about_user(s) && openpgp::is_issuer(s, by));
     // Whatever is said by now: what is taken back never counted.
-    let newest = openpgp::newest(statements, now(), |(s, ())| {
+    let newest = openpgp::newest(statements, now(), |s| {
         let verified = if by.fingerprint() == of.fingerprint() {
             s.verify_certification(of, Tag::UserId, &user.id)
         } else {
@@ -198,7 +199,7 @@ fn certifies(
         };
         verified.is_ok()
     });
-    newest.is_some_and(|(s, ())| s.is_certification() && !has_expired(s, when))
+    newest.is_some_and(|s| openpgp::is_certification(s) && !has_expired(s, when))
 }
 
 /// The end of time for OpenPGP.

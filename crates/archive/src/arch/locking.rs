@@ -169,6 +169,12 @@ impl<'f> Archive<'f> {
         };
         let read = |entry: &Entry, path: &str| {
             let label = entry.about.label();
+            let mut locked = previous.into_iter().flat_map(|lock| &lock.packages);
+            if let Some(locked) = locked.find(|package| package.sha256 == entry.sha256) {
+                let (file, signature) = source.files_of(locked)?;
+                return Keyring::read(&file, &signature, &self.main_keys)
+                    .map_err(|source| Error::Signature { package: label, source });
+            }
             let signature = match &entry.signature {
                 Some(signature) => signature.clone(),
                 None => source.signature(path, &label, &judge)?,

@@ -101,11 +101,11 @@ impl<P: Packages> Story<'_, '_, P> {
         };
         match records.as_slice() {
             [] => line.push_str(&self.nothing(&text)),
-            [only] if self.record(node).is_some() => {
-                // A package that merely bears the name needs no word.
-                if !text.starts_with(self.packages.name(*only)) {
-                    let _ = write!(line, ": {}", self.packages.label(*only));
-                }
+            // A package that merely bears the name needs no word.
+            [only]
+                if self.record(node).is_some() && !text.starts_with(self.packages.name(*only)) =>
+            {
+                let _ = write!(line, ": {}", self.packages.label(*only));
             }
             _ => {}
         }

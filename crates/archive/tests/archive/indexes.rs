@@ -170,6 +170,6 @@ fn a_release_is_named_by_its_codename() {
     let mut request = request(&["aa"]);
     request.suite = "stable".to_owned();
     let error = fake.resolve(&request).unwrap_err();
-    assert_eq!(error.to_string(), "no signed index of stable can be used for 2020-06-15");
+    assert_eq!(error.to_string(), "no index of stable can be used for 2020-06-15");
     assert!(error.hint().unwrap().contains("codename"));
 }

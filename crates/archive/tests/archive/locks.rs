@@ -70,6 +70,58 @@ fn a_lock_is_written_as_it_was_read() {
     assert_eq!(lock.size(), 183_272 + 613_000);
 }
 
+/// A lock of Arch, whose packages have signatures.
+const ARCH: &str = r#"# written by `cargo xtask lock gitserver`; edit server.toml instead
+
+version = 1
+distribution = "arch"
+architecture = "x86_64"
+date = "2026-11-22"
+request = "sha256:ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+
+[[index]]
+suite = "core"
+signed = "2026-11-22T10:16:37Z"
+sha256 = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+
+[[package]]
+name = "zlib"
+version = "1:1.3.1-2"
+architecture = "x86_64"
+size = 98765
+sha256 = "c24fe4eb8e60d8632d72ed104cce7c92cff200847c897dc8ba764b6c47b519e0"
+path = "core/os/x86_64/zlib-1:1.3.1-2-x86_64.pkg.tar.zst"
+archive = "archlinux"
+signature = { size = 566, sha256 = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad" }
+"#;
+
+#[test]
+fn a_lock_of_arch_has_signatures_as_files_of_their_own() {
+    let lock = parse(ARCH).unwrap();
+    assert_eq!(lock.text("gitserver"), ARCH);
+    let items = lock.items();
+    assert_eq!(items.len(), 2);
+    assert_eq!(items[1].path, "core/os/x86_64/zlib-1:1.3.1-2-x86_64.pkg.tar.zst.sig");
+    assert_eq!(items[1].name, "zlib-1:1.3.1-2-x86_64.pkg.tar.zst.sig");
+    assert_eq!(items[1].size, 566);
+    assert_eq!(lock.size(), 98_765);
+}
+
+#[test]
+fn arch_signs_every_package_and_debian_none() {
+    let refusal = |text: &str| parse(text).unwrap_err().to_string();
+    let line = ARCH.lines().last().unwrap();
+    let unsigned = ARCH.replace(line, "");
+    assert!(refusal(&unsigned).contains("zlib has no `signature`"), "{}", refusal(&unsigned));
+    let debian =
+        GOOD.replacen("archive = \"debian\"\n", &format!("archive = \"debian\"\n{line}\n"), 1);
+    assert!(refusal(&debian).contains("adduser has a `signature`"), "{}", refusal(&debian));
+    for size in ["0", "99999999"] {
+        let text = ARCH.replace("{ size = 566", &format!("{{ size = {size}"));
+        assert!(refusal(&text).contains("is not the size of a signature"), "{}", refusal(&text));
+    }
+}
+
 #[test]
 fn only_package_files_change_the_digest_of_the_packages() {
     let lock = parse(GOOD).unwrap();

@@ -28,18 +28,18 @@ pub(crate) fn what_pacman_refuses_is_refused(packages: &[&str]) -> Result<(), Fa
     }
 }
 
-/// A tenth of all packages, each by itself. Many need what is in no database here: that is refused
+/// A twentieth of all packages, each by itself. Many need what is in no database here: that is refused
 /// by both.
 pub(crate) fn every_package_by_itself_is_installed_as_by_pacman() -> Result<(), Failed> {
     let names: Vec<String> = ["core", "extra"]
         .into_iter()
-        .flat_map(|repository| names(repository).into_iter().step_by(10))
+        .flat_map(|repository| names(repository).into_iter().step_by(20))
         .collect();
     let sets: Vec<Vec<&str>> = names.iter().map(|name| sorted(&[name])).collect();
     let answers = Pacman::shared()?.would_install(&sets)?;
     assert_eq!(answers.len(), names.len());
     let mut text = String::new();
-    assert!(answers.iter().flatten().count() > 200, "pacman refuses nearly everything");
+    assert!(answers.iter().flatten().count() > 100, "pacman refuses nearly everything");
     for (name, pacman) in names.iter().zip(answers) {
         match (choose(&[name]), pacman) {
             (Ok(ours), Some(pacman)) => {

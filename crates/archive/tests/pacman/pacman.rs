@@ -12,10 +12,11 @@ use store::{Options, Store};
 use tempfile::TempDir;
 
 /// Where pacman sees its folder.
-const HERE: &str = "/work/system";
+pub(crate) const HERE: &str = "/work/system";
 
 /// A system of its own for pacman: an empty root, and the databases as if just fetched.
 pub(crate) struct Pacman {
+    store: Store,
     root: ToolRoot,
     folder: TempDir,
     alone: Mutex<()>,
@@ -51,7 +52,17 @@ impl Pacman {
         }
         fs::write(folder.path().join("db/local/ALPM_DB_VERSION"), "9\n")?;
         fs::write(folder.path().join("pacman.conf"), CONFIGURATION)?;
-        Ok(Self { root, folder, alone: Mutex::new(()), compared: AtomicUsize::new(0) })
+        Ok(Self { store, root, folder, alone: Mutex::new(()), compared: AtomicUsize::new(0) })
+    }
+
+    /// The store that the tool root comes from.
+    pub(crate) fn store(&self) -> &Store {
+        &self.store
+    }
+
+    /// Where pacman's folder lies.
+    pub(crate) fn folder(&self) -> &Path {
+        self.folder.path()
     }
 
     /// What pacman would install for each of many sets, as `name version`, sorted; none where it
