@@ -47,7 +47,7 @@ fn on_arch_it_serves_as_well() -> Result<()> {
         let git = &testbed.git_versions()?[2];
         let desc = server.run(&format!("cat /var/lib/pacman/local/git-{git}/desc"))?;
         assert!(desc.contains(git), "{desc}");
-        assert!(!server.has("/var/lib/dpkg")?, "this is Debian");
+        assert!(!server.has("/var/lib/dpkg/status")?, "this is Debian");
         Ok(())
     })
 }
