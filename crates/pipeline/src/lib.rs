@@ -16,6 +16,7 @@ mod built;
 mod config;
 mod difference;
 mod error;
+mod files;
 mod generation_of;
 pub mod locking;
 mod medium;
@@ -30,6 +31,7 @@ mod verify;
 
 pub use built::{Artefact, Built, Sizes};
 pub use error::Error;
+pub use files::files;
 pub use generation_of::generation;
 pub use medium::{Format, Medium, medium};
 pub use record::Record;

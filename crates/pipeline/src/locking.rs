@@ -2,7 +2,7 @@
 
 use archive::lock::Lock;
 use archive::{Diff, Outdated};
-use definition::Server;
+use definition::{Distribution, Server};
 use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
@@ -108,6 +108,15 @@ fn written(server: &Server, previous: Option<&Lock>, lock: Lock) -> Result<Reloc
     lock.write(&server.lock_path(), server.name.as_str())?;
     let diff = Diff::between(previous, &lock);
     Ok(Relocked { lock, diff })
+}
+
+/// The newest day whose end the archive of `server` has, today being `today`. That of Arch gets the
+/// folder of a day in the course of the day.
+pub fn newest_day(server: &Server, today: Date) -> Date {
+    match server.archive.distribution {
+        Distribution::Debian(_) => today,
+        Distribution::Arch(_) => today.yesterday().unwrap_or(today),
+    }
 }
 
 /// What a lock of `date` would have in other versions. Nothing is written.

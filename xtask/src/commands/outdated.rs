@@ -1,4 +1,4 @@
-//! `cargo xtask outdated`: which locked packages have newer versions in today's archive.
+//! `cargo xtask outdated`: which locked packages have newer versions in the archive.
 
 use std::process::ExitCode;
 
@@ -23,7 +23,8 @@ pub(crate) fn run(global: &Global, arguments: &Outdated) -> anyhow::Result<ExitC
     let session = session(global)?;
     let server = session.workspace.server(&arguments.server)?;
     let today = Timestamp::now().to_zoned(TimeZone::UTC).date();
-    let lines: Vec<_> = pipeline::locking::outdated(&session.store, &server, today)?
+    let day = pipeline::locking::newest_day(&server, today);
+    let lines: Vec<_> = pipeline::locking::outdated(&session.store, &server, day)?
         .into_iter()
         .map(|it| Line {
             name: it.name,
@@ -41,7 +42,7 @@ pub(crate) fn run(global: &Global, arguments: &Outdated) -> anyhow::Result<ExitC
         say!("{} {} -> {available}", line.name, line.locked);
     }
     if lines.is_empty() {
-        say!("{}: everything is as new as the archive of {today}", arguments.server);
+        say!("{}: everything is as new as the archive of {day}", arguments.server);
     }
     Ok(ExitCode::SUCCESS)
 }
