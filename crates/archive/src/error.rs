@@ -146,14 +146,14 @@ pub enum Error {
         pinned: bool,
     },
     /// A pinned version that is nowhere.
-    #[error("{name} {version} is neither in {suites} of {date} nor in the archive's package tree")]
+    #[error(
+        "{name} {version} is neither in a repository of {date} nor in the archive's package tree"
+    )]
     NoSuchPin {
         /// The package.
         name: String,
         /// The version that was asked for.
         version: String,
-        /// The repositories that were looked through.
-        suites: String,
         /// Their day.
         date: Date,
         /// The versions that are known.

@@ -98,7 +98,6 @@ impl Source<'_> {
         Err(Error::NoSuchPin {
             name: name.to_owned(),
             version: version.to_owned(),
-            suites: request.repository_names(),
             date: request.date,
             available: self.versions(name),
             source: nowhere.unwrap_or_else(|| "there is nothing to ask".into()),

@@ -75,7 +75,7 @@ fn a_pin_that_is_nowhere_is_answered_with_the_versions_that_are_known() {
     let text = shown(&server().resolve(&pinned("9-1", &["aa"])).unwrap_err());
     assert!(
         text.starts_with(
-            "aa 9-1 is neither in core of 2020-06-01 nor in the archive's package tree"
+            "aa 9-1 is neither in a repository of 2020-06-01 nor in the archive's package tree"
         ),
         "{text}"
     );
