@@ -1,5 +1,7 @@
 //! A stage runs once a key, whole or not at all.
 
+#![cfg(test)]
+
 use std::cell::Cell;
 use std::fs;
 use std::io;
