@@ -34,7 +34,7 @@ impl Server {
         let served = Served::start(&folder.path().join("archive"));
         let mut options = Options::bare(folder.path().join("cache"));
         options.pause = Duration::from_millis(1);
-        options.dated.archlinux = Some(served.url().trim_end_matches('/').to_owned());
+        options.dated.archlinux = vec![served.url().trim_end_matches("/").to_owned()];
         let store = Store::open(options).unwrap();
         let keyring = keys.package("20200501-1").pack(&keys);
         Self { keys, folder, served, store, keyring }
