@@ -112,9 +112,18 @@ impl Error {
         move |source| Self::Io { what, path, source }
     }
 
-    /// What to do now, where that is known here; causes have their own hints.
+    /// What to do now. The hint of a transparent cause is this one's: nobody else sees the cause.
     pub fn hint(&self) -> Option<String> {
         let hint = match self {
+            Self::Definition(error) => return error.hint(),
+            Self::Store(error) => return error.hint(),
+            Self::Archive(error) => return error.hint(),
+            Self::Sandbox(error) => return error.hint(),
+            Self::Rootfs(error) => return error.hint(),
+            Self::Compile(error) => return error.hint(),
+            Self::Image(error) => return error.hint(),
+            Self::Generation(error) => return error.hint(),
+            Self::Stage(error) => return error.hint(),
             Self::Path(problem) => return problem.hint.clone(),
             Self::Future { .. } => "the date of [archive] is today's or an earlier one".to_owned(),
             Self::Unlocked { server } | Self::Stale { server } => {

@@ -3,6 +3,7 @@
 //! The copies and all that is built in them lie below `target/tmp` and are removed; packages and
 //! tools come from the user's store, so that nothing is fetched twice.
 
+mod arch;
 mod command_line;
 mod definitions;
 mod full_disk;
@@ -23,7 +24,10 @@ use libtest_mimic::{Arguments, Trial};
 pub(crate) const SERVER: &str = "webserver";
 
 fn main() -> ExitCode {
-    sandbox::serve(&[sandbox::JobEntry::of::<full_disk::OnFullDisk>()]);
+    sandbox::serve(&[
+        sandbox::JobEntry::of::<full_disk::OnFullDisk>(),
+        sandbox::JobEntry::of::<rootfs::debian::Packages>(),
+    ]);
     let arguments = Arguments::from_args();
     let trials = [
         command_line::all(),
@@ -33,6 +37,7 @@ fn main() -> ExitCode {
         interrupted::all(),
         full_disk::all(),
         reproducible::all(),
+        arch::all(),
         ordinary_user::all(),
     ];
     let conclusion = libtest_mimic::run(&arguments, trials.into_iter().flatten().collect());

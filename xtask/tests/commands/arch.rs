@@ -1,0 +1,166 @@
+//! gitserver on Arch: every command as for Debian. The archive is generated; see `testarchive`.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::process::Command;
+use std::{fs, os::unix};
+
+use anyhow::{Context, Result, ensure};
+use archive::lock::Lock;
+use jiff::civil::Date;
+use libtest_mimic::Trial;
+use rootfs::{debian, packages};
+use serde_json::Value;
+use store::{Options, Store};
+use tempfile::TempDir;
+use testarchive::{DAYS, Keys, Served};
+
+use crate::trial;
+use crate::workspace::{Ran, Workspace, has, repository};
+
+const SERVER: &str = "gitserver";
+const SERVER_TOML: &str = "servers/gitserver/server.toml";
+const SERVER_LOCK: &str = "servers/gitserver/server.lock";
+
+pub(crate) fn all() -> Vec<Trial> {
+    vec![trial("a_server_of_arch_is_locked_moved_pinned_and_built_like_any_other", all_commands)]
+}
+
+/// A workspace whose gitserver is of a generated archive.
+struct OnArch {
+    workspace: Workspace,
+    folder: TempDir,
+    /// The versions of git, one for each of [`DAYS`].
+    git: [String; 3],
+    served: Served,
+}
+
+impl OnArch {
+    fn new() -> Result<Self> {
+        let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR"))?;
+        let keys = Keys::generate();
+        let tree = debian_tree(folder.path())?;
+        let archive = folder.path().join("archive");
+        let git = testarchive::bootable(&tree, &archive, &keys).git;
+        // What is new is asked of the archive of yesterday.
+        let yesterday =
+            jiff::Zoned::now().with_time_zone(jiff::tz::TimeZone::UTC).date().yesterday()?;
+        let repos = archive.join("repos");
+        let day = |day: Date| repos.join(day.strftime("%Y/%m/%d").to_string());
+        fs::create_dir_all(day(yesterday).parent().context("no parent")?)?;
+        unix::fs::symlink(day(DAYS[2]), day(yesterday))?;
+
+        let workspace = Workspace::new()?;
+        let served = Served::start(&archive);
+        fs::write(
+            folder.path().join("config.toml"),
+            format!("[dated]\narchlinux = [\"{}\"]\n", served.url()),
+        )?;
+        let definition = format!(
+            "hostname = \"git\"\nboard = \"pc\"\n\n[archive]\ndistribution = \"arch\"\n\
+             repositories = [\"core\"]\ndate = \"{}\"\nmain-keys = {:?}\n\n\
+             [packages]\ninstall = [\"nginx\", \"fcgiwrap\"]\n",
+            DAYS[1],
+            keys.main_fingerprints()
+        );
+        workspace.write(SERVER_TOML, &definition)?;
+        for record in [SERVER_LOCK, "servers/gitserver/server.digest"] {
+            fs::remove_file(workspace.root().join(record))?;
+        }
+        Ok(Self { workspace, folder, git, served })
+    }
+
+    fn xtask(&self, arguments: &[&str]) -> Command {
+        let mut command = self.workspace.xtask(arguments);
+        command.env("HEIRLOOM_CONFIG", self.folder.path().join("config.toml"));
+        command
+    }
+
+    fn run(&self, arguments: &[&str]) -> Result<Ran> {
+        Ok(self.xtask(arguments).output().context("starting xtask")?.into())
+    }
+
+    fn lock(&self) -> Result<Lock> {
+        Ok(Lock::read(&self.workspace.root().join(SERVER_LOCK))?)
+    }
+
+    fn locked_git(&self) -> Result<String> {
+        Ok(self.lock()?.package("git").context("git is not locked")?.version.clone())
+    }
+}
+
+/// The package tree of gitserver as it is.
+fn debian_tree(folder: &Path) -> Result<std::path::PathBuf> {
+    let store = Store::open(Options::from_environment()?)?;
+    let lock = Lock::read(&repository().join(SERVER_LOCK))?;
+    store.fetch(&lock.items())?;
+    sandbox::in_namespace(&debian::Packages {
+        files: lock.packages.iter().map(|package| store.path(package.sha256)).collect(),
+        architecture: lock.architecture.clone(),
+        debconf: BTreeMap::new(),
+        epoch: 1_795_305_600,
+        threads: 2,
+        out: folder.to_owned(),
+    })?;
+    Ok(folder.join(packages::TREE))
+}
+
+fn all_commands() -> Result<()> {
+    let arch = OnArch::new()?;
+    let [first, second, third] = &arch.git;
+
+    // Unlocked at first, then locked as of its day.
+    let refused = arch.run(&["image", SERVER, "--locked"])?.failed()?;
+    has(&refused, &["gitserver", "lock"])?;
+    arch.run(&["lock", SERVER])?.succeeded()?;
+    ensure!(arch.locked_git()? == *second);
+    let lock = arch.lock()?;
+    ensure!(lock.distribution == "arch" && lock.package("archlinux-keyring").is_some());
+    ensure!(lock.packages.iter().all(|package| package.signature.is_some()));
+
+    // The day moves forward and back.
+    let before = arch.workspace.read(SERVER_LOCK)?;
+    let moved = arch.run(&["lock", SERVER, "--date", &DAYS[2].to_string()])?.succeeded()?;
+    has(&moved, &[&format!("~ git {second} -> {third}")])?;
+    arch.run(&["lock", SERVER, "--date", &DAYS[0].to_string()])?.succeeded()?;
+    ensure!(arch.locked_git()? == *first);
+    arch.run(&["lock", SERVER, "--date", &DAYS[1].to_string()])?.succeeded()?;
+    ensure!(arch.workspace.read(SERVER_LOCK)? == before, "the way back leads elsewhere");
+
+    // Versions of other days are held, and let go.
+    for version in [first, third] {
+        arch.run(&["pin", SERVER, "git", version, "--reason", "a test"])?.succeeded()?;
+        ensure!(arch.locked_git()? == *version);
+    }
+    arch.run(&["unpin", SERVER, "git"])?.succeeded()?;
+    ensure!(arch.workspace.read(SERVER_LOCK)? == before, "unpin leads elsewhere");
+    let nowhere = arch.run(&["pin", SERVER, "git", "0.1-1", "--reason", "x"])?.failed()?;
+    has(&nowhere, &["git 0.1-1 is neither in a repository", &format!("there is {second}")])?;
+    ensure!(arch.workspace.read(SERVER_LOCK)? == before);
+
+    let outdated: Vec<Value> = arch.run(&["outdated", SERVER, "--json"])?.json()?;
+    ensure!(outdated.len() == 1 && outdated[0]["name"] == "git", "{outdated:?}");
+    ensure!(outdated[0]["available"] == **third, "{outdated:?}");
+
+    // Built twice in different surroundings, with the ids recorded.
+    let verified = arch.run(&["verify", SERVER])?.succeeded()?;
+    has(&verified, &["same        lock, init, health check, agent, package tree, package layer"])?;
+
+    let image: Value = arch.run(&["image", SERVER, "--format", "tar", "--json"])?.json()?;
+    ensure!(arch.lock()?.users.contains_key("git"), "no ids are recorded");
+
+    // A vault is all that is needed, and nothing less.
+    let vault = arch.folder.path().join("vault");
+    arch.run(&["vault", SERVER, &vault.to_string_lossy()])?.succeeded()?;
+    drop(arch.served);
+    let rebuilt = arch
+        .workspace
+        .xtask(["image", SERVER, "--format", "tar", "--json", "--offline", "--locked", "--vault"])
+        .arg(&vault)
+        .env("HEIRLOOM_CACHE", arch.folder.path().join("cache"))
+        .env("CARGO_TARGET_DIR", arch.folder.path().join("target"))
+        .output()?;
+    let rebuilt: Value = Ran::from(rebuilt).json()?;
+    ensure!(rebuilt["generation"] == image["generation"], "{rebuilt}\n{image}");
+    Ok(())
+}
