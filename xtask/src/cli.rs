@@ -86,7 +86,7 @@ pub(crate) enum Command {
     Vault(Vault),
     /// Write a new server that builds and boots as it is.
     #[command(
-        after_help = "Examples:\n  cargo xtask new homeserver && cargo xtask image homeserver\n  cargo xtask new live --from-archiso ~/releng"
+        after_help = "Examples:\n  cargo xtask new myserver && cargo xtask image myserver\n  cargo xtask new live --from-archiso ~/releng"
     )]
     New(New),
     /// Update a running server: build, send what changed, boot it on trial, wait for the verdict.

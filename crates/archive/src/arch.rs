@@ -37,6 +37,6 @@ mod walk;
 pub use keyring::{Keyring, SignatureError};
 pub use locking::{Archive, resolve, update};
 pub use main_keys::MainKeys;
-pub use request::{KEYRING, Pin, Request, Wanted, WantedError};
+pub use request::{KEYRING, Request, Wanted, WantedError};
 pub use verify::verify;
 pub use version::compare;

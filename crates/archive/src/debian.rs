@@ -31,7 +31,7 @@ use names::{architecture, suite_names, unknown_package};
 use suite::Suite;
 
 pub use crate::files::Files;
-pub use request::{Pin, Pocket, Request, Wanted, WantedError};
+pub use request::{Pocket, Request, Wanted, WantedError};
 pub use resolve::{resolve, update};
 pub use signature::{Keyring, KeyringError, SignatureError};
 pub use version::{Version, VersionError};

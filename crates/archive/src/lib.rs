@@ -21,4 +21,4 @@ mod solving;
 pub use diff::{Diff, Outdated, outdated};
 pub use error::{Cause, Error, WhyNot};
 pub use files::{Accept, Files};
-pub use request::Request;
+pub use request::{Pin, Request};

@@ -6,6 +6,18 @@ use jiff::civil::Date;
 use crate::lock::Lock;
 use crate::{Error, Files, arch, debian};
 
+/// A package that is held at a version, against everything else.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Pin {
+    /// The package's name.
+    pub name: String,
+    /// The version: of Debian's, one in the indexes; of Arch's, one in a repository of the day or in
+    /// the archive's package tree.
+    pub version: String,
+    /// Why; for people.
+    pub reason: String,
+}
+
 /// What a server's definition asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Request {

@@ -1,6 +1,6 @@
 //! What a definition asks of the package archive.
 
-use archive::{Request, arch, debian};
+use archive::{Pin, Request, arch, debian};
 use definition::{Arch, Constraint, Debian, Distribution, PackageRequest, Pocket, Server};
 
 /// The request that a server's lock answers, at the date of its definition.
@@ -17,15 +17,7 @@ fn of_debian(server: &Server, archive: &Debian) -> debian::Request {
         pockets: archive.pockets.iter().map(pocket).collect(),
         components: archive.components.iter().map(ToString::to_string).collect(),
         install: server.install.iter().map(of_debian_package).collect(),
-        pins: server
-            .pins
-            .iter()
-            .map(|pin| debian::Pin {
-                name: pin.name.to_string(),
-                version: pin.version.to_string(),
-                reason: pin.reason.clone(),
-            })
-            .collect(),
+        pins: server.pins.iter().map(pin).collect(),
         recommends: server.recommends,
         ..debian::Request::new(archive.suite.to_string(), architecture, server.archive.date)
     }
@@ -35,18 +27,14 @@ fn of_arch(server: &Server, archive: &Arch) -> arch::Request {
     arch::Request {
         repositories: archive.repositories.iter().map(ToString::to_string).collect(),
         install: server.install.iter().map(of_arch_package).collect(),
-        pins: server
-            .pins
-            .iter()
-            .map(|pin| arch::Pin {
-                name: pin.name.to_string(),
-                version: pin.version.to_string(),
-                reason: pin.reason.clone(),
-            })
-            .collect(),
+        pins: server.pins.iter().map(pin).collect(),
         main_keys: archive.main_keys.iter().map(ToString::to_string).collect(),
         ..arch::Request::new(server.board.architecture.as_str(), server.archive.date)
     }
+}
+
+fn pin(pin: &definition::Pin) -> Pin {
+    Pin { name: pin.name.to_string(), version: pin.version.to_string(), reason: pin.reason.clone() }
 }
 
 fn pocket(pocket: &Pocket) -> debian::Pocket {

@@ -174,7 +174,7 @@ fn unavailable_hint(failures: &[Failure]) -> String {
         ""
     };
     format!(
-        "{advice}name a mirror that has the files under `[mirrors]` in \
-         ~/.config/heirloom/config.toml, or give a vault"
+        "{advice}name a mirror that has the files under `[mirrors]` or another dated archive under \
+         `[dated]` in ~/.config/heirloom/config.toml, or give a vault"
     )
 }

@@ -21,7 +21,8 @@ pub(crate) struct Archive {
 }
 
 impl Testbed {
-    /// Moves the server to Arch, as an owner would: by its server.toml.
+    /// Moves the server to Arch, as an owner would: by its server.toml, which has the first of
+    /// [`DAYS`] as its date.
     ///
     /// # Errors
     /// When the Debian server, which the packages are made of, cannot be built.
@@ -31,7 +32,7 @@ impl Testbed {
         let keys = Keys::generate();
         let Bootable { git, .. } = bootable(&debian.tree, folder.path(), &keys);
         let served = Served::start(folder.path());
-        self.move_definition(DAYS[2], &keys.main_fingerprints())?;
+        self.move_definition(DAYS[0], &keys.main_fingerprints())?;
         let mut sources = store::Options::from_environment()?;
         sources.dated.archlinux = vec![served.url().trim_end_matches('/').to_owned()];
         self.sources = Some(sources);

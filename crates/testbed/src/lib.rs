@@ -38,6 +38,7 @@ pub use machine::{Firmware, Machine};
 pub use online::{Identity, Online};
 pub use remote::Remote;
 pub use sandbox::Group;
+pub use testarchive::DAYS;
 
 /// Held by the test whose turn it is.
 static TURN: Mutex<()> = Mutex::new(());

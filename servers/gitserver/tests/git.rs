@@ -1,9 +1,13 @@
-//! gitserver as its users see it: the real image, in a virtual machine with UEFI.
+//! gitserver as its users see it: the real image, in a virtual machine; on Debian with UEFI, on
+//! Arch with BIOS.
 
+use std::collections::BTreeMap;
 use std::fs;
+use std::time::Duration;
 
 use anyhow::{Result, ensure};
-use testbed::{Clients, Firmware, Online, Testbed};
+use deploy::{Ending, Options, Verdict};
+use testbed::{Clients, DAYS, Firmware, Online, Remote, Testbed};
 
 /// Makes a commit in the clone `folder` and returns its id.
 fn commit(clients: &Clients, folder: &str, file: &str, text: &str) -> Result<String> {
@@ -34,35 +38,41 @@ fn addresses(server: &Online<'_>) -> Result<(String, String)> {
 #[test]
 fn what_was_pushed_can_be_cloned_before_and_after_a_reboot() -> Result<()> {
     let testbed = Testbed::new("gitserver")?;
-    serves_repositories(&testbed, Firmware::Uefi, |server| {
-        assert!(server.has("/sys/firmware/efi")?, "this is not UEFI");
-        Ok(())
-    })
+    let server = serves_repositories(&testbed, Firmware::Uefi)?;
+    assert!(server.has("/sys/firmware/efi")?, "this is not UEFI");
+    server.power_off()
 }
 
 #[test]
-fn on_arch_it_serves_as_well() -> Result<()> {
+fn on_arch_it_serves_as_well_and_moves_to_a_later_day_on_trial() -> Result<()> {
     let testbed = Testbed::new("gitserver")?.on_arch()?;
-    serves_repositories(&testbed, Firmware::Bios, |server| {
-        let git = &testbed.git_versions()?[2];
-        let desc = server.run(&format!("cat /var/lib/pacman/local/git-{git}/desc"))?;
-        assert!(desc.contains(git), "{desc}");
-        assert!(!server.has("/var/lib/dpkg/status")?, "this is Debian");
-        Ok(())
-    })
+    testbed.edit("[packages]", "[health]\nwithin = \"300s\"\n\n[packages]")?;
+    let mut server = serves_repositories(&testbed, Firmware::Bios)?;
+    let [first, _, third] = testbed.git_versions()?;
+    let has_git = |server: &Online<'_>, version: &str| {
+        server.has(&format!("/var/lib/pacman/local/git-{version}/desc"))
+    };
+    assert!(has_git(&server, first)? && !has_git(&server, third)?);
+    assert!(!server.has("/var/lib/dpkg/status")?, "this is Debian");
+
+    testbed.edit(&DAYS[0].to_string(), &DAYS[2].to_string())?;
+    let bundle = testbed.generation()?.bundle;
+    let options = Options { boot: Duration::from_secs(450), ..Options::default() };
+    let remote = Remote::new(testbed.clients(), server.port(22)?);
+    let outcome = deploy::deploy(&bundle, &remote, &testbed.kept()?, &BTreeMap::new(), &options)?;
+    ensure!(outcome.ending == Ending::Tried(Verdict::Confirmed), "{outcome:?}");
+    assert!(has_git(&server, third)? && !has_git(&server, first)?);
+    let (over_ssh, _) = addresses(&server)?;
+    server.eventually("repository", || clone(testbed.clients(), &over_ssh, "after-the-update"))?;
+    server.power_off()
 }
 
-/// What was pushed can be cloned, before the machine was off and afterwards.
-fn serves_repositories(
-    testbed: &Testbed,
-    firmware: Firmware,
-    is_as_meant: impl Fn(&Online<'_>) -> Result<()>,
-) -> Result<()> {
+/// What was pushed can be cloned, before the machine was off and afterwards; the server is on.
+fn serves_repositories<'a>(testbed: &'a Testbed, firmware: Firmware) -> Result<Online<'a>> {
     testbed.authorize("git")?;
     let clients = testbed.clients();
-    let machine = testbed.machine()?.firmware(firmware).forward(22).forward(80);
+    let machine = testbed.machine()?.firmware(firmware).forward(22).forward(80).disk_size(3 << 30);
     let server = Online::start(&machine, clients)?;
-    is_as_meant(&server)?;
 
     let ssh = server.port(22)?;
     assert_eq!(clients.ssh(ssh, "git", "create project")?, "project.git\n");
@@ -98,5 +108,5 @@ fn serves_repositories(
     server.reboot()?;
     clients.git("by-http-again", &["pull", "--quiet"])?;
     assert_eq!(head(clients, "by-http-again")?, second);
-    server.power_off()
+    Ok(server)
 }

@@ -5,6 +5,7 @@ use jiff::civil::Date;
 
 use super::relation::is_name;
 use super::version::is_version;
+use crate::Pin;
 
 /// The package that brings the keys of all packagers. It is part of every lock: the signatures of
 /// the others are checked with it.
@@ -19,17 +20,6 @@ pub struct Wanted {
     pub repository: Option<String>,
     /// Take this version, which has to be in a repository of the day.
     pub version: Option<String>,
-}
-
-/// A package that is held at a version, against everything else.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Pin {
-    /// The package's name.
-    pub name: String,
-    /// The version, in a repository of the day or in the archive's package tree.
-    pub version: String,
-    /// Why; for people.
-    pub reason: String,
 }
 
 /// What a lock is asked to hold. The order of what is listed does not matter, but for the

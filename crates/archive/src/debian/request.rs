@@ -5,6 +5,7 @@ use jiff::civil::Date;
 
 use super::relation;
 use super::version::{Version, VersionError};
+use crate::Pin;
 
 /// A part of a release beside its main suite.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -29,17 +30,6 @@ pub struct Wanted {
     pub suite: Option<String>,
     /// Take this version.
     pub version: Option<String>,
-}
-
-/// A package that is held at a version, against everything else.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Pin {
-    /// The package's name.
-    pub name: String,
-    /// The version, which has to be in the indexes.
-    pub version: String,
-    /// Why; for people.
-    pub reason: String,
 }
 
 /// What a lock is asked to hold. The order of what is listed does not matter, but for the

@@ -3,7 +3,8 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use archive::arch::{self, MainKeys, Pin, Request};
+use archive::Pin;
+use archive::arch::{self, MainKeys, Request};
 use archive::lock::Lock;
 use archive::{Error, Files as _};
 use digest::Digest;

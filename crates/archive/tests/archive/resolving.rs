@@ -1,7 +1,8 @@
 //! Which packages are taken.
 
 use archive::Error;
-use archive::debian::{Pin, Pocket};
+use archive::Pin;
+use archive::debian::Pocket;
 use proptest::prelude::*;
 
 use crate::fake::{Fake, Suite, TODAY, names, request};
