@@ -77,6 +77,10 @@ fn pins(document: &mut DocumentMut) -> Result<&mut Array, EditError> {
         .as_table_like_mut()
         .ok_or(EditError::Type { key: "packages", wanted: "a table" })?;
     let pins = packages.entry("pin").or_insert_with(|| Item::Value(Array::new().into()));
+    // `[[packages.pin]]` says the same, and becomes a list with its first change.
+    if pins.is_array_of_tables() {
+        pins.make_value();
+    }
     pins.as_array_mut().ok_or(EditError::Type { key: "pin", wanted: "a list" })
 }
 
@@ -126,5 +130,15 @@ install = [\"postfix\"]
         assert_eq!(moved, pinned.replace("3.7.10-0", "3.7.11-0"));
         assert_eq!(unpin(&moved, "postfix").unwrap(), TEXT);
         assert!(matches!(unpin(TEXT, "postfix"), Err(EditError::NotPinned { .. })));
+    }
+
+    #[test]
+    fn a_pin_in_a_table_of_its_own_can_be_changed_too() {
+        let table = "\n[[packages.pin]]\nname = \"postfix\"\nversion = \"1\"\nreason = \"x\"\n";
+        let text = format!("{TEXT}{table}");
+        assert_eq!(unpin(&text, "postfix").unwrap(), TEXT);
+        let two = pin(&text, "nginx", "2", "y").unwrap();
+        assert!(two.contains("{ name = \"nginx\", version = \"2\", reason = \"y\" }"), "{two}");
+        assert!(two.contains("name = \"postfix\"") && !two.contains("[[packages.pin]]"), "{two}");
     }
 }
