@@ -118,14 +118,19 @@ pub fn deploy(
         let sent = planned.iter().map(|blob| blob.sent).sum();
         return Ok(outcome(None, sent, Ending::DryRun(planned)));
     }
+    let within = Duration::from_secs(config.health_within);
+    let patience = Patience { interval: options.interval, ..Patience::new(within, options.boot) };
+    if let Some(number) = on_trial(&status, generation) {
+        progress::done("On trial", format!("generation {number} on {}", transport.name()));
+        let verdict = trial::wait(&agent, transport.name(), number, patience)?;
+        return Ok(outcome(Some(number), 0, Ending::Tried(verdict)));
+    }
     let (staged, sent) = sender.send(annotations)?;
     let number = staged.number;
     progress::done("Staged", format!("generation {number} on {}", transport.name()));
     if !options.reboot {
         return Ok(outcome(Some(number), sent, Ending::Staged));
     }
-    let within = Duration::from_secs(config.health_within);
-    let patience = Patience { interval: options.interval, ..Patience::new(within, options.boot) };
     agent.switch(number)?;
     progress::done("Rebooting", format!("{} into generation {number}", transport.name()));
     let verdict = trial::wait(&agent, transport.name(), number, patience)?;
@@ -138,6 +143,14 @@ fn runs_confirmed(status: &Status, generation: Digest) -> bool {
     status.generation == generation
         && status.booted == status.default
         && !matches!(trial, Some(TrialState::Armed | TrialState::Running))
+}
+
+/// The number of this generation, if the server is trying it already: an earlier deployment was
+/// interrupted while it waited, or somebody else's is waiting. The trial is as good as a new one.
+fn on_trial(status: &Status, generation: Digest) -> Option<u64> {
+    let trial = status.trial.as_ref().filter(|trial| trial.state == TrialState::Running)?;
+    let runs = status.booted == Some(trial.number) && status.generation == generation;
+    runs.then_some(trial.number)
 }
 
 impl Agent<'_> {

@@ -136,6 +136,20 @@ fn a_server_that_never_decides_is_waited_for_no_longer_than_said() {
 }
 
 #[test]
+fn a_trial_that_is_running_is_waited_for_and_not_begun_again() {
+    let (owner, server) = (Owner::new(), Played::new().undecided());
+    owner.deploy(&server, b"slow").unwrap_err();
+    let transfers = server.connections("heirloom receive");
+    assert!(transfers > 0);
+    server.decides_after(3);
+    let again = owner.deploy(&server, b"slow").unwrap();
+    let ending = Ending::Tried(Verdict::Confirmed);
+    assert_eq!((again.number, again.sent, again.ending), (Some(2), 0, ending));
+    assert_eq!(server.connections("heirloom switch 2 --json"), 1);
+    assert_eq!(server.connections("heirloom receive"), transfers);
+}
+
+#[test]
 fn rolling_back_is_a_trial_of_the_older_one() {
     let (owner, server) = (Owner::new(), Played::new());
     owner.deploy(&server, b"config").unwrap();

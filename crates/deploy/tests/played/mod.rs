@@ -79,6 +79,8 @@ struct State {
     trial: Option<Trial>,
     sick: Option<String>,
     undecided: bool,
+    /// Words about a running trial until it is confirmed.
+    decides_after: Option<u32>,
     /// Answers that are still lost to a reboot.
     silent: u32,
     commands: Vec<String>,
@@ -105,6 +107,7 @@ impl Played {
             trial: None,
             sick: None,
             undecided: false,
+            decides_after: None,
             silent: 0,
             commands: vec![],
         };
@@ -119,6 +122,11 @@ impl Played {
     pub(crate) fn undecided(self) -> Self {
         self.state.lock().unwrap().undecided = true;
         self
+    }
+
+    /// The trial that is running is confirmed after some more words about it.
+    pub(crate) fn decides_after(&self, words: u32) {
+        self.state.lock().unwrap().decides_after = Some(words);
     }
 
     pub(crate) fn named(self, server: &str, board: &str) -> Self {
@@ -188,12 +196,25 @@ impl State {
         Switched { number, rebooting: true }
     }
 
+    fn decide(&mut self) {
+        match &mut self.decides_after {
+            Some(0) => {
+                self.default = self.booted;
+                self.trial.as_mut().unwrap().state = TrialState::Confirmed;
+                self.decides_after = None;
+            }
+            Some(words) => *words -= 1,
+            None => {}
+        }
+    }
+
     /// The answer of a command that is no transfer: standard output, or status and error.
     fn answer(&mut self, command: &str) -> Result<String, (i32, String)> {
         if self.silent > 0 {
             self.silent -= 1;
             return Err((255, "ssh: connect to host mail port 22: Connection refused".into()));
         }
+        self.decide();
         let words: Vec<_> = command.split(' ').collect();
         match words.as_slice() {
             ["heirloom", "status", "--json"] => Ok(json(&Status {
