@@ -27,6 +27,7 @@ mod git;
 mod graph;
 mod install;
 mod kernel;
+mod keys;
 mod layers;
 mod load;
 mod names;

@@ -59,3 +59,23 @@ fn the_home_server_gets_what_is_for_arch() {
     assert!(!paths.contains(&format!("{units}/apt-daily.timer").as_str()));
     assert_eq!(server.pins.len(), 1);
 }
+
+#[test]
+fn a_server_lets_in_whose_key_is_laid() {
+    let server = workspace().server("mailserver").unwrap();
+    // Comments are no keys, and nobody has put one into this repository.
+    assert_eq!(server.lets_in("root").unwrap(), Some(false));
+    assert_eq!(server.lets_in("nobody").unwrap(), Some(false));
+
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("root");
+    std::fs::write(&file, "# mine\nssh-ed25519 AAAA me\n").unwrap();
+    let mut with_key = server.clone();
+    let laid = |entry: &&mut definition::OverlayEntry| entry.path.as_str().ends_with("keys/root");
+    with_key.overlay.iter_mut().find(laid).unwrap().source = file;
+    assert_eq!(with_key.lets_in("root").unwrap(), Some(true));
+
+    let mut without = server;
+    without.overlay.retain(|entry| !entry.path.as_str().starts_with("/etc/ssh/authorized_keys/"));
+    assert_eq!(without.lets_in("root").unwrap(), None);
+}

@@ -75,6 +75,15 @@ pub enum Error {
         /// What was to be deployed.
         wanted: String,
     },
+    /// Nobody could deploy to the server any more: who deploys has no key in the generation. The
+    /// server itself would call it healthy.
+    #[error("`{server}` has no key of `{user}` now: nobody could deploy to it after this")]
+    LocksOut {
+        /// Which server.
+        server: String,
+        /// Who logs in.
+        user: String,
+    },
     /// The trial was not decided in time.
     #[error("after {seconds} s {host} has not said whether generation {number} is healthy: {last}")]
     Undecided {
@@ -201,6 +210,9 @@ impl Error {
             }
             Self::NoAgent { host } => Some(format!(
                 "it is no Heirloom server: from a rescue system, `cargo xtask install SERVER {host} --disk DISK` makes it one"
+            )),
+            Self::LocksOut { server, user } => Some(format!(
+                "put a public key into servers/{server}/rootfs/etc/ssh/authorized_keys/{user}"
             )),
             Self::Answer { .. } => {
                 Some("server and workspace have versions of heirloom that differ too much".into())

@@ -57,6 +57,12 @@ impl Ssh {
         let arguments = words.chain(OPTIONS.map(str::to_owned)).collect();
         Ok(Self { program, arguments, destination: destination.to_owned() })
     }
+
+    /// Who logs in: as the destination says, or root, whose the server's generations are.
+    pub fn user(&self) -> &str {
+        let host = self.destination.strip_prefix("ssh://").unwrap_or(&self.destination);
+        host.rsplit_once('@').map_or("root", |(user, _)| user)
+    }
 }
 
 impl Transport for Ssh {
@@ -127,8 +133,10 @@ mod tests {
     #[test]
     fn destinations_are_names_and_never_options() {
         for good in ["mail", "root@mail.example.org", "ssh://root@10.0.0.1:2222", "root@[::1]"] {
-            Ssh::with(good, None).unwrap();
+            let ssh = Ssh::with(good, None).unwrap();
+            assert_eq!(ssh.user(), "root");
         }
+        assert_eq!(Ssh::with("ssh://git@10.0.0.1:2222", None).unwrap().user(), "git");
         for bad in ["", "-oProxyCommand=x", "root@-oProxyCommand=x", "a b", "ssh://", "a\n"] {
             assert!(Ssh::with(bad, None).is_err(), "{bad}");
         }

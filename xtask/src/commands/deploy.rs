@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-use deploy::{Agent, Ending, Options, Outcome, Ssh, Verdict};
+use deploy::{Agent, Ending, Error, Options, Outcome, Ssh, Verdict};
 
 use super::{kept, megabytes, print_json, session};
 use crate::cli::{Deploy, Global};
@@ -16,6 +16,10 @@ pub(crate) fn run(global: &Global, arguments: &Deploy) -> anyhow::Result<ExitCod
     let server = session.workspace.server(&arguments.server)?;
     // Before the generation is built: a wrong host is heard of at once.
     Agent::new(&ssh).status_of(server.name.as_str())?;
+    if !arguments.dry_run && server.lets_in(ssh.user())? == Some(false) {
+        let (server, user) = (server.name.to_string(), ssh.user().to_owned());
+        return Err(Error::LocksOut { server, user }.into());
+    }
     let built = pipeline::generation(&session, &server)?;
     let options = Options {
         dry_run: arguments.dry_run,
