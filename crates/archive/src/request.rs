@@ -87,3 +87,28 @@ impl Request {
         }
     }
 }
+
+/// The digest of lists under their names: what a request asks for, in a form of which no two
+/// requests have the same.
+pub(crate) fn digest_of(lists: &[(&str, Vec<String>)]) -> Digest {
+    let mut hasher = digest::Hasher::new();
+    for (name, items) in lists {
+        hasher.update(format!("{name} {}\n", items.len()).as_bytes());
+        for item in items {
+            hasher.update(format!("{} {item}\n", item.len()).as_bytes());
+        }
+    }
+    hasher.finish()
+}
+
+/// A list whose order says nothing.
+pub(crate) fn sorted(mut items: Vec<String>) -> Vec<String> {
+    items.sort();
+    items.dedup();
+    items
+}
+
+/// What pins decide: which versions, and not why.
+pub(crate) fn held(pins: &[Pin]) -> Vec<String> {
+    sorted(pins.iter().map(|pin| format!("{}={}", pin.name, pin.version)).collect())
+}

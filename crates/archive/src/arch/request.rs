@@ -5,7 +5,7 @@ use jiff::civil::Date;
 
 use super::relation::is_name;
 use super::version::is_version;
-use crate::Pin;
+use crate::request::{Pin, digest_of, held, sorted};
 
 /// The package that brings the keys of all packagers. It is part of every lock: the signatures of
 /// the others are checked with it.
@@ -100,31 +100,17 @@ impl Request {
     /// The digest of everything that decides what a lock holds: a lock with another digest is
     /// stale. Reasons of pins and the order of lists are left out, but for the repositories.
     pub fn digest(&self) -> Digest {
-        let sorted = |items: Vec<String>| {
-            let mut items = items;
-            items.sort();
-            items.dedup();
-            items
-        };
-        let pins = self.pins.iter().map(|pin| format!("{}={}", pin.name, pin.version));
         let list = [
             ("distribution", vec!["arch".to_owned()]),
             ("repositories", self.repositories.clone()),
             ("architecture", vec![self.architecture.clone()]),
             ("date", vec![self.date.to_string()]),
             ("install", sorted(self.install.iter().map(ToString::to_string).collect())),
-            ("pins", sorted(pins.collect())),
+            ("pins", held(&self.pins)),
             ("assume-installed", sorted(self.assume_installed.clone())),
             ("main-keys", sorted(self.main_keys.clone())),
         ];
-        let mut hasher = digest::Hasher::new();
-        for (key, items) in list {
-            hasher.update(format!("{key} {}\n", items.len()).as_bytes());
-            for item in items {
-                hasher.update(format!("{} {item}\n", item.len()).as_bytes());
-            }
-        }
-        hasher.finish()
+        digest_of(&list)
     }
 
     /// `core, extra`

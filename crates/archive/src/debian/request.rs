@@ -5,7 +5,7 @@ use jiff::civil::Date;
 
 use super::relation;
 use super::version::{Version, VersionError};
-use crate::Pin;
+use crate::request::{Pin, digest_of, held, sorted};
 
 /// A part of a release beside its main suite.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -166,12 +166,6 @@ impl Request {
     /// The digest of everything that decides what a lock holds: a lock with another digest is
     /// stale. Reasons of pins and the order of lists are left out.
     pub fn digest(&self) -> Digest {
-        let sorted = |items: Vec<String>| {
-            let mut items = items;
-            items.sort();
-            items.dedup();
-            items
-        };
         let strings = |items: &[String]| sorted(items.to_vec());
         let list = [
             ("suite", vec![self.suite.clone()]),
@@ -180,22 +174,12 @@ impl Request {
             ("date", vec![self.date.to_string()]),
             ("architectures", self.architectures.clone()),
             ("install", sorted(self.install.iter().map(ToString::to_string).collect())),
-            (
-                "pins",
-                sorted(self.pins.iter().map(|p| format!("{}={}", p.name, p.version)).collect()),
-            ),
+            ("pins", held(&self.pins)),
             ("recommends", vec![self.recommends.to_string()]),
             ("essential", vec![self.essential.to_string()]),
             ("assume-installed", strings(&self.assume_installed)),
         ];
-        let mut hasher = digest::Hasher::new();
-        for (key, items) in list {
-            hasher.update(format!("{key} {}\n", items.len()).as_bytes());
-            for item in items {
-                hasher.update(format!("{} {item}\n", item.len()).as_bytes());
-            }
-        }
-        hasher.finish()
+        digest_of(&list)
     }
 
     /// The architecture of the server.
