@@ -19,6 +19,8 @@ use digest::Digest;
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 
+use crate::Error;
+
 pub use groups::{read_groups, write_groups};
 
 /// The form of lock that this program writes and reads.
@@ -113,6 +115,19 @@ impl Lock {
             hasher.update(format!("{} {}\n", package.name, package.sha256).as_bytes());
         }
         hasher.finish()
+    }
+
+    /// A lock that was just resolved, with the ids that the one before it has; refused when it could
+    /// not be read again.
+    pub(crate) fn complete(mut self, previous: Option<&Self>) -> Result<Self, Error> {
+        if let Some(previous) = previous {
+            self.users.clone_from(&previous.users);
+            self.groups.clone_from(&previous.groups);
+        }
+        match self.fault() {
+            None => Ok(self),
+            Some(what) => Err(Error::Request { what: format!("the archive is odd: {what}") }),
+        }
     }
 
     /// What keeps it from being read again, if there is anything.

@@ -136,9 +136,7 @@ impl<'f> Archive<'f> {
         let universe = Universe::new(&repositories, &request.architecture, &held);
         let chosen = choose(&universe, request, keep)?;
         let packages = signatures::packages(&source, &keyring, &universe, &chosen, previous)?;
-        let ids =
-            |of: fn(&Lock) -> &BTreeMap<String, u32>| previous.map(of).cloned().unwrap_or_default();
-        let lock = Lock {
+        Lock {
             version: FORMAT,
             distribution: "arch".to_owned(),
             architecture: request.architecture.clone(),
@@ -146,13 +144,10 @@ impl<'f> Archive<'f> {
             request: request.digest(),
             indexes: repositories.iter().map(Repository::record).collect(),
             packages,
-            users: ids(|lock| &lock.users),
-            groups: ids(|lock| &lock.groups),
-        };
-        match lock.fault() {
-            None => Ok(lock),
-            Some(what) => Err(Error::Request { what: format!("the archive is odd: {what}") }),
+            users: BTreeMap::new(),
+            groups: BTreeMap::new(),
         }
+        .complete(previous)
     }
 
     /// The keyring that the lock will have, and its package if no repository has that version.

@@ -81,9 +81,7 @@ fn lock(
     let solution = choose(&universe, request, &candidates)?;
     let mut packages: Vec<_> = solution.iter().map(|id| package(&universe, *id)).collect();
     packages.sort_by(|a, b| a.key().cmp(&b.key()));
-    let ids =
-        |of: fn(&Lock) -> &BTreeMap<String, u32>| previous.map(of).cloned().unwrap_or_default();
-    let lock = Lock {
+    Lock {
         version: FORMAT,
         distribution: "debian".to_owned(),
         architecture: request.native().to_owned(),
@@ -91,13 +89,10 @@ fn lock(
         request: request.digest(),
         indexes: indexes.iter().map(SuiteIndex::record).collect(),
         packages,
-        users: ids(|lock| &lock.users),
-        groups: ids(|lock| &lock.groups),
-    };
-    match lock.fault() {
-        None => Ok(lock),
-        Some(what) => Err(Error::Request { what: format!("the archive is odd: {what}") }),
+        users: BTreeMap::new(),
+        groups: BTreeMap::new(),
     }
+    .complete(previous)
 }
 
 /// Chooses among the candidates, and only where they do not fit together among more versions.
