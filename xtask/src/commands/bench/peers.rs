@@ -6,10 +6,10 @@ use std::fs;
 use std::path::Path;
 use std::time::Instant;
 
-use anyhow::Context;
+use anyhow::{Context, ensure};
 use definition::{Constraint, Debian, Distribution, Server};
 use pipeline::Session;
-use xshell::{Shell, cmd};
+use xshell::{Cmd, Shell, cmd};
 
 use super::line;
 use crate::output::say;
@@ -49,13 +49,10 @@ fn mmdebstrap(
     {
         let out = folder.join(file);
         let start = Instant::now();
-        cmd!(
+        finish(cmd!(
             shell,
             "mmdebstrap --quiet --variant=essential --include={packages} {suite} {out} {list}"
-        )
-        .quiet()
-        .ignore_stderr()
-        .run()?;
+        ))?;
         line(what, start.elapsed().as_secs_f64());
     }
     Ok(())
@@ -99,12 +96,17 @@ fn mkosi(
     let packages: Vec<_> = packages.iter().map(|package| format!("--package={package}")).collect();
     let _inside = shell.push_dir(&home);
     let start = Instant::now();
-    cmd!(shell, "unshare --uts sh -c {build} {name} --release {suite} {packages...}")
-        .quiet()
-        .ignore_stdout()
-        .ignore_stderr()
-        .run()?;
+    finish(cmd!(shell, "unshare --uts sh -c {build} {name} --release {suite} {packages...}"))?;
     line("mkosi to disk", start.elapsed().as_secs_f64());
+    Ok(())
+}
+
+/// Runs a tool in silence; what it printed is shown when it fails.
+fn finish(command: Cmd<'_>) -> anyhow::Result<()> {
+    let command = command.quiet().ignore_status();
+    let output = command.output().with_context(|| format!("could not run `{command}`"))?;
+    let printed = String::from_utf8_lossy(&output.stderr);
+    ensure!(output.status.success(), "`{command}` failed:\n{}", printed.trim_end());
     Ok(())
 }
 
