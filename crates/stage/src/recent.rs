@@ -1,10 +1,9 @@
 //! Which results are kept: the last few of each stage and subject. The rest is collected.
 
 use std::collections::BTreeSet;
-use std::fs;
+use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use digest::Digest;
 use serde::{Deserialize, Serialize};
@@ -33,21 +32,24 @@ pub(crate) fn read(root: &Path, stage: &str, subject: &str) -> Recent {
 
 /// Records a use.
 pub(crate) fn record(root: &Path, subject: &str, inputs: &Inputs) -> io::Result<()> {
-    let mut recent = read(root, &inputs.stage, subject);
     let key = inputs.key();
-    if recent.keys.first() == Some(&key) && recent.inputs.as_ref() == Some(inputs) {
+    let is_newest = |recent: &Recent| {
+        recent.keys.first() == Some(&key) && recent.inputs.as_ref() == Some(inputs)
+    };
+    if is_newest(&read(root, &inputs.stage, subject)) {
         return Ok(());
     }
+    let path = file(root, &inputs.stage, subject);
+    fs::create_dir_all(root.join("recent"))?;
+    // A use that another run records meanwhile must not be lost: its result would be collected.
+    let lock = File::create(path.with_extension("lock"))?;
+    lock.lock()?;
+    let mut recent = read(root, &inputs.stage, subject);
     recent.keys.retain(|known| *known != key);
     recent.keys.insert(0, key);
     recent.keys.truncate(KEPT);
     recent.inputs = Some(inputs.clone());
-    let path = file(root, &inputs.stage, subject);
-    fs::create_dir_all(root.join("recent"))?;
-    // Threads of one process may record the same use at once.
-    static COUNT: AtomicU64 = AtomicU64::new(0);
-    let count = COUNT.fetch_add(1, Ordering::Relaxed);
-    let temporary = path.with_extension(format!("{}-{count}.new", std::process::id()));
+    let temporary = path.with_extension("new");
     fs::write(&temporary, serde_json::to_vec(&recent)?)?;
     fs::rename(temporary, path)
 }
@@ -65,4 +67,24 @@ pub(crate) fn keys(root: &Path, stage: &str) -> io::Result<BTreeSet<Digest>> {
         }
     }
     Ok(keys)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_two_runs_that_record_at_once_both_are_remembered() {
+        let root = tempfile::tempdir().unwrap();
+        for round in 0..200 {
+            let used = ["a", "b"].map(|value| Inputs::new("layer", round).text("value", value));
+            std::thread::scope(|scope| {
+                for inputs in &used {
+                    scope.spawn(|| record(root.path(), "mail", inputs).unwrap());
+                }
+            });
+            let kept = keys(root.path(), "layer").unwrap();
+            assert!(used.iter().all(|inputs| kept.contains(&inputs.key())), "round {round}");
+        }
+    }
 }
