@@ -20,9 +20,9 @@ pub(crate) struct Member {
     pub(crate) directory: String,
     /// Its manifest, without tests.
     pub(crate) manifest: Table,
-    /// Its files: build.rs, and everything under src, sorted. Relative to its directory.
-    pub(crate) files: Vec<PathBuf>,
-    root: PathBuf,
+    /// Its files, build.rs and everything under src, by path relative to its directory. They are
+    /// read once, so that what is compiled is what the key was made of.
+    pub(crate) files: Files,
 }
 
 /// Everything that programs are made of, as far as the workspace says.
@@ -132,18 +132,12 @@ impl Member {
     fn read(workspace: &Path, name: &str, directory: &str) -> Result<Self> {
         let root = workspace.join(directory);
         let manifest = without_tests(read_manifest(&root.join("Cargo.toml"))?);
-        let mut files = Vec::new();
+        let mut files = BTreeMap::new();
         if root.join("build.rs").is_file() {
-            files.push(PathBuf::from("build.rs"));
+            add(&root, Path::new("build.rs"), &mut files)?;
         }
-        list(&root, Path::new("src"), &mut files)?;
-        files.sort();
-        Ok(Self { name: name.to_owned(), directory: directory.to_owned(), manifest, files, root })
-    }
-
-    /// Where one of its files lies.
-    pub(crate) fn path(&self, file: &Path) -> PathBuf {
-        self.root.join(file)
+        add_all(&root, Path::new("src"), &mut files)?;
+        Ok(Self { name: name.to_owned(), directory: directory.to_owned(), manifest, files })
     }
 
     /// The digest of its place, manifest and files.
@@ -154,26 +148,32 @@ impl Member {
         };
         let manifest = Path::new(&self.directory).join("Cargo.toml");
         add(&manifest, to_text(&self.manifest)?.as_bytes());
-        for file in &self.files {
-            let path = self.path(file);
-            add(file, &fs::read(&path).map_err(Error::io("read", &path))?);
+        for (file, bytes) in &self.files {
+            add(file, bytes);
         }
         Ok(hasher.finish())
     }
 }
 
-/// Collects the files below `directory`, relative to `root`. Links are followed, as a compiler
-/// does.
-fn list(root: &Path, directory: &Path, files: &mut Vec<PathBuf>) -> Result<()> {
+type Files = BTreeMap<PathBuf, Vec<u8>>;
+
+/// Adds the files below `directory`, relative to `root`. Links are followed, as a compiler does.
+fn add_all(root: &Path, directory: &Path, files: &mut Files) -> Result<()> {
     let path = root.join(directory);
     for entry in fs::read_dir(&path).map_err(Error::io("list", &path))? {
         let name = entry.map_err(Error::io("list", &path))?.file_name();
         if path.join(&name).is_dir() {
-            list(root, &directory.join(name), files)?;
+            add_all(root, &directory.join(name), files)?;
         } else {
-            files.push(directory.join(name));
+            add(root, &directory.join(name), files)?;
         }
     }
+    Ok(())
+}
+
+fn add(root: &Path, file: &Path, files: &mut Files) -> Result<()> {
+    let path = root.join(file);
+    files.insert(file.to_owned(), fs::read(&path).map_err(Error::io("read", &path))?);
     Ok(())
 }
 

@@ -27,7 +27,7 @@ mod vendor;
 use std::path::{Path, PathBuf};
 
 use sandbox::{Group, Program, Tools};
-use stage::{Cache, Inputs};
+use stage::{Cache, Done, Inputs};
 
 pub use error::{Error, Result};
 
@@ -56,7 +56,8 @@ impl Target {
 }
 
 /// The static programs that `packages`, members of the workspace at `workspace`, are compiled to, in
-/// their order. They are compiled together: what they share is compiled once.
+/// their order. They are compiled together: what they share is compiled once. They may be collected
+/// when the result that comes with them is dropped.
 ///
 /// Crates that the host's cargo has not fetched yet are fetched by it, unless the tools are offline
 /// or its own setting `CARGO_NET_OFFLINE` forbids it.
@@ -70,7 +71,7 @@ pub fn programs<const N: usize>(
     workspace: &Path,
     packages: [&str; N],
     target: Target,
-) -> Result<[PathBuf; N]> {
+) -> Result<([PathBuf; N], Done)> {
     let closure = Closure::read(workspace, &packages)?;
     let names = closure.names();
     let mut inputs = Inputs::new("program", VERSION)
@@ -83,7 +84,7 @@ pub fn programs<const N: usize>(
         inputs = inputs.digest(&format!("sources of {}", member.name), member.digest()?);
     }
     let done = cache.run(&names, &inputs, |out| compile(tools, &closure, target, out))?;
-    Ok(packages.map(|package| done.dir.join(closure.binary(package))))
+    Ok((packages.map(|package| done.dir.join(closure.binary(package))), done))
 }
 
 /// Compiles into `out`.

@@ -34,9 +34,7 @@ pub(crate) fn workspace(
     for member in closure.members() {
         let directory = build.join(&member.directory);
         write(&directory.join("Cargo.toml"), to_text(&member.manifest)?)?;
-        for file in &member.files {
-            let source = member.path(file);
-            let bytes = fs::read(&source).map_err(Error::io("read", &source))?;
+        for (file, bytes) in &member.files {
             write(&directory.join(file), bytes)?;
         }
     }

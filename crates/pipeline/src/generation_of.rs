@@ -43,6 +43,8 @@ pub fn generation(session: &Session, server: &Server) -> Result<Built, Error> {
         Artefact::new("config files", &config_archive),
         Artefact::new("config layer", &config_layer.path),
     ];
+    let mut held = vec![tree.done, held_layer, held_boot, held_config];
+    held.extend(programs.held);
     let document = document(server, &lock, epoch)?;
     let bundle = Bundle::new(document, kernel, initramfs, vec![package_layer, config_layer])?;
     Ok(Built {
@@ -54,7 +56,7 @@ pub fn generation(session: &Session, server: &Server) -> Result<Built, Error> {
         tree: tree_archive,
         renumbering: ids.renumbering,
         config: config_archive,
-        _held: vec![tree.done, held_layer, held_boot, held_config],
+        _held: held,
     })
 }
 

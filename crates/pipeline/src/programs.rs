@@ -6,6 +6,7 @@ use compile::Target;
 use definition::Server;
 use digest::Digest;
 use sandbox::Tools;
+use stage::Done;
 
 use crate::packages::digest_of;
 use crate::{Error, Session};
@@ -30,6 +31,8 @@ pub(crate) struct Programs {
     pub(crate) agent: Program,
     /// The server's health check: its own package.
     pub(crate) health: Program,
+    /// The results that they lie in.
+    pub(crate) held: [Done; 2],
 }
 
 /// Compiles what is not compiled yet.
@@ -44,9 +47,14 @@ pub(crate) fn all(
     };
     let (cache, root) = (&session.cache, session.workspace.root());
     // All servers have these; the third changes with its server.
-    let [init, agent] = compile::programs(tools, cache, root, [INIT, AGENT], target)?;
+    let ([init, agent], shared) = compile::programs(tools, cache, root, [INIT, AGENT], target)?;
     let own = server.name.as_str();
-    let [health] = compile::programs(tools, cache, root, [own], target)?;
+    let ([health], its_own) = compile::programs(tools, cache, root, [own], target)?;
     let program = |path: PathBuf| Ok::<_, Error>(Program { digest: digest_of(&path)?, path });
-    Ok(Programs { init: program(init)?, agent: program(agent)?, health: program(health)? })
+    Ok(Programs {
+        init: program(init)?,
+        agent: program(agent)?,
+        health: program(health)?,
+        held: [shared, its_own],
+    })
 }

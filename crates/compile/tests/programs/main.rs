@@ -50,7 +50,8 @@ fn compiled(
     cache: &Cache,
 ) -> Result<PathBuf, compile::Error> {
     let packages = [workspace::PACKAGE];
-    let [program] = compile::programs(tools, cache, workspace.root(), packages, Target::X86_64)?;
+    let ([program], _held) =
+        compile::programs(tools, cache, workspace.root(), packages, Target::X86_64)?;
     Ok(program)
 }
 
