@@ -80,9 +80,10 @@ impl Place {
         if dir.symlink_metadata().is_ok() {
             return Err(Error::Exists { path: dir });
         }
-        // Made beside its place and renamed: a directory of this name is a whole server. It is not
-        // below `servers`, where Cargo would take the half of it for a member.
-        let unfinished = workspace.target().join(format!(".new-{name}"));
+        // Made near its place and renamed: a directory of this name is a whole server. It is not
+        // below `servers`, where Cargo would take the half of it for a member, nor below `target`,
+        // which may be on another file system.
+        let unfinished = workspace.root().join(format!(".new-{name}"));
         Ok(Self { name, dir, servers, unfinished })
     }
 

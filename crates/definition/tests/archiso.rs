@@ -124,7 +124,7 @@ impl Fixture {
     fn refused(&self) -> String {
         let error = self.run().expect_err("the profile is taken");
         assert!(!self.path("work/servers/live").exists(), "a server is left behind");
-        assert!(!self.path("work/target/.new-live").exists(), "a half is left behind");
+        assert!(!self.path("work/.new-live").exists(), "a half is left behind");
         let hint = error.hint().map(|hint| format!("\nhelp: {hint}")).unwrap_or_default();
         let text = format!("error: {error}{hint}");
         text.replace(&self.dir.path().display().to_string(), "")
