@@ -1,5 +1,6 @@
 //! What every command works with: the workspace, the store, the tools, the results.
 
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use definition::{Epoch, Server, Workspace};
@@ -36,6 +37,7 @@ pub struct Session {
     /// Whether locks may be changed.
     pub locked: bool,
     pub(crate) plant_clock: bool,
+    vaults: Vec<PathBuf>,
     images: PathBuf,
 }
 
@@ -51,8 +53,10 @@ impl Session {
             None => store::Options::from_environment()?,
         };
         let mut sources = sources.offline(options.offline);
+        let mut vaults = Vec::new();
         for vault in &options.vaults {
             sources = sources.vault(vault);
+            vaults.push(std::path::absolute(vault).map_err(Error::io("find", vault))?);
         }
         let cache = Cache::new(workspace.target().join("heirloom"));
         Ok(Self {
@@ -62,6 +66,7 @@ impl Session {
             cache,
             locked: options.locked,
             plant_clock: options.plant_clock,
+            vaults,
         })
     }
 
@@ -97,8 +102,35 @@ impl Session {
         Ok(self.workspace.epoch(server, variable.as_deref(), locked)?)
     }
 
+    /// The flags that open a session like this one in another process, wherever it is started.
+    pub fn flags(&self) -> Vec<OsString> {
+        let offline = self.store.is_offline().then(|| OsString::from("--offline"));
+        let locked = self.locked.then(|| OsString::from("--locked"));
+        let vaults = self.vaults.iter().flat_map(|vault| ["--vault".into(), vault.into()]);
+        offline.into_iter().chain(locked).chain(vaults).collect()
+    }
+
     /// Where finished images are put.
     pub fn images(&self) -> PathBuf {
         self.images.clone()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn another_process_is_told_what_this_one_was() {
+        let folder = tempfile::tempdir().unwrap();
+        let sources = store::Options::bare(folder.path());
+        let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+        let plain = Options { sources: Some(sources), ..Options::default() };
+        assert!(Session::open(here, &plain).unwrap().flags().is_empty());
+        let options =
+            Options { offline: true, locked: true, vaults: vec!["some/vault".into()], ..plain };
+        let flags = Session::open(here, &options).unwrap().flags();
+        let vault = std::env::current_dir().unwrap().join("some/vault");
+        assert_eq!(flags, ["--offline", "--locked", "--vault", vault.to_str().unwrap()]);
     }
 }

@@ -3,20 +3,22 @@
 //! Each build is a process of its own with a cache of its own; what they share is the store and
 //! the tool root, whose files are known by hash. The second one has another workspace path, home,
 //! umask, locale, time zone and environment, one processor, and its package tree on a disk instead
-//! of in memory, which gives directories another order; its workspace is written in the opposite
-//! order, for the same reason.
+//! of in memory, which gives directories another order. Its workspace is in memory where the host
+//! has such a place, for the same reason: ext4 lists names by their hash, in whatever order they
+//! were written.
 //!
 //! The clock cannot be set for one process alone (time namespaces leave the time of day as it is),
 //! so it is the time that the first build takes which makes the second one's clock another. That
-//! is more than the two seconds that FAT counts in, for no build from nothing is faster. The user
-//! is the same: another one takes another run, of which the digest is compared by `server.digest`.
+//! is more than the two seconds that FAT counts in, for no build from nothing is faster. What
+//! changes with the day, and what with the user, shows by `server.digest`, which somebody recorded
+//! on another day.
 
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use definition::Server;
+use definition::{Server, Workspace};
 use serde::Serialize;
 
 use crate::difference::differences;
@@ -66,17 +68,18 @@ pub fn verify(
     arguments: &[&str],
 ) -> Result<Verified, Error> {
     let recorded = Record::read(&server.digest_path())?;
+    let lock = locking::current(&session.store, server, session.locked)?;
     let epoch = match recorded {
         Some(record) => record.epoch,
-        None => {
-            let lock = locking::current(&session.store, server, session.locked)?;
-            session.epoch(server, lock.date)?.seconds()
-        }
+        None => session.epoch(server, lock.date)?.seconds(),
     };
     let here = session.cache.root().join("verify").join(server.name.as_str());
     remove(&here)?;
-    let elsewhere = here.join("another place, with another name").join("workspace");
-    copy_workspace(session.workspace.root(), &elsewhere)?;
+    let there = here.join("another place, with another name");
+    fs::create_dir_all(&there).map_err(Error::io("create", &there))?;
+    let place = place_for_workspace(&there)?;
+    let elsewhere = place.path().join("workspace");
+    copy_workspace(&session.workspace, &elsewhere)?;
 
     let build = Build { session, server, program, arguments, epoch };
     progress::done("Building", format!("{} as usual", server.name));
@@ -93,7 +96,7 @@ pub fn verify(
         ("MKE2FS_CONFIG", "/nonexistent"),
         ("MTOOLSRC", "/nonexistent"),
     ];
-    let second = build.run(&elsewhere, &elsewhere.join("target"), &[SURROUNDINGS], &environment)?;
+    let second = build.run(&elsewhere, &there.join("target"), &[SURROUNDINGS], &environment)?;
 
     let mut verified = Verified {
         built: Record { generation: first.generation, epoch: first.epoch },
@@ -101,6 +104,13 @@ pub fn verify(
         compared: Vec::new(),
         differences: Vec::new(),
     };
+    let names = |report: &Report| -> Vec<_> {
+        report.artefacts.iter().map(|artefact| artefact.name.clone()).collect()
+    };
+    if names(&first) != names(&second) {
+        let lines = [names(&first), names(&second)].map(|names| names.join(", ")).to_vec();
+        verified.differences.push(Difference { artefact: "what there is".to_owned(), lines });
+    }
     for (one, other) in first.artefacts.iter().zip(&second.artefacts) {
         let lines = differences(&one.path, &other.path)?;
         verified.compared.push(one.name.clone());
@@ -136,7 +146,7 @@ impl Build<'_> {
             .args(["image", self.server.name.as_str(), "--json", "--quiet", "--no-record"])
             .args(self.arguments)
             .args(more)
-            .args(self.session.store.is_offline().then_some("--offline"))
+            .args(self.session.flags())
             .current_dir(workspace)
             // Where cargo and the store are does not depend on HOME.
             .env("CARGO_HOME", below_home("CARGO_HOME", ".cargo")?)
@@ -176,22 +186,39 @@ fn remove(folder: &Path) -> Result<(), Error> {
     }
 }
 
+/// Where the second workspace goes: into memory, or else below `there`.
+fn place_for_workspace(there: &Path) -> Result<tempfile::TempDir, Error> {
+    let in_memory = Path::new("/dev/shm");
+    let mut place = tempfile::Builder::new();
+    place.prefix("heirloom-");
+    place
+        .tempdir_in(in_memory)
+        .or_else(|_| place.tempdir_in(there))
+        .map_err(Error::io("create", there))
+}
+
 /// Copies what a workspace consists of: not what was built, nor its history. Links stay links.
 ///
 /// # Errors
 /// When something cannot be read or written.
-pub fn copy_workspace(from: &Path, to: &Path) -> Result<(), Error> {
+pub fn copy_workspace(workspace: &Workspace, to: &Path) -> Result<(), Error> {
+    let root = workspace.root();
+    // Cargo's usual target folder may be there from a time when it was not elsewhere.
+    let left_out = [root.join(".git"), root.join("target"), workspace.target().to_owned()];
+    copy(root, to, &left_out)
+}
+
+fn copy(from: &Path, to: &Path, left_out: &[PathBuf]) -> Result<(), Error> {
     fs::create_dir_all(to).map_err(Error::io("create", to))?;
-    let entries: Result<Vec<_>, _> = fs::read_dir(from).map_err(Error::io("read", from))?.collect();
-    // Backwards: a small directory is read in the order in which it was written.
-    for entry in entries.map_err(Error::io("read", from))?.into_iter().rev() {
+    for entry in fs::read_dir(from).map_err(Error::io("read", from))? {
+        let entry = entry.map_err(Error::io("read", from))?;
         let (source, target) = (entry.path(), to.join(entry.file_name()));
-        if ["target", ".git"].iter().any(|name| entry.file_name() == *name) {
+        if left_out.contains(&source) {
             continue;
         }
         let kind = entry.file_type().map_err(Error::io("read", &source))?;
         if kind.is_dir() {
-            copy_workspace(&source, &target)?;
+            copy(&source, &target, left_out)?;
         } else if kind.is_symlink() {
             let link = fs::read_link(&source).map_err(Error::io("read", &source))?;
             std::os::unix::fs::symlink(link, &target).map_err(Error::io("create", &target))?;

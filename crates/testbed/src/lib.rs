@@ -74,7 +74,7 @@ impl Testbed {
         let folder = cache.join("testbed");
         fs::create_dir_all(&folder).with_context(|| format!("making {}", folder.display()))?;
         let copy = tempfile::tempdir()?;
-        pipeline::copy_workspace(root, copy.path())?;
+        pipeline::copy_workspace(&session.workspace, copy.path())?;
         let tools = session.tools()?.root(Group::Check)?;
         let keys = key::lasting(&tools, &folder)?;
         let testbed = Self {

@@ -27,7 +27,7 @@ pub(crate) fn run(global: &Global, arguments: &Bench) -> anyhow::Result<ExitCode
         fs::remove_dir_all(&folder)?;
     }
     let copy = folder.join("workspace");
-    pipeline::copy_workspace(session.workspace.root(), &copy)?;
+    pipeline::copy_workspace(&session.workspace, &copy)?;
     let runner = Runner::new(&session, &copy, &folder.join("target"));
     let nothing = runner.image(&server)?;
     let compiled = stage_seconds(&nothing.report, |name| name == "program");
@@ -109,7 +109,8 @@ impl<'a> Runner<'a> {
     /// The JSON that `xtask image` printed, and seconds.
     fn time(&self, xtask: &mut Command, server: &Server) -> anyhow::Result<(Vec<u8>, f64)> {
         let command = xtask
-            .args(["image", server.name.as_str(), "--json", "--quiet"])
+            .args(["image", server.name.as_str(), "--json", "--quiet", "--no-record"])
+            .args(self.session.flags())
             .current_dir(&self.workspace)
             .env("CARGO_TARGET_DIR", &self.target)
             .env("HEIRLOOM_CACHE", self.session.store.cache_dir())

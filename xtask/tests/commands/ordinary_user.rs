@@ -90,7 +90,8 @@ impl Home {
         provide_tree(&store.cache_dir().join("store/sha256"), &home.at("cache/store/sha256"))?;
 
         let before = from.before("program")?;
-        pipeline::copy_workspace(&before.root(), &home.at("workspace"))?;
+        let workspace = definition::Workspace::load(&before.root())?;
+        pipeline::copy_workspace(&workspace, &home.at("workspace"))?;
         results::take(&before.stages(), &home.at("target/heirloom/stages"), "program")?;
         home.give_to(user, &home.path())?;
         Ok(home)

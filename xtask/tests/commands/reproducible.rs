@@ -27,6 +27,7 @@ const DIGEST: &str = "servers/webserver/server.digest";
 pub(crate) fn all() -> Vec<Trial> {
     vec![
         trial("two_builds_in_different_surroundings_are_the_same_to_the_last_byte", verify),
+        trial("verify_changes_no_lock_when_told_not_to", locked),
         trial("a_planted_difference_is_found_as_file_and_line_and_nothing_else_is", planted),
     ]
 }
@@ -49,6 +50,22 @@ fn verify() -> Result<()> {
     ensure!(!workspace.root().join(DIGEST).exists(), "to verify is not to record");
     let left = workspace.target().join("heirloom/verify").join(SERVER);
     ensure!(!left.exists(), "two builds that are the same are not kept");
+    Ok(())
+}
+
+fn locked() -> Result<()> {
+    let workspace = workspace()?;
+    workspace.write(DIGEST, &format!("generation = \"sha256:{}\"\nepoch = 1\n", "0".repeat(64)))?;
+    let lock = "servers/webserver/server.lock";
+    let text = workspace.read(lock)?;
+    let (before, after) = text.split_once("request = \"sha256:").context("no request")?;
+    let after = after.get(64..).context("no digest")?;
+    let stale = format!("{before}request = \"sha256:{}{after}", "0".repeat(64));
+    workspace.write(lock, &stale)?;
+    let ran = workspace.run(["verify", SERVER, "--locked", "--offline"])?;
+    ensure!(!ran.success, "a lock that does not belong to its definition was verified");
+    has(&ran.stderr, &["server.lock of `webserver` does not answer"])?;
+    ensure!(workspace.read(lock)? == stale, "the lock was changed");
     Ok(())
 }
 

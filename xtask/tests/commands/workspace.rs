@@ -30,7 +30,8 @@ impl Workspace {
     pub(crate) fn of(root: &Path) -> Result<Self> {
         let folder =
             tempfile::Builder::new().prefix("commands-").tempdir_in(env!("CARGO_TARGET_TMPDIR"))?;
-        pipeline::copy_workspace(root, &folder.path().join("workspace"))?;
+        let workspace = definition::Workspace::load(root)?;
+        pipeline::copy_workspace(&workspace, &folder.path().join("workspace"))?;
         Ok(Self { folder })
     }
 
