@@ -117,11 +117,6 @@ impl Architecture {
             Self::Aarch64 => "arm64",
         }
     }
-
-    /// OCI's name, which is Go's (image specification, config.md).
-    pub fn oci(self) -> &'static str {
-        self.debian()
-    }
 }
 
 impl fmt::Display for Architecture {

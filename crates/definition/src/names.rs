@@ -121,13 +121,6 @@ fn check_hostname(text: &str) -> Result<(), Refused> {
     Ok(())
 }
 
-impl Hostname {
-    /// What stands before the first dot.
-    pub fn short(&self) -> &str {
-        self.as_str().split('.').next().unwrap_or_default()
-    }
-}
-
 checked_text! {
     /// The name of a system user, as `useradd` of Debian and Arch takes it (shadow-utils,
     /// useradd(8)): at most 32 characters.
@@ -191,7 +184,6 @@ mod tests {
         for bad in ["", "-a", "a-", "a..b", ".a", "a.", "a_b", "a b", "ü", "10.0.0.1", &long] {
             assert!(bad.parse::<Hostname>().is_err(), "{bad}");
         }
-        assert_eq!("mail.example.org".parse::<Hostname>().unwrap().short(), "mail");
     }
 
     #[test]
