@@ -350,9 +350,9 @@ pub(crate) struct Bench {
     /// The server, by the name of its crate.
     #[arg(default_value = "mailserver")]
     pub(crate) server: String,
-    /// Also run mmdebstrap and mkosi on the same packages, where they are installed.
+    /// Leave out mmdebstrap and mkosi, which else make the same packages where they are installed.
     #[arg(long)]
-    pub(crate) peers: bool,
+    pub(crate) alone: bool,
 }
 
 #[cfg(test)]

@@ -45,7 +45,7 @@ pub(crate) fn run(global: &Global, arguments: &Bench) -> anyhow::Result<ExitCode
     line("one file under rootfs/ changed: disk image", one.seconds);
     line("nothing changed", runner.image(&server)?.seconds);
     line("nothing changed, Cargo's own part included", warm.cargo_xtask_image(&server)?);
-    if arguments.peers {
+    if !arguments.alone {
         peers::time(&session, &server, &folder)?;
     }
     fs::remove_dir_all(&folder)?;
