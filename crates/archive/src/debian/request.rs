@@ -164,7 +164,8 @@ impl Request {
     }
 
     /// The digest of everything that decides what a lock holds: a lock with another digest is
-    /// stale. Reasons of pins and the order of lists are left out.
+    /// stale. Reasons of pins and the order of lists are left out; which architecture comes
+    /// first is not.
     pub fn digest(&self) -> Digest {
         let strings = |items: &[String]| sorted(items.to_vec());
         let list = [
