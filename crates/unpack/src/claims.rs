@@ -80,10 +80,7 @@ impl<'a> Claims<'a> {
                 Ok(Claim::Lay)
             }
             (false, true) => Ok(Claim::Skip),
-            _ => Err(Cause::Conflict {
-                path: name::shown(place),
-                other: format!("{} {}", theirs.package(), theirs.version()),
-            }),
+            _ => Err(Cause::Conflict { path: name::shown(place), other: theirs.label() }),
         }
     }
 
