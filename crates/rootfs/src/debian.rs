@@ -22,7 +22,7 @@ use serde::{Deserialize, Serialize};
 use unpack::{Options, Owners, Tree};
 
 use crate::error::Error;
-use crate::packages::{self, Clock, Produced, Times};
+use crate::packages::{self, Clock, Inside, Produced, Times};
 
 /// Bumped when the same lock comes to give another tree, so that old trees are not reused.
 pub const VERSION: u32 = 1;
@@ -64,9 +64,15 @@ impl Packages {
 
         let unpacked = self.unpack(&tree)?;
         clock.lap("unpack");
-        database::write(&tree, &self.architecture, &unpacked)?;
+        let inside = Inside::open(&tree)?;
+        database::write(&inside, &self.architecture, &unpacked)?;
         clock.lap("database");
-        let root = configure::Root { tree: &tree, epoch: self.epoch, packages: &unpacked };
+        let root = configure::Root {
+            tree: &tree,
+            inside: &inside,
+            epoch: self.epoch,
+            packages: &unpacked,
+        };
         let selections = debconf::selections(&unpacked, &self.debconf)?;
         root.scripts(&selections, |phase| clock.lap(phase))?;
         let times = Times::of(unpacked.iter().flat_map(|package| &package.members));

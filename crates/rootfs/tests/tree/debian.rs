@@ -2,6 +2,8 @@
 //!
 //! Needs a mirror (the host's apt sources are asked, or the store has the files already).
 
+mod deb;
+mod hostile;
 pub(crate) mod inspect;
 mod set;
 
@@ -29,6 +31,9 @@ pub(crate) fn all() -> Vec<Trial> {
         trial("dpkg_finds_nothing_wrong_with_the_tree", sound),
         trial("facts_are_those_of_the_tree", facts),
         trial("a_script_that_fails_is_an_error_with_its_last_words", failing_script),
+        trial("a_link_where_dpkgs_database_is_written_is_refused", hostile::links_in_the_database),
+        trial("a_name_that_is_a_path_is_refused", hostile::names_that_are_paths),
+        trial("what_a_script_makes_of_etc_leads_nowhere", hostile::etc_becomes_a_link),
     ]
 }
 
