@@ -10,6 +10,7 @@ use crate::error::Error;
 use crate::ids::Completed;
 use crate::packages::{UPDATED, updated};
 use crate::paths::{Entry, Kind, Paths};
+use crate::tarball::acl;
 
 /// Seconds of a day: shadow(5) counts days.
 const DAY: i64 = 86_400;
@@ -82,7 +83,7 @@ impl Planner<'_> {
     }
 
     fn entry(&self, kind: Kind, mode: u32) -> Entry {
-        Entry { kind, mode, uid: 0, gid: 0, mtime: self.epoch }
+        Entry { kind, mode, uid: 0, gid: 0, mtime: self.epoch, xattrs: BTreeMap::new() }
     }
 
     fn overlay(&mut self, path: &str, source: &Source) -> Result<(), Error> {
@@ -218,7 +219,10 @@ impl Planner<'_> {
             let entry = &mut planned.entry;
             entry.uid = uid.unwrap_or(entry.uid);
             entry.gid = gid.unwrap_or(entry.gid);
-            entry.mode = mode.unwrap_or(entry.mode);
+            if let Some(mode) = *mode {
+                entry.mode = mode;
+                acl::set_mode(&mut entry.xattrs, mode);
+            }
         }
         Ok(())
     }
