@@ -65,7 +65,7 @@ impl Database<'_> {
             }
         }
         if !package.control.files.contains_key("md5sums") {
-            self.put(&path("md5sums"), md5sums(&package.members).as_bytes(), 0o644)?;
+            self.put(&path("md5sums"), &md5sums(&package.members), 0o644)?;
         }
         self.put(&path("list"), &list(&package.members), 0o644)
     }
@@ -118,12 +118,12 @@ fn list(members: &[Laid]) -> Vec<u8> {
 }
 
 /// Sums for a package that brings none, as dpkg makes them.
-fn md5sums(members: &[Laid]) -> String {
+fn md5sums(members: &[Laid]) -> Vec<u8> {
     let sums = members.iter().filter_map(|laid| {
-        let path = std::str::from_utf8(&laid.listed).ok()?.strip_prefix('/')?;
-        Some(format!("{}  {path}\n", hex(laid.md5?)))
+        let path = laid.listed.strip_prefix(b"/")?;
+        Some([hex(laid.md5?).as_bytes(), b"  ", path, b"\n"].concat())
     });
-    sums.collect()
+    sums.flatten().collect()
 }
 
 fn hex(md5: [u8; 16]) -> String {
@@ -268,7 +268,7 @@ mod tests {
     fn missing_sums_are_made() {
         let package =
             package("Package: a\nVersion: 1\n", &[], &[("/usr/a", Some(1)), ("/b", None)]);
-        assert_eq!(md5sums(&package.members), format!("{}  usr/a\n", "01".repeat(16)));
+        assert_eq!(md5sums(&package.members), format!("{}  usr/a\n", "01".repeat(16)).as_bytes());
         assert_eq!(list(&package.members), b"/.\n/usr/a\n/b\n");
     }
 }
