@@ -29,7 +29,7 @@ pub enum Cause {
     /// A `.PKGINFO` that pacman's database cannot hold.
     #[error("its .PKGINFO {0}")]
     Info(String),
-    /// A package of Arch that is not the one which its file name says.
+    /// A package that is not the one which its lock or, on Arch, its file name says.
     #[error("it is the package `{0}`")]
     OtherPackage(String),
     /// A member of an Arch package whose name begins with a dot and is no file of metadata.

@@ -1,12 +1,14 @@
 //! Packages that the tests make themselves.
 
 use std::io::{self, Write};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
+use rootfs::debian::PackageFile;
 use tar::{Builder, EntryType, Header};
 
 /// A package in the making.
 pub(crate) struct Deb {
+    name: String,
     control: Builder<Vec<u8>>,
     data: Builder<Vec<u8>>,
 }
@@ -18,7 +20,11 @@ impl Deb {
             "Package: {name}\nVersion: 1\nArchitecture: all\nMaintainer: nobody\n\
              Description: for tests\n"
         );
-        let deb = Self { control: Builder::new(Vec::new()), data: Builder::new(Vec::new()) };
+        let deb = Self {
+            name: name.to_owned(),
+            control: Builder::new(Vec::new()),
+            data: Builder::new(Vec::new()),
+        };
         deb.control("control", &control)
     }
 
@@ -42,7 +48,7 @@ impl Deb {
     }
 
     /// Writes it to a directory, under a name that is not its own.
-    pub(crate) fn write(self, directory: &Path) -> io::Result<PathBuf> {
+    pub(crate) fn write(self, directory: &Path) -> io::Result<PackageFile> {
         let path = directory.join("made.deb");
         let mut deb = std::fs::File::create(&path)?;
         deb.write_all(b"!<arch>\n")?;
@@ -54,6 +60,7 @@ impl Deb {
             writeln!(deb, "{name:<16}{zero:<12}{zero:<6}{zero:<6}{mode:<8}{size:<10}`")?;
             deb.write_all(bytes)?;
         }
-        Ok(path)
+        let (version, architecture) = ("1".to_owned(), "all".to_owned());
+        Ok(PackageFile { path, name: self.name, version, architecture })
     }
 }

@@ -3,8 +3,9 @@
 
 use std::fs;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
+use rootfs::debian::{PackageFile, Packages};
 use rootfs::packages;
 
 use super::deb::Deb;
@@ -40,9 +41,9 @@ impl Canary {
 }
 
 /// Builds a tree of these packages and gives what was said if that failed.
-fn built(files: Vec<PathBuf>, out: &Path) -> Result<(), String> {
+fn built(files: Vec<PackageFile>, out: &Path) -> Result<(), String> {
     let job = set::Set { files }.job(out, 1);
-    let job = rootfs::debian::Packages { debconf: Default::default(), ..job };
+    let job = Packages { debconf: Default::default(), ..job };
     build(&Wanted::Debian(job), out, &Surroundings::plain())
 }
 
@@ -79,6 +80,20 @@ pub(super) fn names_that_are_paths(_: &Bench) -> Outcome {
     canary.check("a name")?;
     let said = result.err().ok_or("it was built all the same")?;
     assert!(said.contains("Package: ../"), "{said}");
+    Ok(())
+}
+
+pub(super) fn another_package(_: &Bench) -> Outcome {
+    let out = tempfile::tempdir()?;
+    let honest = Deb::new("other")?.write(out.path())?;
+    for (locked, wanted) in [
+        (PackageFile { name: "wanted".to_owned(), ..honest.clone() }, "wanted 1 all"),
+        (PackageFile { version: "2".to_owned(), ..honest.clone() }, "other 2 all"),
+        (PackageFile { architecture: "amd64".to_owned(), ..honest }, "other 1 amd64"),
+    ] {
+        let said = built(vec![locked], out.path()).err().ok_or("it was built all the same")?;
+        assert!(said.contains(wanted) && said.contains("package `other 1 all`"), "{said}");
+    }
     Ok(())
 }
 

@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 use std::error::Error;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use archive::debian::{self, Request};
-use rootfs::debian::Packages;
+use rootfs::debian::{PackageFile, Packages};
 
 use super::deb::Deb;
 
@@ -19,7 +19,7 @@ const WANTED: [&str; 3] = ["dbus", "ca-certificates", "ucf"];
 
 /// A locked set of packages, all in the store.
 pub(crate) struct Set {
-    pub(crate) files: Vec<PathBuf>,
+    pub(crate) files: Vec<PackageFile>,
 }
 
 impl Set {
@@ -30,7 +30,13 @@ impl Set {
         request.install = WANTED.iter().map(|name| name.parse()).collect::<Result<_, _>>()?;
         let lock = debian::resolve(&store, &request, None)?;
         store.fetch(&lock.items())?;
-        let files = lock.packages.iter().map(|package| store.path(package.sha256)).collect();
+        let file = |package: archive::lock::Package| PackageFile {
+            path: store.path(package.sha256),
+            name: package.name,
+            version: package.version,
+            architecture: package.architecture,
+        };
+        let files = lock.packages.into_iter().map(file).collect();
         Ok(Self { files })
     }
 
@@ -49,7 +55,7 @@ impl Set {
 }
 
 /// A package whose script gives up.
-pub(crate) fn failing_package(directory: &Path) -> io::Result<PathBuf> {
+pub(crate) fn failing_package(directory: &Path) -> io::Result<PackageFile> {
     let postinst = "#!/bin/sh\necho these are my last words >&2\nexit 3\n";
     Deb::new("zzz-bad")?.control("postinst", postinst)?.write(directory)
 }
