@@ -3,6 +3,8 @@
 //! Such an archive is canonical: sorted, every directory before what is in it, a hard link after
 //! the file that it names, extended attributes as PAX records. Opening one reads the headers only
 //! and seeks over the contents: some ten milliseconds for a whole system.
+//!
+//! Names are bytes, as for dpkg, pacman and the kernel. What is asked for is always UTF-8.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -21,7 +23,7 @@ const MAX_LINKS: usize = 40;
 pub struct Tree {
     file: File,
     path: PathBuf,
-    members: BTreeMap<String, Member>,
+    members: BTreeMap<Vec<u8>, Member>,
 }
 
 /// A member of a tree.
@@ -32,7 +34,7 @@ struct Member {
     /// Bytes of content.
     size: u64,
     /// Target of a symbolic link, or the other name of a hard link.
-    link: String,
+    link: Vec<u8>,
 }
 
 impl Tree {
@@ -55,16 +57,18 @@ impl Tree {
         Ok(bytes)
     }
 
-    /// The paths under the folder `folder`, sorted; symbolic links in it are followed.
+    /// The paths under the folder `folder`, sorted; symbolic links in it are followed. Those that
+    /// are not UTF-8 are left out.
     pub fn under(&self, folder: &str) -> Vec<&str> {
         let Some(folder) = self.resolve(folder) else { return Vec::new() };
-        let from = format!("{folder}/");
-        let members = self.members.range(from.clone()..);
-        members.map(|(path, _)| path.as_str()).take_while(|path| path.starts_with(&from)).collect()
+        let from = [&folder[..], b"/"].concat();
+        let paths = self.members.range(from.clone()..).map(|(path, _)| path);
+        let paths = paths.take_while(|path| path.starts_with(&from));
+        paths.filter_map(|path| std::str::from_utf8(path).ok()).collect()
     }
 
     /// The member that holds the content of a regular file.
-    fn content(&self, name: &str) -> Option<&Member> {
+    fn content(&self, name: &[u8]) -> Option<&Member> {
         let member = self.members.get(name)?;
         match member.kind {
             EntryType::Regular => Some(member),
@@ -76,33 +80,36 @@ impl Tree {
     }
 
     /// The path without symbolic links, if it is in the tree.
-    fn resolve(&self, path: &str) -> Option<String> {
-        let mut rest: Vec<String> = path.split('/').rev().map(str::to_owned).collect();
-        let mut done: Vec<String> = Vec::new();
+    fn resolve(&self, path: &str) -> Option<Vec<u8>> {
+        let parts = |path: &[u8]| -> Vec<Vec<u8>> {
+            path.split(|byte| *byte == b'/').rev().map(<[u8]>::to_vec).collect()
+        };
+        let mut rest = parts(path.as_bytes());
+        let mut done: Vec<Vec<u8>> = Vec::new();
         let mut links = 0;
         while let Some(component) = rest.pop() {
-            match component.as_str() {
-                "" | "." => continue,
-                ".." => {
+            match component.as_slice() {
+                b"" | b"." => continue,
+                b".." => {
                     done.pop();
                     continue;
                 }
                 _ => done.push(component),
             }
-            let member = self.members.get(&done.join("/"))?;
+            let member = self.members.get(&done.join(&b'/'))?;
             if member.kind == EntryType::Symlink {
                 links += 1;
                 if links > MAX_LINKS {
                     return None;
                 }
                 done.pop();
-                if member.link.starts_with('/') {
+                if member.link.starts_with(b"/") {
                     done.clear();
                 }
-                rest.extend(member.link.split('/').rev().map(str::to_owned));
+                rest.extend(parts(&member.link));
             }
         }
-        Some(done.join("/"))
+        Some(done.join(&b'/'))
     }
 
     fn scan(&mut self) -> Result<()> {
@@ -117,8 +124,8 @@ impl Tree {
             if name.is_empty() {
                 continue;
             }
-            let parent = name.rsplit_once('/').map(|(parent, _)| parent);
-            if parent.is_some_and(|parent| !self.is_directory(parent)) {
+            let slash = name.iter().rposition(|byte| *byte == b'/');
+            if slash.is_some_and(|slash| !self.is_directory(&name[..slash])) {
                 return Err(self.wrong(&name, "comes before its directory"));
             }
             if self.members.insert(name.clone(), member).is_some() {
@@ -128,18 +135,16 @@ impl Tree {
         Ok(())
     }
 
-    fn is_directory(&self, name: &str) -> bool {
+    fn is_directory(&self, name: &[u8]) -> bool {
         self.members.get(name).is_some_and(|member| member.kind == EntryType::Directory)
     }
 
-    fn member<R: Read>(&self, entry: &mut tar::Entry<'_, R>) -> Result<(String, Member)> {
-        let raw = entry.path_bytes().into_owned();
-        let name = self.name(&raw)?;
+    fn member<R: Read>(&self, entry: &mut tar::Entry<'_, R>) -> Result<(Vec<u8>, Member)> {
+        let name = self.name(&entry.path_bytes())?;
         let link = match entry.link_name_bytes() {
-            None => String::new(),
+            None => Vec::new(),
             Some(link) if entry.header().entry_type() == EntryType::Link => self.name(&link)?,
-            Some(link) => String::from_utf8(link.into_owned())
-                .map_err(|_| self.wrong(&name, "is a link to a name that is not UTF-8"))?,
+            Some(link) => link.into_owned(),
         };
         let member = Member {
             kind: match entry.header().entry_type() {
@@ -159,22 +164,26 @@ impl Tree {
     }
 
     /// A member's name relative to the root: without `./` before it and `/` behind it.
-    fn name(&self, raw: &[u8]) -> Result<String> {
-        let text = String::from_utf8(raw.to_owned()).map_err(|_| {
-            self.wrong(&String::from_utf8_lossy(raw), "has a name that is not UTF-8")
-        })?;
-        let name = text.trim_start_matches("./").trim_end_matches('/');
-        if name == "." {
-            return Ok(String::new());
+    fn name(&self, raw: &[u8]) -> Result<Vec<u8>> {
+        let mut name = raw;
+        while let Some(rest) = name.strip_prefix(b"./") {
+            name = rest;
         }
-        if name.starts_with('/') || name.split('/').any(|part| part == "..") {
-            return Err(self.wrong(&text, "lies outside of the tree"));
+        while let Some(rest) = name.strip_suffix(b"/") {
+            name = rest;
         }
-        Ok(name.to_owned())
+        if name == b"." {
+            return Ok(Vec::new());
+        }
+        if name.starts_with(b"/") || name.split(|byte| *byte == b'/').any(|part| part == b"..") {
+            return Err(self.wrong(raw, "lies outside of the tree"));
+        }
+        Ok(name.to_vec())
     }
 
-    fn wrong(&self, member: &str, why: &str) -> Error {
-        Error::Tree { tar: self.path.clone(), member: member.to_owned(), why: why.to_owned() }
+    fn wrong(&self, member: &[u8], why: &str) -> Error {
+        let member = String::from_utf8_lossy(member).into_owned();
+        Error::Tree { tar: self.path.clone(), member, why: why.to_owned() }
     }
 }
 
@@ -205,6 +214,32 @@ mod tests {
         for missing in ["loop", "usr", "nothing", "usr/lib/a/b", ""] {
             assert!(matches!(tree.read(missing), Err(Error::Missing(_))), "{missing}");
         }
+    }
+
+    #[test]
+    fn names_that_are_not_utf_8_are_in_nobodys_way() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let mut builder = tar::Builder::new(file.as_file());
+        let mut put = |kind: EntryType, path: &[u8], link: &[u8], content: &[u8]| {
+            let mut header = tar::Header::new_ustar();
+            header.as_old_mut().name[..path.len()].copy_from_slice(path);
+            header.as_old_mut().linkname[..link.len()].copy_from_slice(link);
+            header.set_entry_type(kind);
+            header.set_size(content.len() as u64);
+            header.set_cksum();
+            builder.append(&header, content).unwrap();
+        };
+        put(EntryType::Directory, b"d\xe9/", b"", b"");
+        put(EntryType::Regular, b"d\xe9/caf\xe9", b"", b"coffee");
+        put(EntryType::Regular, b"d\xe9/tea", b"", b"tea");
+        put(EntryType::Link, b"d\xe9/x", b"d\xe9/caf\xe9", b"");
+        put(EntryType::Symlink, b"link", b"d\xe9", b"");
+        builder.finish().unwrap();
+        drop(builder);
+        let tree = Tree::open(file.path()).unwrap();
+        assert_eq!(tree.read("link/x").unwrap(), b"coffee");
+        assert_eq!(tree.read("link/tea").unwrap(), b"tea");
+        assert!(tree.under("link").is_empty());
     }
 
     #[test]

@@ -8,7 +8,7 @@ use archive::lock::Lock;
 use definition::{Arch, Distribution, Epoch, Server};
 use rootfs::arch::PackageFile;
 use rootfs::packages::Produced;
-use rootfs::{Facts, packages};
+use rootfs::{Facts, debian, packages};
 use sandbox::{Group, Tools, in_namespace};
 use stage::{Done, Inputs};
 
@@ -54,14 +54,14 @@ fn of_debian(session: &Session, server: &Server, lock: &Lock) -> Result<Done, Er
         .map(|(question, answer)| (question.to_string(), answer.clone()))
         .collect();
     let epoch = epoch(lock);
-    let inputs = Inputs::new("packages", rootfs::debian::VERSION)
+    let inputs = Inputs::new("packages", debian::VERSION)
         .digest("lock", lock.packages_digest())
         .text("debconf", text_of(&debconf))
         .number("epoch", epoch);
     let done = session.cache.run(server.name.as_str(), &inputs, |out| {
         session.store.fetch(&lock.items())?;
-        let job = rootfs::debian::Packages {
-            files: lock.packages.iter().map(|it| session.store.path(it.sha256)).collect(),
+        let job = debian::Packages {
+            files: lock.packages.iter().map(|package| debian_file(session, package)).collect(),
             architecture: lock.architecture.clone(),
             debconf,
             epoch,
@@ -109,6 +109,16 @@ fn of_arch(
         configured(lock, || Ok(in_namespace(&job)?))
     })?;
     Ok(done)
+}
+
+/// A locked package in the store, and what it has to be.
+fn debian_file(session: &Session, package: &archive::lock::Package) -> debian::PackageFile {
+    debian::PackageFile {
+        path: session.store.path(package.sha256),
+        name: package.name.clone(),
+        version: package.version.clone(),
+        architecture: package.architecture.clone(),
+    }
 }
 
 /// A locked package in the store, and the name that pacman knows its file by.

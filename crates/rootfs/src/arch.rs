@@ -31,7 +31,7 @@ use pacman::Pacman;
 use survey::Surveyed;
 
 /// Bumped when the same lock comes to give another tree, so that old trees are not reused.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 
 /// What makes a kernel's `modules.dep`, mostly by a hook.
 const DEPMOD: &str = "usr/bin/depmod";

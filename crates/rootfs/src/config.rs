@@ -15,7 +15,6 @@ use crate::accounts::{Accounts, Group, User};
 use crate::ids::Completed;
 use crate::paths::Paths;
 
-pub(crate) use plan::similar;
 pub use write::write;
 
 /// What a definition says of its config layer. All paths are absolute paths of the server.

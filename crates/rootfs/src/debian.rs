@@ -19,19 +19,19 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
-use unpack::{Options, Owners, Tree};
+use unpack::{Cause, Control, Options, Owners, Tree};
 
 use crate::error::Error;
-use crate::packages::{self, Clock, Produced, Times};
+use crate::packages::{self, Clock, Inside, Produced, Times};
 
 /// Bumped when the same lock comes to give another tree, so that old trees are not reused.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 
 /// The job: everything that a package tree is a function of, and where it goes.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Packages {
     /// The package files, in the lock's order (by name).
-    pub files: Vec<PathBuf>,
+    pub files: Vec<PackageFile>,
     /// The distribution's name of the architecture: `amd64`.
     pub architecture: String,
     /// Answers to the packages' questions: `postfix/main_mailer_type` = `No configuration`.
@@ -42,6 +42,32 @@ pub struct Packages {
     pub threads: usize,
     /// Where `tree.tar`, `facts.json` and `paths.json` are written.
     pub out: PathBuf,
+}
+
+/// A package file, and what the lock says of it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PackageFile {
+    /// Where it lies, under whatever name.
+    pub path: PathBuf,
+    /// The package's name.
+    pub name: String,
+    /// Its version.
+    pub version: String,
+    /// Its architecture: `amd64`, `all`.
+    pub architecture: String,
+}
+
+impl PackageFile {
+    /// Refuses a package that is another one than the lock says.
+    fn check(&self, control: &Control) -> Result<(), Error> {
+        let found = [control.package(), control.version(), control.architecture()];
+        if found == [&self.name, &self.version, &self.architecture] {
+            return Ok(());
+        }
+        let package = [self.name.as_str(), &self.version, &self.architecture].join(" ");
+        let cause = Box::new(Cause::OtherPackage(found.join(" ")));
+        Err(Error::Unpack(unpack::Error { package, cause }))
+    }
 }
 
 impl sandbox::Job for Packages {
@@ -58,15 +84,22 @@ impl Packages {
         // Modes of what is written here must not depend on who started us.
         rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o022));
         let mut clock = Clock::new();
-        let scratch = sandbox::scratch(packages::expected_size(&self.files))?;
+        let paths = self.files.iter().map(|file| &file.path);
+        let scratch = sandbox::scratch(packages::expected_size(paths))?;
         let tree = scratch.path().join("tree");
         fs::create_dir(&tree).map_err(|source| Error::Write { path: tree.clone(), source })?;
 
         let unpacked = self.unpack(&tree)?;
         clock.lap("unpack");
-        database::write(&tree, &self.architecture, &unpacked)?;
+        let inside = Inside::open(&tree)?;
+        database::write(&inside, &self.architecture, &unpacked)?;
         clock.lap("database");
-        let root = configure::Root { tree: &tree, epoch: self.epoch, packages: &unpacked };
+        let root = configure::Root {
+            tree: &tree,
+            inside: &inside,
+            epoch: self.epoch,
+            packages: &unpacked,
+        };
         let selections = debconf::selections(&unpacked, &self.debconf)?;
         root.scripts(&selections, |phase| clock.lap(phase))?;
         let times = Times::of(unpacked.iter().flat_map(|package| &package.members));
@@ -81,9 +114,12 @@ impl Packages {
         let options = Options { owners: Owners::Keep, usr_merge: true };
         let root = Tree::open(tree, &options)
             .map_err(|source| Error::Write { path: tree.to_owned(), source })?;
-        let threads = self.threads;
+        let paths: Vec<PathBuf> = self.files.iter().map(|file| file.path.clone()).collect();
         let mut packages =
-            unpack::packages(&self.files, &root, &options, threads, relations::replaces)?;
+            unpack::packages(&paths, &root, &options, self.threads, relations::replaces)?;
+        for (file, package) in self.files.iter().zip(&packages) {
+            file.check(&package.control)?;
+        }
         // The first package that has a directory decides on its mode: base-files is the one that
         // knows (`/tmp`, `/root`, `/var/mail`).
         packages.sort_by_key(|package| package.control.package() != "base-files");

@@ -141,9 +141,6 @@ pub enum Error {
         /// What to do.
         hint: Option<String>,
     },
-    /// A job could not be carried out in the namespace.
-    #[error("{0}")]
-    Job(String),
 }
 
 fn named(what: &str, names: &[String]) -> String {

@@ -9,6 +9,7 @@ mod facts;
 pub mod ids;
 pub mod packages;
 pub mod paths;
+mod similar;
 pub mod tarball;
 
 pub use error::Error;

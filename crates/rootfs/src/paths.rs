@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::Error;
 use crate::ids::Renumbering;
-use crate::tarball::{self, Header};
+use crate::tarball::{self, Header, acl};
 
 /// Every path of a tree whose name is UTF-8, relative to the root; the root is empty.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -26,6 +26,9 @@ pub struct Entry {
     pub gid: u32,
     /// Modification time in seconds since 1970.
     pub mtime: i64,
+    /// Extended attributes by name: capabilities and access control lists among them.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub xattrs: BTreeMap<String, Vec<u8>>,
 }
 
 /// The kind of a path.
@@ -53,7 +56,7 @@ impl Paths {
                 }
             };
             let Header { mode, uid, gid, mtime, .. } = *header;
-            Some((path, Entry { kind, mode, uid, gid, mtime }))
+            Some((path, Entry { kind, mode, uid, gid, mtime, xattrs: header.xattrs.clone() }))
         });
         Self(named.collect())
     }
@@ -80,10 +83,13 @@ impl Paths {
 
     /// The same tree with other ids.
     pub fn renumbered(&self, renumbering: &Renumbering) -> Self {
-        let renumber = |entry: &Entry| Entry {
-            uid: renumbering.user(entry.uid),
-            gid: renumbering.group(entry.gid),
-            ..entry.clone()
+        let renumber = |entry: &Entry| {
+            let mut entry = entry.clone();
+            entry.uid = renumbering.user(entry.uid);
+            entry.gid = renumbering.group(entry.gid);
+            // One that is broken is refused with its path where the tree itself is renumbered.
+            let _ = acl::renumber(&mut entry.xattrs, renumbering);
+            entry
         };
         Self(self.0.iter().map(|(path, entry)| (path.clone(), renumber(entry))).collect())
     }

@@ -7,6 +7,7 @@
 //! file, the others are hard links to it; two zero blocks at the end. Two trees are equal exactly
 //! when their archives are.
 
+pub(crate) mod acl;
 mod header;
 mod read;
 mod renumber;

@@ -1,5 +1,7 @@
 //! The control archive of a package: what dpkg keeps in its database.
 
+mod names;
+
 use std::collections::BTreeMap;
 use std::io::Read;
 
@@ -50,11 +52,7 @@ impl Control {
         }
         std::io::copy(&mut archive.into_inner(), &mut std::io::sink())?;
         let control = Self { files };
-        for field in ["Package", "Version", "Architecture"] {
-            if control.field(field).is_none_or(str::is_empty) {
-                return Err(Cause::ControlField(field));
-            }
-        }
+        names::check(&control)?;
         Ok(control)
     }
 
@@ -99,6 +97,11 @@ impl Control {
     /// The package's architecture.
     pub fn architecture(&self) -> &str {
         self.field("Architecture").unwrap_or_default()
+    }
+
+    /// How messages call the package: `name version`.
+    pub fn label(&self) -> String {
+        format!("{} {}", self.package(), self.version())
     }
 
     /// The files that an administrator may change and dpkg must not overwrite: absolute paths.

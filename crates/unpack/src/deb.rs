@@ -36,12 +36,9 @@ impl<R: Read> Deb<R> {
     pub fn new(name: impl Into<String>, reader: R) -> Result<Self, Error> {
         let name = name.into();
         match Self::read(reader) {
-            Ok((control, archive, ending)) => Ok(Self {
-                name: format!("{} {}", control.package(), control.version()),
-                control,
-                archive,
-                ending,
-            }),
+            Ok((control, archive, ending)) => {
+                Ok(Self { name: control.label(), control, archive, ending })
+            }
             Err(cause) => Err(Error::new(name, cause)),
         }
     }

@@ -29,7 +29,7 @@ pub enum Cause {
     /// A `.PKGINFO` that pacman's database cannot hold.
     #[error("its .PKGINFO {0}")]
     Info(String),
-    /// A package of Arch that is not the one which its file name says.
+    /// A package that is not the one which its lock or, on Arch, its file name says.
     #[error("it is the package `{0}`")]
     OtherPackage(String),
     /// A member of an Arch package whose name begins with a dot and is no file of metadata.
@@ -53,6 +53,17 @@ pub enum Cause {
     /// A field is missing.
     #[error("its control file has no `{0}:`")]
     ControlField(&'static str),
+    /// A field that could lead out of the database or be read by a shell.
+    #[error("its control file has `{field}: {value}`, which no package can have")]
+    ControlValue {
+        /// The field.
+        field: &'static str,
+        /// What it says.
+        value: String,
+    },
+    /// A file or link where dpkg's database has a file of its own.
+    #[error("member `{0}` stands where dpkg's database is written")]
+    Database(String),
     /// A path that leads out of the tree.
     #[error("member `{0}` leads out of the tree")]
     Leaves(String),
@@ -160,6 +171,8 @@ impl Error {
             | Cause::Special { .. }
             | Cause::Reserved(_)
             | Cause::Content(_)
+            | Cause::ControlValue { .. }
+            | Cause::Database(_)
             | Cause::TooLarge { .. } => {
                 "an honest package has nothing like it: pin another version, and tell the \
                  distribution"

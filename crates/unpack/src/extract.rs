@@ -1,6 +1,6 @@
 //! Lays the members of one package.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::ffi::OsStr;
 use std::fs::File;
 use std::io::{self, Read, Write};
@@ -8,7 +8,7 @@ use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-use crate::claims::{Claim, Claims};
+use crate::claims::Claims;
 use crate::control::Control;
 use crate::error::Cause;
 use crate::laid::{Kind, Laid, Package};
@@ -17,7 +17,7 @@ use crate::name::Name;
 use crate::tree::{self, Tree};
 use crate::{Options, Owners};
 use md5::{Digest, Md5};
-use rustix::fs::{AtFlags, FileType, Mode, OFlags};
+use rustix::fs::{AtFlags, Mode, OFlags};
 use rustix::io::Errno;
 
 /// Bytes that one package may unpack to: the largest of Debian have some 6 GB.
@@ -27,14 +27,14 @@ const LARGEST: u64 = 32 << 30;
 pub(crate) struct Extraction<'a> {
     pub(crate) tree: &'a Tree,
     pub(crate) options: &'a Options,
-    pub(crate) claims: &'a Claims<'a>,
+    pub(crate) claims: &'a Claims,
     /// The package's number.
     pub(crate) me: usize,
     buffer: Vec<u8>,
     /// The directory of the last member: the next is mostly there too.
     parent: Option<(PathBuf, OwnedFd)>,
-    /// Regular files of this package that are in the tree, for its hard links.
-    files: HashSet<PathBuf>,
+    /// Regular files of this package, for its hard links; with the name of one that is laid aside.
+    files: HashMap<PathBuf, Option<String>>,
     directory_xattrs: Vec<(PathBuf, String, Vec<u8>)>,
     total: u64,
 }
@@ -46,12 +46,7 @@ struct Sums<'c> {
 }
 
 impl<'a> Extraction<'a> {
-    pub(crate) fn new(
-        tree: &'a Tree,
-        options: &'a Options,
-        claims: &'a Claims<'a>,
-        me: usize,
-    ) -> Self {
+    pub(crate) fn new(tree: &'a Tree, options: &'a Options, claims: &'a Claims, me: usize) -> Self {
         Self {
             tree,
             options,
@@ -59,7 +54,7 @@ impl<'a> Extraction<'a> {
             me,
             buffer: vec![0; 256 << 10],
             parent: None,
-            files: HashSet::new(),
+            files: HashMap::new(),
             directory_xattrs: Vec::new(),
             total: 0,
         }
@@ -82,7 +77,7 @@ impl<'a> Extraction<'a> {
         Ok(Package { control, members, directory_xattrs })
     }
 
-    /// Lays one member; nothing when another package has its path.
+    /// Lays one member; nothing when it is a link of the merged `/usr`, which is there anyway.
     fn member(
         &mut self,
         member: Member,
@@ -119,43 +114,38 @@ impl<'a> Extraction<'a> {
             return Err(Cause::Exists { path: shown, found: "the root or a link at it" });
         }
         self.make_merged(&name)?;
-        match self.claims.claim(self.me, &name.place)? {
-            Claim::Skip => return Ok(None),
-            Claim::Shared => {
-                let Name { listed, place, .. } = name;
-                return Ok(Some(Laid { kind, mode, uid, gid, mtime, md5: None, listed, place }));
-            }
-            Claim::Lay => {}
-        }
+        let aside = self.claims.claim(self.me, &name.place);
         let Name { listed, place, .. } = name;
         let mut laid = Laid { kind, mode, uid, gid, mtime, md5: None, listed, place };
-        let there = match &laid.kind {
+        match &laid.kind {
             Kind::File(_) => {
                 let hashed = sums.all || sums.conffiles.contains(shown.as_str());
-                self.file(content, &mut laid, &xattrs, hashed)?
+                self.file(content, &mut laid, aside.as_deref(), &xattrs, hashed)?;
             }
-            Kind::Symlink(target) => self.symlink(&laid, target)?,
-            Kind::HardLink(target) => self.hard_link(&laid, target)?,
-            Kind::Directory => true,
-        };
-        Ok(there.then_some(laid))
+            Kind::Symlink(target) => self.symlink(&laid, aside.as_deref(), target)?,
+            Kind::HardLink(target) => self.hard_link(&laid, aside.as_deref(), target)?,
+            Kind::Directory => {}
+        }
+        if matches!(laid.kind, Kind::File(_) | Kind::HardLink(_)) {
+            self.files.insert(laid.place.clone(), aside);
+        }
+        Ok(Some(laid))
     }
 
     fn file(
         &mut self,
         content: &mut impl Read,
         laid: &mut Laid,
+        aside: Option<&str>,
         xattrs: &[(String, Vec<u8>)],
         hashed: bool,
-    ) -> Result<bool, Cause> {
+    ) -> Result<(), Cause> {
         let lay = |source: Errno| Cause::Lay { path: laid.place.clone(), source: source.into() };
         let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW;
         let mode = Mode::from_raw_mode(0o600);
-        let made = self.place(&laid.place, |parent, name| {
+        let mut file = File::from(self.place(&laid.place, aside, |parent, name| {
             rustix::fs::openat(parent, name, flags | OFlags::CLOEXEC, mode)
-        })?;
-        let Some(file) = made else { return Ok(false) };
-        let mut file = File::from(file);
+        })?);
         let mut md5 = hashed.then(Md5::new);
         loop {
             let read = content.read(&mut self.buffer)?;
@@ -184,13 +174,12 @@ impl<'a> Extraction<'a> {
         }
         rustix::fs::futimens(&file, &tree::times(laid.mtime)).map_err(lay)?;
         laid.md5 = md5.map(|md5| md5.finalize().into());
-        self.files.insert(laid.place.clone());
-        Ok(true)
+        Ok(())
     }
 
-    fn symlink(&mut self, laid: &Laid, target: &Path) -> Result<bool, Cause> {
+    fn symlink(&mut self, laid: &Laid, aside: Option<&str>, target: &Path) -> Result<(), Cause> {
         let owners = self.options.owners;
-        let made = self.place(&laid.place, |parent, name| {
+        self.place(&laid.place, aside, |parent, name| {
             rustix::fs::symlinkat(target, parent, name)?;
             if owners == Owners::Keep {
                 let (uid, gid) = tree::ids(laid);
@@ -198,56 +187,45 @@ impl<'a> Extraction<'a> {
             }
             let times = tree::times(laid.mtime);
             rustix::fs::utimensat(parent, name, &times, AtFlags::SYMLINK_NOFOLLOW)
-        })?;
-        Ok(made.is_some())
+        })
     }
 
-    fn hard_link(&mut self, laid: &Laid, target: &Path) -> Result<bool, Cause> {
-        if !self.files.contains(target) || !self.claims.is_mine(self.me, target) {
+    fn hard_link(&mut self, laid: &Laid, aside: Option<&str>, target: &Path) -> Result<(), Cause> {
+        let Some(target_aside) = self.files.get(target) else {
             return Err(Cause::HardLink {
                 member: crate::name::shown(&laid.place),
                 target: crate::name::shown(target),
             });
-        }
-        let from = self.tree.directory(target.parent().unwrap_or(Path::new("")))?;
-        let target_name = target.file_name().unwrap_or_default();
-        let made = self.place(&laid.place, |parent, name| {
-            rustix::fs::linkat(&from, target_name, parent, name, AtFlags::empty())
-        })?;
-        if made.is_some() {
-            self.files.insert(laid.place.clone());
-        }
-        Ok(made.is_some())
+        };
+        // Where this package has laid it, nobody else has anything.
+        let (from, target_name) = match target_aside {
+            Some(name) => (self.tree.aside()?, OsStr::new(name).to_owned()),
+            None => {
+                let above = target.parent().unwrap_or(Path::new(""));
+                (self.tree.directory(above)?, target.file_name().unwrap_or_default().to_owned())
+            }
+        };
+        self.place(&laid.place, aside, |parent, name| {
+            rustix::fs::linkat(&from, &target_name, parent, name, AtFlags::empty())
+        })
     }
 
-    /// Makes something new at a place of ours. What a package that we replace has laid there goes;
-    /// nothing is made when a package that replaces us came meanwhile.
+    /// Makes something new at a place, or aside.
     fn place<T>(
         &mut self,
         place: &Path,
+        aside: Option<&str>,
         make: impl Fn(&OwnedFd, &OsStr) -> Result<T, Errno>,
-    ) -> Result<Option<T>, Cause> {
-        let lay = |source: Errno| Cause::Lay { path: place.to_owned(), source: source.into() };
-        let (me, claims, own) = (self.me, self.claims, self.files.contains(place));
-        let parent = self.parent(place)?;
-        let name = place.file_name().unwrap_or_default();
-        loop {
-            match make(parent, name) {
-                Ok(made) => return Ok(Some(made)),
-                Err(Errno::EXIST) if !claims.is_mine(me, place) => return Ok(None),
-                Err(Errno::EXIST) if !own && claims.is_contested(place) => {
-                    match tree::kind_at(parent, name) {
-                        Some(FileType::Directory) | None => {}
-                        Some(_) => match rustix::fs::unlinkat(parent, name, AtFlags::empty()) {
-                            Ok(()) | Err(Errno::NOENT) => continue,
-                            Err(error) => return Err(lay(error)),
-                        },
-                    }
-                    return Err(exists(parent, place, name));
-                }
-                Err(Errno::EXIST) => return Err(exists(parent, place, name)),
-                Err(error) => return Err(lay(error)),
-            }
+    ) -> Result<T, Cause> {
+        let made = |parent: &OwnedFd, name: &OsStr| {
+            make(parent, name).map_err(|error| match error {
+                Errno::EXIST => exists(parent, place, name),
+                error => Cause::Lay { path: place.to_owned(), source: error.into() },
+            })
+        };
+        match aside {
+            Some(name) => made(&self.tree.aside()?, OsStr::new(name)),
+            None => made(self.parent(place)?, place.file_name().unwrap_or_default()),
         }
     }
 

@@ -12,8 +12,8 @@
 //! * device nodes, fifos and sockets are refused, as are sparse files and impossible sizes.
 //!
 //! [`packages`] lays many packages with several threads. Its result does not depend on which
-//! thread is faster: two packages may share directories, and a path that both have goes to the one
-//! that `Replaces` the other, or is an error that names both. Owners, modes and times of
+//! thread is faster: packages may share directories, and a path that several have goes to the one
+//! that `Replaces` all others, or is an error that names two of them. Owners, modes and times of
 //! directories are set by [`Tree::settle`] once everything is there, the first package in order
 //! winning.
 //!

@@ -16,16 +16,16 @@ use crate::tree::Tree;
 /// Lays package files into a tree, `threads` at a time, and settles its directories. The packages
 /// come back in the order of `files`, which also decides whose directories they are.
 ///
-/// `replaces` tells whether a first package replaces files of a second; for packages that must not
-/// have a path in common, give `|_, _| false`.
+/// `replaces` tells whether a first package replaces files of a second: one that replaces all others
+/// which have a path has it. For packages that must not have a path in common, give `|_, _| false`.
 pub fn packages(
     files: &[PathBuf],
     tree: &Tree,
     options: &Options,
     threads: usize,
-    replaces: impl Fn(&Control, &Control) -> bool + Sync,
+    replaces: impl Fn(&Control, &Control) -> bool,
 ) -> Result<Vec<Package>, Error> {
-    let claims = Claims::new(files.len(), &replaces);
+    let claims = Claims::default();
     let order = largest_first(files);
     let next = AtomicUsize::new(0);
     let results: Mutex<Vec<Option<Result<Package, Error>>>> =
@@ -47,11 +47,7 @@ pub fn packages(
     });
     let results = results.into_inner().unwrap_or_else(PoisonError::into_inner);
     let mut packages: Vec<Package> = results.into_iter().flatten().collect::<Result<_, _>>()?;
-    for (index, package) in packages.iter_mut().enumerate() {
-        package
-            .members
-            .retain(|laid| laid.kind == crate::Kind::Directory || claims.keeps(index, &laid.place));
-    }
+    claims.settle(tree, &mut packages, replaces)?;
     tree.settle(&packages, options)?;
     Ok(packages)
 }
@@ -61,12 +57,11 @@ fn one(
     index: usize,
     tree: &Tree,
     options: &Options,
-    claims: &Claims<'_>,
+    claims: &Claims,
 ) -> Result<Package, Error> {
     let deb = Deb::open(file)?;
     let name = deb.name.clone();
     let (control, data) = deb.into_data()?;
-    claims.introduce(index, &control);
     Extraction::new(tree, options, claims, index)
         .run(control, data)
         .map_err(|cause| Error::new(name, cause))

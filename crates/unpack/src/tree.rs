@@ -14,6 +14,10 @@ use crate::error::{Cause, Error};
 use crate::laid::{Kind, Laid, Package};
 use crate::{Options, Owners, name};
 
+/// Where files lie until it is decided whose a path is. No member can come there: names with a new
+/// line are refused.
+const ASIDE: &str = "aside\n";
+
 /// A directory that packages are laid into.
 pub struct Tree {
     root: OwnedFd,
@@ -75,6 +79,33 @@ impl Tree {
                 open_directory(&at, Path::new(part)).map_err(|error| self.explain(place, error))?;
         }
         Ok(at)
+    }
+
+    /// Opens the directory of what is laid aside, made where missing.
+    pub(crate) fn aside(&self) -> Result<OwnedFd, Cause> {
+        self.directory(Path::new(ASIDE))
+    }
+
+    /// Puts what was laid aside in the place of a file or link.
+    pub(crate) fn replace_by_aside(&self, place: &Path, name: &str) -> Result<(), Cause> {
+        let directory = self.directory(place.parent().unwrap_or(Path::new("")))?;
+        let to = place.file_name().unwrap_or_default();
+        rustix::fs::renameat(self.aside()?, name, directory, to)
+            .map_err(|error| Cause::Lay { path: place.to_owned(), source: error.into() })
+    }
+
+    /// Removes what was laid aside.
+    pub(crate) fn drop_aside(&self, name: &str) -> Result<(), Cause> {
+        rustix::fs::unlinkat(self.aside()?, name, AtFlags::empty())
+            .map_err(|error| Cause::Lay { path: name.into(), source: error.into() })
+    }
+
+    /// Removes the directory of what is laid aside, which is empty by now.
+    pub(crate) fn remove_aside(&self) -> Result<(), Cause> {
+        match rustix::fs::unlinkat(&self.root, ASIDE, AtFlags::REMOVEDIR) {
+            Ok(()) | Err(Errno::NOENT) => Ok(()),
+            Err(error) => Err(Cause::Lay { path: ASIDE.into(), source: error.into() }),
+        }
     }
 
     /// Finds what stands in the way to a directory.

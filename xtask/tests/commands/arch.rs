@@ -95,7 +95,16 @@ fn debian_tree(folder: &Path) -> Result<std::path::PathBuf> {
     let lock = Lock::read(&repository().join(SERVER_LOCK))?;
     store.fetch(&lock.items())?;
     sandbox::in_namespace(&debian::Packages {
-        files: lock.packages.iter().map(|package| store.path(package.sha256)).collect(),
+        files: lock
+            .packages
+            .iter()
+            .map(|package| debian::PackageFile {
+                path: store.path(package.sha256),
+                name: package.name.clone(),
+                version: package.version.clone(),
+                architecture: package.architecture.clone(),
+            })
+            .collect(),
         architecture: lock.architecture.clone(),
         debconf: BTreeMap::new(),
         epoch: 1_795_305_600,

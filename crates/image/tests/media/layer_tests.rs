@@ -21,6 +21,9 @@ pub(crate) fn all() -> Vec<Trial> {
             .with_ignored_flag(!jobs::are_possible()),
         Trial::test("an_erofs_that_would_lack_files_is_not_made", lost_and_found)
             .with_ignored_flag(!jobs::are_possible()),
+        Trial::test("a_squashfs_holds_names_that_are_not_utf_8", || foreign(LayerFormat::Squashfs)),
+        Trial::test("an_erofs_holds_names_that_are_not_utf_8", || foreign(LayerFormat::Erofs))
+            .with_ignored_flag(!jobs::are_possible()),
         Trial::test("hash_trees_are_those_of_veritysetup", veritysetup),
         Trial::test("a_clock_behind_the_epoch_is_an_error", clock),
     ]
@@ -30,6 +33,27 @@ fn make(dir: &Path, format: LayerFormat) -> Sealed {
     tree(&dir.join("tree.tar"));
     let tools = tools(Group::Image);
     layer::build(&tools, format, &dir.join("tree.tar"), EPOCH, &dir.join("layer")).unwrap()
+}
+
+/// dpkg, pacman and the kernel take any bytes for a name.
+fn foreign(format: LayerFormat) -> Outcome {
+    let dir = tempfile::tempdir()?;
+    let tar = dir.path().join("tree.tar");
+    let mut writer = Writer::new(fs::File::create(&tar)?);
+    writer.append(&Header::new("", Kind::Directory, 0o755, 0), &mut &b""[..])?;
+    writer.append(&Header::new(*b"caf\xe9", Kind::File(6), 0o644, 0), &mut &b"coffee"[..])?;
+    writer.finish()?;
+    let tools = tools(Group::Image);
+    layer::build(&tools, format, &tar, EPOCH, &dir.path().join("layer"))?;
+    let seen = match format {
+        LayerFormat::Squashfs => {
+            let unsquashfs = tools.command(Program::Unsquashfs).args(["-ll", "/work/layer"]);
+            unsquashfs.bind_ro(dir.path(), "/work").run()?.stdout
+        }
+        LayerFormat::Erofs => fs::read(dir.path().join("layer"))?,
+    };
+    let holds = seen.windows(4).any(|window| window == b"caf\xe9");
+    check(holds, String::from_utf8_lossy(&seen[..seen.len().min(2000)]))
 }
 
 /// Mode, owner and name of what a listing has, one line a path.

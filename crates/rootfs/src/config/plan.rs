@@ -10,6 +10,8 @@ use crate::error::Error;
 use crate::ids::Completed;
 use crate::packages::{UPDATED, updated};
 use crate::paths::{Entry, Kind, Paths};
+use crate::similar::similar;
+use crate::tarball::acl;
 
 /// Seconds of a day: shadow(5) counts days.
 const DAY: i64 = 86_400;
@@ -82,7 +84,7 @@ impl Planner<'_> {
     }
 
     fn entry(&self, kind: Kind, mode: u32) -> Entry {
-        Entry { kind, mode, uid: 0, gid: 0, mtime: self.epoch }
+        Entry { kind, mode, uid: 0, gid: 0, mtime: self.epoch, xattrs: BTreeMap::new() }
     }
 
     fn overlay(&mut self, path: &str, source: &Source) -> Result<(), Error> {
@@ -218,7 +220,10 @@ impl Planner<'_> {
             let entry = &mut planned.entry;
             entry.uid = uid.unwrap_or(entry.uid);
             entry.gid = gid.unwrap_or(entry.gid);
-            entry.mode = mode.unwrap_or(entry.mode);
+            if let Some(mode) = *mode {
+                entry.mode = mode;
+                acl::set_mode(&mut entry.xattrs, mode);
+            }
         }
         Ok(())
     }
@@ -277,33 +282,4 @@ impl Planner<'_> {
 
 fn wrong(path: &str, reason: String, hint: Option<String>) -> Error {
     Error::Path { path: path.to_owned(), reason, hint }
-}
-
-/// The name that differs least from a misspelt one, if one is near.
-pub(crate) fn similar<'a>(
-    name: &str,
-    candidates: impl IntoIterator<Item = &'a str>,
-) -> Option<&'a str> {
-    let most = 1 + name.len() / 5;
-    candidates
-        .into_iter()
-        .map(|candidate| (distance(name, candidate), candidate))
-        .filter(|(distance, _)| *distance <= most)
-        .min()
-        .map(|(_, candidate)| candidate)
-}
-
-/// How many letters must be added, removed or replaced (Levenshtein).
-fn distance(one: &str, other: &str) -> usize {
-    let other: Vec<char> = other.chars().collect();
-    let mut row: Vec<usize> = (0..=other.len()).collect();
-    for (i, a) in one.chars().enumerate() {
-        let mut corner = std::mem::replace(&mut row[0], i + 1);
-        for (j, b) in other.iter().enumerate() {
-            let replaced = corner + usize::from(a != *b);
-            corner = row[j + 1];
-            row[j + 1] = replaced.min(corner + 1).min(row[j] + 1);
-        }
-    }
-    row[other.len()]
 }

@@ -56,6 +56,7 @@ fn one<W: Write>(
     let header = Header {
         uid: entry.uid,
         gid: entry.gid,
+        xattrs: entry.xattrs,
         ..Header::new(place, kind, entry.mode, entry.mtime)
     };
     Ok(writer.append(&header, &mut content)?)

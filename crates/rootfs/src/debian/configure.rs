@@ -1,10 +1,8 @@
 //! Runs the packages' own scripts, each once, in the tree.
 
 use std::fmt::Write as _;
-use std::fs::{self, File};
 use std::io;
-use std::os::unix::fs::symlink;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use sandbox::RootCommand;
 use unpack::Package;
@@ -12,7 +10,7 @@ use unpack::Package;
 use super::database::{ADMIN, info_name};
 use super::stubs::{Arguments, Fate, SCRIPT, STUBS};
 use crate::error::Error;
-use crate::packages::kernels;
+use crate::packages::{Inside, kernels};
 
 /// What the sandbox lays over the tree. It makes an empty file for the time where there is none;
 /// when two commands run at a time, the file must outlive either.
@@ -21,6 +19,8 @@ const LAID: [&str; 2] = ["etc/hosts", "usr/sbin/policy-rc.d"];
 /// A tree whose packages are unpacked and whose database says so.
 pub(super) struct Root<'a> {
     pub(super) tree: &'a Path,
+    /// The same, for what is done here and not by a program of the tree.
+    pub(super) inside: &'a Inside,
     pub(super) epoch: u64,
     pub(super) packages: &'a [Package],
 }
@@ -40,7 +40,7 @@ impl Root<'_> {
         })?;
         self.deferred()?;
         for path in made {
-            fs::remove_file(&path).map_err(|source| Error::Write { path, source })?;
+            self.inside.remove(path)?;
         }
         self.check()?;
         lap("deferred");
@@ -48,16 +48,12 @@ impl Root<'_> {
     }
 
     /// Makes the files of [`LAID`] that are missing.
-    fn make_places(&self) -> Result<Vec<PathBuf>, Error> {
-        let mut made = Vec::new();
-        for path in LAID.map(|path| self.tree.join(path)) {
-            match File::create_new(&path) {
-                Ok(_) => made.push(path),
-                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-                Err(source) => return Err(Error::Write { path, source }),
-            }
+    fn make_places(&self) -> Result<Vec<&'static str>, Error> {
+        let missing: Vec<_> = LAID.into_iter().filter(|path| !self.inside.has(path)).collect();
+        for path in &missing {
+            self.inside.create(path, b"", 0o644)?;
         }
-        Ok(made)
+        Ok(missing)
     }
 
     /// Runs every `preinst install`, base-passwd's first because it makes the account files, and
@@ -73,20 +69,18 @@ impl Root<'_> {
         packages.sort_by_key(|package| package.control.package() != "base-passwd");
         for package in packages {
             let name = info_name(&package.control);
-            // Names of packages and architectures have no character that a shell reads (policy
-            // 5.6.7); dpkg's database could not hold others either.
             let _ = writeln!(
                 script,
-                "DPKG_MAINTSCRIPT_PACKAGE='{}' DPKG_MAINTSCRIPT_ARCH='{}' \
-                 /{ADMIN}/info/{name}.preinst install || \
-                 {{ echo 'the preinst of {name} failed' >&2; exit 1; }}",
+                "DPKG_MAINTSCRIPT_PACKAGE={} DPKG_MAINTSCRIPT_ARCH={} {} install || \
+                 {{ echo {} >&2; exit 1; }}",
                 quoted(package.control.package()),
                 quoted(package.control.architecture()),
+                quoted(&format!("/{ADMIN}/info/{name}.preinst")),
+                quoted(&format!("the preinst of {name} failed")),
             );
         }
         if !selections.is_empty() {
-            let quoted = selections.replace('\'', r"'\''");
-            let _ = writeln!(script, "printf %s '{quoted}' | debconf-set-selections");
+            let _ = writeln!(script, "printf %s {} | debconf-set-selections", quoted(selections));
         }
         self.run("run the packages' preinst scripts", self.command("/bin/sh").stdin(script))
     }
@@ -131,8 +125,11 @@ impl Root<'_> {
 
     /// Makes sure that dpkg left nothing half done.
     fn check(&self) -> Result<(), Error> {
-        let path = self.tree.join(ADMIN).join("status");
-        let status = fs::read_to_string(&path).map_err(|source| Error::Read { path, source })?;
+        let path = Path::new(ADMIN).join("status");
+        let status = self.inside.text(&path)?.ok_or_else(|| Error::Read {
+            path: self.inside.shown(&path),
+            source: io::ErrorKind::NotFound.into(),
+        })?;
         let unfinished = unfinished(&status);
         if unfinished.is_empty() { Ok(()) } else { Err(Error::NotInstalled(unfinished)) }
     }
@@ -163,30 +160,26 @@ impl Root<'_> {
     }
 
     fn has(&self, path: &str) -> bool {
-        self.tree.join(path.trim_start_matches('/')).symlink_metadata().is_ok()
+        self.inside.has(path)
     }
 
     /// base-files and others want an `awk` before the package that brings one is configured;
     /// update-alternatives replaces the link.
     fn link_awk(&self) -> Result<(), Error> {
-        let awk = self.tree.join("usr/bin/awk");
-        let Some(program) = ["mawk", "gawk", "original-awk"]
-            .into_iter()
-            .find(|awk| self.has(&format!("usr/bin/{awk}")))
-        else {
-            return Ok(());
-        };
-        match symlink(program, &awk) {
-            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
-                Err(Error::Write { path: awk, source: error })
-            }
+        let awk = "usr/bin/awk";
+        let programs = ["mawk", "gawk", "original-awk"];
+        let program =
+            programs.into_iter().find(|program| self.inside.has(format!("usr/bin/{program}")));
+        match program {
+            Some(program) if !self.inside.has(awk) => self.inside.link(awk, program),
             _ => Ok(()),
         }
     }
 }
 
+/// A text as one word of a shell.
 fn quoted(text: &str) -> String {
-    text.replace('\'', "")
+    format!("'{}'", text.replace('\'', r"'\''"))
 }
 
 /// The packages of a `status` file that are not installed, with their state.

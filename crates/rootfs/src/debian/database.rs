@@ -3,55 +3,97 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
-use std::fs;
-use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
-use unpack::{Control, Laid, Package};
+use unpack::{Cause, Control, Kind, Laid, Package};
 
 use crate::error::Error;
+use crate::packages::Inside;
 
 /// Where the database lies.
 pub(super) const ADMIN: &str = "var/lib/dpkg";
 
+/// The control archive's files that `info` does not have from there: dpkg has no use for the one,
+/// and writes the other itself.
+const NOT_KEPT: [&str; 2] = ["control", "list"];
+
 /// Writes the database of packages that were unpacked and not configured. Their order is that in
 /// which dpkg will configure them where their dependencies leave a choice.
-pub(super) fn write(tree: &Path, architecture: &str, packages: &[Package]) -> Result<(), Error> {
-    let admin = tree.join(ADMIN);
+///
+/// # Errors
+/// When a package has anything but directories where a file of the database comes.
+pub(super) fn write(
+    inside: &Inside,
+    architecture: &str,
+    packages: &[Package],
+) -> Result<(), Error> {
+    let database = Database { inside, packages };
     for directory in ["info", "triggers", "updates", "alternatives", "parts"] {
-        let path = admin.join(directory);
-        fs::create_dir_all(&path).map_err(|source| Error::Write { path, source })?;
+        database.directory(directory)?;
     }
     let status: String = packages.iter().map(stanza).collect();
-    put(&admin.join("status"), status.as_bytes(), 0o644)?;
-    put(&admin.join("info/format"), b"1\n", 0o644)?;
-    put(&admin.join("arch"), format!("{architecture}\n").as_bytes(), 0o644)?;
+    database.put("status", status.as_bytes(), 0o644)?;
+    database.put("info/format", b"1\n", 0o644)?;
+    database.put("arch", format!("{architecture}\n").as_bytes(), 0o644)?;
     for empty in ["available", "diversions", "statoverride", "triggers/Unincorp"] {
-        put(&admin.join(empty), b"", 0o644)?;
+        database.put(empty, b"", 0o644)?;
     }
     for package in packages {
-        info(&admin.join("info"), package)?;
+        database.info(package)?;
     }
     for (name, lines) in triggers(packages) {
-        put(&admin.join("triggers").join(name), lines.as_bytes(), 0o644)?;
+        database.put(&format!("triggers/{name}"), lines.as_bytes(), 0o644)?;
     }
     Ok(())
 }
 
-/// The files of `info` for one package.
-fn info(directory: &Path, package: &Package) -> Result<(), Error> {
-    let name = info_name(&package.control);
-    let path = |kind: &str| directory.join(format!("{name}.{kind}"));
-    for (kind, file) in &package.control.files {
-        if kind != "control" {
-            let mode = if file.executable { 0o755 } else { 0o644 };
-            put(&path(kind), &file.bytes, mode)?;
+/// The database in the making: packages have been in the tree, and are strangers.
+struct Database<'a> {
+    inside: &'a Inside,
+    packages: &'a [Package],
+}
+
+impl Database<'_> {
+    /// The files of `info` for one package.
+    fn info(&self, package: &Package) -> Result<(), Error> {
+        let name = info_name(&package.control);
+        let path = |kind: &str| format!("info/{name}.{kind}");
+        for (kind, file) in &package.control.files {
+            if !NOT_KEPT.contains(&kind.as_str()) {
+                let mode = if file.executable { 0o755 } else { 0o644 };
+                self.put(&path(kind), &file.bytes, mode)?;
+            }
         }
+        if !package.control.files.contains_key("md5sums") {
+            self.put(&path("md5sums"), &md5sums(&package.members), 0o644)?;
+        }
+        self.put(&path("list"), &list(&package.members), 0o644)
     }
-    if !package.control.files.contains_key("md5sums") {
-        put(&path("md5sums"), md5sums(&package.members).as_bytes(), 0o644)?;
+
+    fn directory(&self, name: &str) -> Result<(), Error> {
+        let path = Path::new(ADMIN).join(name);
+        self.inside.make_directory(&path).map_err(|error| self.blame(&path, error))
     }
-    put(&path("list"), &list(&package.members), 0o644)
+
+    fn put(&self, name: &str, bytes: &[u8], mode: u32) -> Result<(), Error> {
+        let path = Path::new(ADMIN).join(name);
+        self.inside.create(&path, bytes, mode).map_err(|error| self.blame(&path, error))
+    }
+
+    /// Says which package has something in the way, if any has.
+    fn blame(&self, path: &Path, error: Error) -> Error {
+        let in_the_way =
+            |laid: &&Laid| laid.kind != Kind::Directory && path.starts_with(&laid.place);
+        let found = self.packages.iter().find_map(|package| {
+            let laid = package.members.iter().find(in_the_way)?;
+            let member = String::from_utf8_lossy(&laid.listed).into_owned();
+            Some(unpack::Error {
+                package: package.control.label(),
+                cause: Box::new(Cause::Database(member)),
+            })
+        });
+        found.map_or(error, Error::Unpack)
+    }
 }
 
 /// The name of a package's files in `info`, and in messages.
@@ -76,12 +118,12 @@ fn list(members: &[Laid]) -> Vec<u8> {
 }
 
 /// Sums for a package that brings none, as dpkg makes them.
-fn md5sums(members: &[Laid]) -> String {
+fn md5sums(members: &[Laid]) -> Vec<u8> {
     let sums = members.iter().filter_map(|laid| {
-        let path = std::str::from_utf8(&laid.listed).ok()?.strip_prefix('/')?;
-        Some(format!("{}  {path}\n", hex(laid.md5?)))
+        let path = laid.listed.strip_prefix(b"/")?;
+        Some([hex(laid.md5?).as_bytes(), b"  ", path, b"\n"].concat())
     });
-    sums.collect()
+    sums.flatten().collect()
 }
 
 fn hex(md5: [u8; 16]) -> String {
@@ -154,16 +196,12 @@ fn triggers(packages: &[Package]) -> BTreeMap<String, String> {
     files
 }
 
-/// Whether a name of a trigger is one that can be a file's name: deb-triggers(5) has them of
-/// printable ASCII without blanks.
+/// Whether a name of a trigger is one that can be a file's name, and is none of dpkg's own:
+/// deb-triggers(5) has them of printable ASCII without blanks.
 fn is_trigger_name(name: &str) -> bool {
-    name.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'/') && !name.starts_with('.')
-}
-
-fn put(path: &Path, bytes: &[u8], mode: u32) -> Result<(), Error> {
-    fs::write(path, bytes)
-        .and_then(|()| fs::set_permissions(path, fs::Permissions::from_mode(mode)))
-        .map_err(|source| Error::Write { path: path.to_owned(), source })
+    let is_own = ["File", "Lock", "Unincorp"].contains(&name);
+    let is_plain = name.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'/');
+    is_plain && !is_own && !name.starts_with('.')
 }
 
 #[cfg(test)]
@@ -215,7 +253,7 @@ mod tests {
     #[test]
     fn interests_become_files_of_triggers() {
         let text = "# made by hand\ninterest-noawait /usr/share/man\ninterest ldconfig\n\
-                    activate x\ninterest ../../etc/passwd\n";
+                    activate x\ninterest ../../etc/passwd\ninterest Unincorp\n";
         let triggers = triggers(&[package("Package: a\nVersion: 1\n", &[("triggers", text)], &[])]);
         assert_eq!(
             triggers.into_iter().collect::<Vec<_>>(),
@@ -230,7 +268,7 @@ mod tests {
     fn missing_sums_are_made() {
         let package =
             package("Package: a\nVersion: 1\n", &[], &[("/usr/a", Some(1)), ("/b", None)]);
-        assert_eq!(md5sums(&package.members), format!("{}  usr/a\n", "01".repeat(16)));
+        assert_eq!(md5sums(&package.members), format!("{}  usr/a\n", "01".repeat(16)).as_bytes());
         assert_eq!(list(&package.members), b"/.\n/usr/a\n/b\n");
     }
 }

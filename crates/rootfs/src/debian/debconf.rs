@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use unpack::Package;
 
-use crate::config::similar;
 use crate::error::Error;
+use crate::similar::similar;
 
 /// The input of `debconf-set-selections`: owner, question, type, answer. The owner and the type
 /// are those of the package whose templates have the question.

@@ -1,8 +1,8 @@
-//! Files of a tree whose scripts have run.
+//! Files of a tree that packages and their scripts have been in.
 //!
-//! Scripts may have put a link anywhere, and what works on the tree afterwards sees the host's
-//! files: everything is opened as if the tree were the root (`RESOLVE_IN_ROOT` of openat2(2)), so
-//! that no link leads out of it.
+//! Either may have put a link anywhere, and what works on the tree sees the host's files:
+//! everything is opened as if the tree were the root (`RESOLVE_IN_ROOT` of openat2(2)), so that no
+//! link leads out of it.
 
 use std::ffi::OsStr;
 use std::fs::File;
@@ -46,6 +46,13 @@ impl Inside {
                 result => return result,
             }
         }
+    }
+
+    /// The directory that a path is in, and its name there.
+    fn above<'p>(&self, path: &'p Path) -> Result<(OwnedFd, &'p OsStr), Errno> {
+        let above = path.parent().filter(|above| !above.as_os_str().is_empty());
+        let above = self.at(above.unwrap_or(Path::new(".")), OFlags::PATH | OFlags::DIRECTORY)?;
+        Ok((above, path.file_name().unwrap_or(OsStr::new(""))))
     }
 
     /// Whether there is anything at a path, be it a link to nowhere.
@@ -94,12 +101,69 @@ impl Inside {
         Ok(Some(text))
     }
 
+    /// Makes a directory, with those above it, where it is missing.
+    pub(crate) fn make_directory(&self, path: impl AsRef<Path>) -> Result<(), Error> {
+        let make = |path: &Path| -> Result<(), Errno> {
+            let (above, name) = self.above(path)?;
+            match rustix::fs::mkdirat(&above, name, Mode::from_raw_mode(0o755)) {
+                Err(Errno::EXIST) => self.at(path, OFlags::PATH | OFlags::DIRECTORY).map(drop),
+                result => result,
+            }
+        };
+        let mut ancestors: Vec<&Path> = path.as_ref().ancestors().collect();
+        ancestors.retain(|above| !above.as_os_str().is_empty());
+        ancestors.into_iter().rev().try_for_each(make).map_err(|error| self.unwritten(path, error))
+    }
+
+    /// Makes a new file with a mode. It is an error when anything is there already, a link too.
+    pub(crate) fn create(
+        &self,
+        path: impl AsRef<Path>,
+        bytes: &[u8],
+        mode: u32,
+    ) -> Result<(), Error> {
+        let create = || -> io::Result<()> {
+            let (above, name) = self.above(path.as_ref())?;
+            let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW;
+            let mode = Mode::from_raw_mode(mode);
+            let file = rustix::fs::openat(&above, name, flags | OFlags::CLOEXEC, mode)?;
+            rustix::fs::fchmod(&file, mode)?;
+            File::from(file).write_all(bytes)
+        };
+        create().map_err(|error| self.unwritten(&path, error))
+    }
+
+    /// Makes a symbolic link where there is nothing.
+    pub(crate) fn link(&self, path: impl AsRef<Path>, target: &str) -> Result<(), Error> {
+        let link = || -> Result<(), Errno> {
+            let (above, name) = self.above(path.as_ref())?;
+            rustix::fs::symlinkat(target, &above, name)
+        };
+        link().map_err(|error| self.unwritten(&path, error))
+    }
+
+    /// Removes a file or a link, if it is there.
+    pub(crate) fn remove(&self, path: impl AsRef<Path>) -> Result<(), Error> {
+        let remove = || -> Result<(), Errno> {
+            let (above, name) = self.above(path.as_ref())?;
+            rustix::fs::unlinkat(&above, name, AtFlags::empty())
+        };
+        match remove() {
+            Err(Errno::NOENT | Errno::NOTDIR) => Ok(()),
+            result => result.map_err(|error| self.unwritten(&path, error)),
+        }
+    }
+
+    fn unwritten(&self, path: impl AsRef<Path>, error: impl Into<io::Error>) -> Error {
+        Error::Write { path: self.shown(path), source: error.into() }
+    }
+
     /// Makes a text all that a file has; owner and mode of one that is there stay as they are.
     pub(crate) fn write(&self, path: impl AsRef<Path>, text: &str) -> Result<(), Error> {
         let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::TRUNC;
         let file = self.at(path.as_ref(), flags).map_err(io::Error::from);
         file.and_then(|file| File::from(file).write_all(text.as_bytes()))
-            .map_err(|source| Error::Write { path: self.shown(path), source })
+            .map_err(|source| self.unwritten(path, source))
     }
 
     /// Rewrites a text file, if it is there.
@@ -120,15 +184,12 @@ impl Inside {
         path: impl AsRef<Path>,
         target: &str,
     ) -> Result<(), Error> {
-        let path = path.as_ref();
         let replace = || -> Result<(), Errno> {
-            let above = path.parent().unwrap_or(Path::new(""));
-            let name = path.file_name().unwrap_or(OsStr::new(""));
-            let above = self.at(above, OFlags::PATH | OFlags::DIRECTORY)?;
+            let (above, name) = self.above(path.as_ref())?;
             rustix::fs::unlinkat(&above, name, AtFlags::empty())?;
             rustix::fs::symlinkat(target, &above, name)
         };
-        replace().map_err(|error| Error::Write { path: self.shown(path), source: error.into() })
+        replace().map_err(|error| self.unwritten(&path, error))
     }
 }
 
@@ -160,6 +221,14 @@ mod tests {
         inside.edit("etc/shadow", |_| String::new()).unwrap();
         assert!(inside.write("etc/shadow", "theirs").is_err());
         assert!(inside.replace_by_link("var/etc/shadow", "/x").is_err());
+        inside.remove("var/etc/shadow").unwrap();
+        for path in ["var/new", "var/etc/new", "etc/shadow"] {
+            assert!(inside.create(path, b"theirs", 0o777).is_err(), "{path}");
+            assert!(inside.link(path, "/x").is_err(), "{path}");
+            assert!(inside.make_directory(path).is_err(), "{path}");
+        }
+        assert_eq!(fs::read_dir(&outside).unwrap().count(), 1);
+        assert_eq!(fs::read_dir(outside.join("etc")).unwrap().count(), 1);
         assert_eq!(fs::read_to_string(outside.join("etc/shadow")).unwrap(), "mine\n");
     }
 
@@ -173,5 +242,12 @@ mod tests {
         inside.edit("lib/file", |text| text.replace("one", "two")).unwrap();
         assert_eq!(inside.text("usr/lib/file").unwrap().as_deref(), Some("two\n"));
         assert_eq!(inside.directories("lib/modules").unwrap(), ["6.1"]);
+        inside.make_directory("lib/new/deep").unwrap();
+        inside.create("lib/new/deep/file", b"three", 0o600).unwrap();
+        let file = tree.path().join("usr/lib/new/deep/file");
+        assert_eq!(fs::read_to_string(&file).unwrap(), "three");
+        inside.remove("lib/new/deep/file").unwrap();
+        inside.remove("lib/new/deep/file").unwrap();
+        assert!(!file.exists());
     }
 }

@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 use std::fs;
-use std::os::unix::ffi::OsStrExt;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::os::unix::fs::FileTypeExt;
 use std::path::Path;
 
@@ -110,24 +110,24 @@ fn remove(tree: &Path, removal: &Removal<'_>) -> Result<(), Error> {
     let removed = REMOVED.iter().chain(removal.also);
     let patterns: Vec<Vec<&str>> =
         removed.map(|(pattern, _)| pattern.split('/').collect()).collect();
-    let is_removed = |names: &[String]| {
+    let is_removed = |names: &[Vec<u8>]| {
         patterns.iter().any(|pattern| matches(pattern, names))
-            && !(removal.kept)(names.join("/").as_bytes())
+            && !(removal.kept)(&names.join(&b'/'))
     };
     remove_in(tree, &mut Vec::new(), &is_removed)
 }
 
 fn remove_in(
     directory: &Path,
-    names: &mut Vec<String>,
-    is_removed: &dyn Fn(&[String]) -> bool,
+    names: &mut Vec<Vec<u8>>,
+    is_removed: &dyn Fn(&[Vec<u8>]) -> bool,
 ) -> Result<(), Error> {
     let read = |source| Error::Read { path: directory.to_owned(), source };
     for entry in fs::read_dir(directory).map_err(read)? {
         let entry = entry.map_err(read)?;
         let kind = entry.file_type().map_err(read)?;
         let path = entry.path();
-        names.push(entry.file_name().to_string_lossy().into_owned());
+        names.push(entry.file_name().into_vec());
         let wanted = !is_removed(names);
         let result = match (wanted, kind.is_dir()) {
             (true, true) => {
@@ -145,12 +145,12 @@ fn remove_in(
 }
 
 /// Whether a path, by its names, is what a pattern describes.
-fn matches(pattern: &[&str], names: &[String]) -> bool {
+fn matches(pattern: &[&str], names: &[Vec<u8>]) -> bool {
     match (pattern.split_first(), names.split_first()) {
         (None, None) => true,
         (Some((&"**", rest)), _) => (0..=names.len()).any(|skip| matches(rest, &names[skip..])),
         (Some((first, pattern)), Some((name, names))) => {
-            matches_name(first.as_bytes(), name.as_bytes()) && matches(pattern, names)
+            matches_name(first.as_bytes(), name) && matches(pattern, names)
         }
         _ => false,
     }
@@ -220,7 +220,7 @@ fn up_to_date(inside: &Inside, epoch: i64) -> Result<(), Error> {
 /// Whether a path is among those that are removed.
 #[cfg(test)]
 pub(crate) fn is_removed(path: &str, removed: &[Removed]) -> bool {
-    let names: Vec<String> = path.split('/').map(str::to_owned).collect();
+    let names: Vec<Vec<u8>> = path.split('/').map(|name| name.as_bytes().to_vec()).collect();
     let mut all = REMOVED.iter().chain(removed);
     all.any(|(pattern, _)| matches(&pattern.split('/').collect::<Vec<_>>(), &names))
 }

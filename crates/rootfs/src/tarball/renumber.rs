@@ -6,18 +6,13 @@
 
 use std::io::{self, Read, Write};
 
+use super::acl;
 use super::header::Header;
 use super::read::read;
 use super::write::Writer;
 use crate::accounts;
 use crate::error::Error;
 use crate::ids::Renumbering;
-
-/// The POSIX access control lists of acl(5), as Linux keeps them (posix_acl_xattr.h).
-const ACLS: [&str; 2] = ["system.posix_acl_access", "system.posix_acl_default"];
-const ACL_VERSION: [u8; 4] = 2_u32.to_le_bytes();
-const ACL_USER: u16 = 0x02;
-const ACL_GROUP: u16 = 0x08;
 
 /// Copies a canonical archive with other ids, into canonical form again.
 pub fn renumber<W: Write>(from: impl Read, to: W, renumbering: &Renumbering) -> Result<W, Error> {
@@ -45,34 +40,8 @@ pub fn renumber<W: Write>(from: impl Read, to: W, renumbering: &Renumbering) -> 
 fn header_ids(header: &mut Header, renumbering: &Renumbering) -> Result<(), Error> {
     header.uid = renumbering.user(header.uid);
     header.gid = renumbering.group(header.gid);
-    let path = header.shown();
-    for name in ACLS {
-        if let Some(value) = header.xattrs.get_mut(name) {
-            acl(value, renumbering).ok_or_else(|| {
-                let message = format!("{path} has a broken access control list");
-                Error::Io(io::Error::new(io::ErrorKind::InvalidData, message))
-            })?;
-        }
-    }
-    Ok(())
-}
-
-/// Rewrites the ids of an access control list: a version, then entries of tag, permissions, id.
-fn acl(value: &mut [u8], renumbering: &Renumbering) -> Option<()> {
-    let entries = value.strip_prefix(&ACL_VERSION)?.len();
-    if entries % 8 != 0 {
-        return None;
-    }
-    for entry in value[ACL_VERSION.len()..].chunks_exact_mut(8) {
-        let (head, id) = entry.split_at_mut(4);
-        let tag = u16::from_le_bytes([head[0], head[1]]);
-        let old = u32::from_le_bytes([id[0], id[1], id[2], id[3]]);
-        let new = match tag {
-            ACL_USER => renumbering.user(old),
-            ACL_GROUP => renumbering.group(old),
-            _ => old,
-        };
-        id.copy_from_slice(&new.to_le_bytes());
-    }
-    Some(())
+    acl::renumber(&mut header.xattrs, renumbering).ok_or_else(|| {
+        let message = format!("{} has a broken access control list", header.shown());
+        Error::Io(io::Error::new(io::ErrorKind::InvalidData, message))
+    })
 }

@@ -15,6 +15,21 @@ use crate::accounts::{accounts, user};
 const EPOCH: i64 = 1_800_000_000;
 const TREE_TIME: i64 = 1_700_000_000;
 
+const CAPABILITY: &str = "security.capability";
+/// `cap_net_raw=ep`, as capabilities(7) has it in a file of version 2.
+const NET_RAW: [u8; 20] = [1, 0, 0, 2, 0, 32, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
+const ACL: &str = "system.posix_acl_access";
+
+/// Owner, a group with all, a mask, others, as acl(5) and posix_acl_xattr.h have them.
+fn acl(group: u32, mask: u8, others: u8) -> Vec<u8> {
+    let entry = |tag: u8, bits: u8, id: [u8; 4]| [vec![tag, 0, bits, 0], id.to_vec()].concat();
+    let nobody = [255; 4];
+    let version = 2_u32.to_le_bytes().to_vec();
+    let owner = entry(1, 7, nobody);
+    let named = entry(8, 7, group.to_le_bytes());
+    [version, owner, named, entry(16, mask, nobody), entry(32, others, nobody)].concat()
+}
+
 type Layer = BTreeMap<String, (Header, String)>;
 
 /// A package tree with what trees have.
@@ -34,6 +49,8 @@ fn tree() -> Vec<(Header, &'static str)> {
         file("etc/passwd", ""),
         directory("run", 0o755),
         directory("usr", 0o755),
+        directory("usr/bin", 0o755),
+        file("usr/bin/ping", "#!"),
         directory("usr/lib", 0o755),
         link("lib", "usr/lib"),
         directory("var", 0o755),
@@ -42,6 +59,17 @@ fn tree() -> Vec<(Header, &'static str)> {
         link("var/spool", "mail"),
     ];
     tree[2].0.gid = 101;
+    for (header, _) in &mut tree {
+        match header.path.as_slice() {
+            b"usr/bin/ping" => {
+                header.mode = 0o755;
+                header.xattrs.insert(CAPABILITY.to_owned(), NET_RAW.to_vec());
+                header.xattrs.insert(ACL.to_owned(), acl(101, 7, 5));
+            }
+            b"var/mail" => _ = header.xattrs.insert(ACL.to_owned(), acl(101, 7, 5)),
+            _ => {}
+        }
+    }
     tree.sort_by(|one, other| one.0.path.cmp(&other.0.path));
     tree
 }
@@ -224,4 +252,31 @@ fn account_files_are_either_declared_or_written_by_hand() {
     assert!(layer_of(&Config { overlay: overlay.clone(), ..config() }).is_ok());
     let users = vec![user("vmail", true)];
     assert!(error_of(Config { overlay, users, ..config() }).1.is_some());
+}
+
+#[test]
+fn a_file_of_a_package_keeps_its_capabilities_under_another_mode_and_owner() {
+    let permissions = vec![Permission {
+        path: "/usr/bin/ping".to_owned(),
+        owner: None,
+        group: Some("postdrop".to_owned()),
+        mode: Some(0o750),
+    }];
+    let config = Config { permissions, ..config() };
+    let layer = layer_of(&config).unwrap();
+    let (ping, content) = &layer["usr/bin/ping"];
+    assert_eq!((ping.mode, ping.uid, ping.gid, content.as_str()), (0o750, 0, 333, "#!"));
+    assert_eq!(ping.xattrs[CAPABILITY], NET_RAW);
+    // The list has the lock's ids, and the new mode: the kernel would go by the list.
+    assert_eq!(ping.xattrs[ACL], acl(333, 5, 0));
+    assert_eq!(layer, layer_of(&config).unwrap());
+}
+
+#[test]
+fn directories_on_the_way_keep_their_attributes() {
+    let overlay = vec![bytes("/var/mail/note", "x"), bytes("/usr/bin/ping", "another")];
+    let layer = layer_of(&Config { overlay, ..config() }).unwrap();
+    assert_eq!(layer["var/mail"].0.xattrs[ACL], acl(333, 7, 5));
+    assert!(layer["var/mail/note"].0.xattrs.is_empty());
+    assert!(layer["usr/bin/ping"].0.xattrs.is_empty(), "another file has none of its capabilities");
 }

@@ -2,12 +2,13 @@
 //!
 //! Needs a mirror (the host's apt sources are asked, or the store has the files already).
 
+mod deb;
+mod hostile;
 pub(crate) mod inspect;
 mod set;
 
 use std::fs::File;
 use std::io::{self, BufReader};
-use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 
 use libtest_mimic::{Failed, Trial};
@@ -29,6 +30,10 @@ pub(crate) fn all() -> Vec<Trial> {
         trial("dpkg_finds_nothing_wrong_with_the_tree", sound),
         trial("facts_are_those_of_the_tree", facts),
         trial("a_script_that_fails_is_an_error_with_its_last_words", failing_script),
+        trial("a_link_where_dpkgs_database_is_written_is_refused", hostile::links_in_the_database),
+        trial("a_name_that_is_a_path_is_refused", hostile::names_that_are_paths),
+        trial("a_package_that_is_not_the_locked_one_is_refused", hostile::another_package),
+        trial("what_a_script_makes_of_etc_leads_nowhere", hostile::etc_becomes_a_link),
     ]
 }
 
@@ -109,7 +114,7 @@ fn facts(bench: &Bench) -> Outcome {
 fn failing_script(bench: &Bench) -> Outcome {
     let set = &bench.first()?.set;
     let directory = tempfile::tempdir()?;
-    let bad: PathBuf = set::failing_package(directory.path())?;
+    let bad = set::failing_package(directory.path())?;
     let mut job = set.job(directory.path(), 2);
     job.files.push(bad);
     let Err(error) = build(&Wanted::Debian(job), directory.path(), &Surroundings::plain()) else {

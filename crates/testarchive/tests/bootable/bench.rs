@@ -45,7 +45,16 @@ impl Bench {
         store.fetch(&lock.items())?;
         let folder = tempfile::tempdir()?;
         sandbox::in_namespace(&debian::Packages {
-            files: lock.packages.iter().map(|package| store.path(package.sha256)).collect(),
+            files: lock
+                .packages
+                .iter()
+                .map(|package| debian::PackageFile {
+                    path: store.path(package.sha256),
+                    name: package.name.clone(),
+                    version: package.version.clone(),
+                    architecture: package.architecture.clone(),
+                })
+                .collect(),
             architecture: lock.architecture.clone(),
             debconf: BTreeMap::new(),
             epoch: EPOCH,

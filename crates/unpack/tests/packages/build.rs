@@ -25,6 +25,16 @@ impl Deb {
         self
     }
 
+    /// Another value in a line of the control file.
+    pub(crate) fn instead_of(mut self, field: &str, value: &str) -> Self {
+        let lines = self.control[0].1.lines().map(|line| match line.split_once(':') {
+            Some((key, _)) if key == field => format!("{field}: {value}\n"),
+            _ => format!("{line}\n"),
+        });
+        self.control[0].1 = lines.collect();
+        self
+    }
+
     pub(crate) fn control(mut self, name: &str, text: &str) -> Self {
         self.control.push((name.into(), text.into()));
         self

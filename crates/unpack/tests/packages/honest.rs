@@ -12,7 +12,7 @@ fn unpack_into(
     tree: &Path,
     debs: &[Deb],
     threads: usize,
-    replaces: impl Fn(&Control, &Control) -> bool + Sync,
+    replaces: impl Fn(&Control, &Control) -> bool,
 ) -> Result<Vec<Package>, Error> {
     let directory = tempfile::tempdir().unwrap();
     let files: Vec<PathBuf> = debs
@@ -83,21 +83,129 @@ fn owners_modes_and_attributes_are_kept() {
     assert_eq!(&value[..size], b"kept");
 }
 
+/// Every order of `count` things.
+fn orders(count: usize) -> Vec<Vec<usize>> {
+    if count == 0 {
+        return vec![vec![]];
+    }
+    let insert = |order: Vec<usize>| {
+        (0..count).map(move |at| {
+            let mut longer = order.clone();
+            longer.insert(at, count - 1);
+            longer
+        })
+    };
+    orders(count - 1).into_iter().flat_map(insert).collect()
+}
+
+/// Unpacks the same packages, in the same order of the lock, in every order in which threads can
+/// come to them, and with several threads; gives what became of the tree each time.
+fn in_any_order<T>(
+    debs: &[Deb],
+    replaces: impl Fn(&Control, &Control) -> bool + Copy,
+    look: impl Fn(&Path, Result<Vec<Package>, Error>) -> T,
+) -> Vec<T> {
+    let unpack = |debs: &[Deb], threads: usize| {
+        let tree = tempfile::tempdir().unwrap();
+        let result = unpack_into(tree.path(), debs, threads, replaces);
+        look(tree.path(), result)
+    };
+    let mut looks = Vec::new();
+    for order in orders(debs.len()) {
+        let mut sized = debs.to_vec();
+        // The largest is laid first.
+        for (at, index) in order.iter().enumerate() {
+            let padding = "x".repeat((debs.len() - at) * 20_000);
+            let path = format!("./usr/share/padding/{index}");
+            sized[*index] = sized[*index].clone().file(&path, &padding);
+        }
+        looks.push(unpack(&sized, 1));
+        looks.push(unpack(&sized, debs.len()));
+    }
+    looks
+}
+
+/// Members of a package, without what [`in_any_order`] adds.
+fn places(packages: &[Package], name: &str) -> Vec<String> {
+    let package = packages.iter().find(|package| package.control.package() == name).unwrap();
+    let places = package.members.iter().map(|laid| laid.place.to_str().unwrap().to_owned());
+    places.filter(|place| !place.contains("padding")).collect()
+}
+
+/// Replaces whatever its field names.
+fn replaces(one: &Control, other: &Control) -> bool {
+    let field = one.field("Replaces").unwrap_or_default();
+    field.split(", ").any(|name| name == other.package())
+}
+
 #[test]
 fn a_package_that_replaces_another_has_the_path_in_any_order() {
     let old = Deb::new("old").file("./usr/share/x", "old").file("./usr/share/old", "old");
-    let new = Deb::new("new").file("./usr/share/x", "new");
-    let replaces =
-        |one: &Control, other: &Control| one.package() == "new" && other.package() == "old";
+    let new = Deb::new("new").field("Replaces: old").file("./usr/share/x", "new");
     for debs in [[old.clone(), new.clone()], [new, old]] {
-        for threads in [1, 2] {
-            let tree = tempfile::tempdir().unwrap();
-            let packages = unpack_into(tree.path(), &debs, threads, replaces).unwrap();
-            assert_eq!(fs::read_to_string(tree.path().join("usr/share/x")).unwrap(), "new");
-            let old = packages.iter().find(|p| p.control.package() == "old").unwrap();
-            let places: Vec<_> = old.members.iter().map(|laid| laid.place.clone()).collect();
-            assert_eq!(places, [Path::new("usr/share/old")]);
+        in_any_order(&debs, replaces, |tree, packages| {
+            let packages = packages.unwrap();
+            assert_eq!(fs::read_to_string(tree.join("usr/share/x")).unwrap(), "new");
+            assert_eq!(places(&packages, "old"), ["usr/share/old"]);
+            assert_eq!(places(&packages, "new"), ["usr/share/x"]);
+        });
+    }
+}
+
+#[test]
+fn a_hard_link_keeps_its_content_when_its_file_is_replaced() {
+    let debs = [
+        Deb::new("old")
+            .file("./etc/x", "old")
+            .hard_link("./etc/y", "./etc/x")
+            .file("./etc/a", "old a")
+            .hard_link("./etc/b", "./etc/a")
+            .symlink("./etc/s", "old"),
+        Deb::new("new")
+            .field("Replaces: old")
+            .file("./etc/x", "new")
+            .file("./etc/b", "new b")
+            .symlink("./etc/s", "new"),
+    ];
+    in_any_order(&debs, replaces, |tree, packages| {
+        let packages = packages.unwrap();
+        let text = |name: &str| fs::read_to_string(tree.join("etc").join(name)).unwrap();
+        let texts = ["x", "y", "a", "b"].map(text);
+        assert_eq!(texts, ["new", "old", "old a", "new b"]);
+        for name in ["x", "y", "a", "b"] {
+            assert_eq!(tree.join("etc").join(name).metadata().unwrap().nlink(), 1, "{name}");
         }
+        assert_eq!(fs::read_link(tree.join("etc/s")).unwrap(), Path::new("new"));
+        assert_eq!(places(&packages, "old"), ["etc/y", "etc/a"]);
+        assert_eq!(places(&packages, "new"), ["etc/x", "etc/b", "etc/s"]);
+        let mut names: Vec<_> = fs::read_dir(tree)
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .collect();
+        names.sort();
+        assert_eq!(names, ["bin", "etc", "lib", "sbin", "usr"], "something was left behind");
+    });
+}
+
+#[test]
+fn a_path_of_three_packages_is_the_same_ones_in_any_order() {
+    let of = |name: &str, field: &str| Deb::new(name).field(field).file("./etc/x", name);
+    let debs =
+        [of("one", "Section: x"), of("two", "Replaces: one"), of("all", "Replaces: one, two")];
+    in_any_order(&debs, replaces, |tree, packages| {
+        let packages = packages.unwrap();
+        assert_eq!(fs::read_to_string(tree.join("etc/x")).unwrap(), "all");
+        let counts = ["one", "two", "all"].map(|name| places(&packages, name).len());
+        assert_eq!(counts, [0, 0, 1]);
+    });
+    // The third replaces the second, which replaces the first: nothing is said of third and first.
+    let debs = [of("one", "Section: x"), of("two", "Replaces: one"), of("three", "Replaces: two")];
+    let errors = in_any_order(&debs, replaces, |_, packages| {
+        let error = packages.unwrap_err();
+        format!("{error}: {}", error.cause)
+    });
+    for error in errors {
+        assert_eq!(error, "cannot unpack three 1.0: `/etc/x` is also in one 1.0");
     }
 }
 

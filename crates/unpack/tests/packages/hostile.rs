@@ -154,6 +154,21 @@ fn a_control_archive_cannot_name_paths() {
 }
 
 #[test]
+fn a_name_that_a_path_or_a_shell_would_read_is_refused() {
+    for name in ["../../../outside", "/outside", "a/b", "x; touch outside", "$(id)", "a'b", "."] {
+        let cause = refuse(Deb::new(name));
+        let value = matches!(&cause, Cause::ControlValue { value, .. } if value == name);
+        assert!(value, "{name}: {cause}");
+    }
+    for (field, value) in [("Version", "1/../../x"), ("Architecture", "../x")] {
+        let control = Deb::new("evil").instead_of(field, value);
+        let cause = refuse(control);
+        let named = matches!(&cause, Cause::ControlValue { field: found, .. } if *found == field);
+        assert!(named, "{field}: {cause}");
+    }
+}
+
+#[test]
 fn two_packages_with_one_path_are_an_error_that_names_both() {
     for (order, threads) in [([0, 1], 1), ([1, 0], 1), ([0, 1], 2)] {
         let debs = [Deb::new("one").file("./bin/x", "1"), Deb::new("two").file("./usr/bin/x", "2")];

@@ -23,7 +23,16 @@ fn job(set: &Set, directory: &Path, out: &Path) -> Result<Packages, Box<dyn Erro
     let lock = Lock::read(&workspace.join("servers/gitserver/server.lock"))?;
     store.fetch(&lock.items())?;
     sandbox::in_namespace(&debian::Packages {
-        files: lock.packages.iter().map(|package| store.path(package.sha256)).collect(),
+        files: lock
+            .packages
+            .iter()
+            .map(|package| debian::PackageFile {
+                path: store.path(package.sha256),
+                name: package.name.clone(),
+                version: package.version.clone(),
+                architecture: package.architecture.clone(),
+            })
+            .collect(),
         architecture: lock.architecture.clone(),
         debconf: BTreeMap::new(),
         epoch: EPOCH,

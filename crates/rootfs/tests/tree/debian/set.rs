@@ -2,11 +2,13 @@
 
 use std::collections::BTreeMap;
 use std::error::Error;
-use std::io::{self, Write};
-use std::path::{Path, PathBuf};
+use std::io;
+use std::path::Path;
 
 use archive::debian::{self, Request};
-use rootfs::debian::Packages;
+use rootfs::debian::{PackageFile, Packages};
+
+use super::deb::Deb;
 
 /// 22 November 2026.
 pub(crate) const EPOCH: u64 = 1_795_305_600;
@@ -17,7 +19,7 @@ const WANTED: [&str; 3] = ["dbus", "ca-certificates", "ucf"];
 
 /// A locked set of packages, all in the store.
 pub(crate) struct Set {
-    pub(crate) files: Vec<PathBuf>,
+    pub(crate) files: Vec<PackageFile>,
 }
 
 impl Set {
@@ -28,7 +30,13 @@ impl Set {
         request.install = WANTED.iter().map(|name| name.parse()).collect::<Result<_, _>>()?;
         let lock = debian::resolve(&store, &request, None)?;
         store.fetch(&lock.items())?;
-        let files = lock.packages.iter().map(|package| store.path(package.sha256)).collect();
+        let file = |package: archive::lock::Package| PackageFile {
+            path: store.path(package.sha256),
+            name: package.name,
+            version: package.version,
+            architecture: package.architecture,
+        };
+        let files = lock.packages.into_iter().map(file).collect();
         Ok(Self { files })
     }
 
@@ -47,27 +55,7 @@ impl Set {
 }
 
 /// A package whose script gives up.
-pub(crate) fn failing_package(directory: &Path) -> io::Result<PathBuf> {
-    let control = "Package: zzz-bad\nVersion: 1\nArchitecture: all\nMaintainer: nobody\n\
-                   Description: fails\n";
+pub(crate) fn failing_package(directory: &Path) -> io::Result<PackageFile> {
     let postinst = "#!/bin/sh\necho these are my last words >&2\nexit 3\n";
-    let mut archive = tar::Builder::new(Vec::new());
-    for (name, text) in [("control", control), ("postinst", postinst)] {
-        let mut header = tar::Header::new_ustar();
-        header.set_size(text.len() as u64);
-        header.set_mode(0o755);
-        archive.append_data(&mut header, name, text.as_bytes())?;
-    }
-    let control = archive.into_inner()?;
-    let path = directory.join("zzz-bad.deb");
-    let mut deb = std::fs::File::create(&path)?;
-    deb.write_all(b"!<arch>\n")?;
-    let members: [(&str, &[u8]); 3] =
-        [("debian-binary", b"2.0\n"), ("control.tar", &control), ("data.tar", &[0; 1024])];
-    for (name, bytes) in members {
-        let (zero, mode, size) = (0, 100_644, bytes.len());
-        writeln!(deb, "{name:<16}{zero:<12}{zero:<6}{zero:<6}{mode:<8}{size:<10}`")?;
-        deb.write_all(bytes)?;
-    }
-    Ok(path)
+    Deb::new("zzz-bad")?.control("postinst", postinst)?.write(directory)
 }
