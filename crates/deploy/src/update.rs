@@ -125,6 +125,11 @@ pub fn deploy(
         let verdict = trial::wait(&agent, transport.name(), number, patience)?;
         return Ok(outcome(Some(number), 0, Ending::Tried(verdict)));
     }
+    if let Some(other) = trial_of_another(&status, generation) {
+        // It would not take a second trial, and may reboot in the middle of a transfer.
+        progress::done("On trial", format!("generation {other} on {}", transport.name()));
+        trial::wait(&agent, transport.name(), other, patience)?;
+    }
     let (staged, sent) = sender.send(annotations)?;
     let number = staged.number;
     progress::done("Staged", format!("generation {number} on {}", transport.name()));
@@ -151,6 +156,12 @@ fn on_trial(status: &Status, generation: Digest) -> Option<u64> {
     let trial = status.trial.as_ref().filter(|trial| trial.state == TrialState::Running)?;
     let runs = status.booted == Some(trial.number) && status.generation == generation;
     runs.then_some(trial.number)
+}
+
+/// The number of another generation that the server is trying.
+fn trial_of_another(status: &Status, generation: Digest) -> Option<u64> {
+    let trial = status.trial.as_ref().filter(|trial| trial.state == TrialState::Running)?;
+    (trial.generation != generation).then_some(trial.number)
 }
 
 impl Agent<'_> {

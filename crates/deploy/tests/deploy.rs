@@ -92,7 +92,7 @@ fn a_connection_that_breaks_is_taken_up_again() {
     let (owner, server) = (Owner::new(), Played::new().breaks_every(12_000_000));
     let outcome = owner.deploy(&server, b"config").unwrap();
     assert_eq!(outcome.ending, Ending::Tried(Verdict::Confirmed));
-    assert!(server.connections("heirloom receive") > 1);
+    assert!(server.connections("heirloom stage") > 1);
     // Nothing but the pieces that were under way was sent twice.
     assert!(outcome.sent < 20_000_000 + 2 * (8 << 20), "{}", outcome.sent);
 }
@@ -139,14 +139,32 @@ fn a_server_that_never_decides_is_waited_for_no_longer_than_said() {
 fn a_trial_that_is_running_is_waited_for_and_not_begun_again() {
     let (owner, server) = (Owner::new(), Played::new().undecided());
     owner.deploy(&server, b"slow").unwrap_err();
-    let transfers = server.connections("heirloom receive");
+    let transfers = server.connections("heirloom stage");
     assert!(transfers > 0);
     server.decides_after(3);
     let again = owner.deploy(&server, b"slow").unwrap();
     let ending = Ending::Tried(Verdict::Confirmed);
     assert_eq!((again.number, again.sent, again.ending), (Some(2), 0, ending));
     assert_eq!(server.connections("heirloom switch 2 --json"), 1);
-    assert_eq!(server.connections("heirloom receive"), transfers);
+    assert_eq!(server.connections("heirloom stage"), transfers);
+}
+
+#[test]
+fn the_trial_of_another_generation_is_waited_for_before_anything_is_sent() {
+    let (owner, server) = (Owner::new(), Played::new().undecided());
+    owner.deploy(&server, b"slow").unwrap_err();
+    let transfers = server.connections("heirloom stage");
+    let mut hasty = Owner { dir: tempfile::tempdir().unwrap(), options: owner.options };
+    hasty.options.boot = Duration::ZERO;
+    let error = hasty.deploy(&server, b"other").unwrap_err();
+    assert!(matches!(error, Error::Undecided { number: 2, .. }), "{error}");
+    assert_eq!(server.connections("heirloom stage"), transfers, "it was sent into a trial");
+    server.decides_after(3);
+    let options = Options { reboot: false, ..owner.options };
+    let patient = Owner { options, ..owner };
+    let staged = patient.deploy(&server, b"other").unwrap();
+    assert_eq!((staged.number, staged.ending), (Some(3), Ending::Staged));
+    assert!(server.connections("heirloom stage") > transfers);
 }
 
 #[test]

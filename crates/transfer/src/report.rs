@@ -63,6 +63,9 @@ pub enum TrialState {
 pub struct Health {
     /// Its verdict.
     pub healthy: bool,
+    /// Whether there is none yet: units are still being started.
+    #[serde(default)]
+    pub starting: bool,
     /// What it printed.
     #[serde(default)]
     pub lines: Vec<String>,

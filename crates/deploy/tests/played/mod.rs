@@ -277,6 +277,10 @@ impl Host for State {
         Ok(vec![self.digest(self.booted)])
     }
 
+    fn fits(&mut self, _: &Manifest, _: u64) -> Result<(), Refusal> {
+        Ok(())
+    }
+
     fn make_room(&mut self, _: &Manifest, _: u64) -> Result<(), Refusal> {
         Ok(())
     }
@@ -320,7 +324,7 @@ impl Transport for Played {
         self.state.lock().unwrap().commands.push(command.to_owned());
         let (state, command, breaks) = (Arc::clone(&self.state), command.to_owned(), self.breaks);
         let thread = thread::spawn(move || {
-            let ended = if command == "heirloom receive" {
+            let ended = if command == "heirloom stage" {
                 receive(&state, &there, breaks)
             } else {
                 answer(&state, &there, &command)
