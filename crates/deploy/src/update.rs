@@ -173,7 +173,7 @@ impl Agent<'_> {
         number: Option<u64>,
         patience: Patience,
     ) -> Result<(u64, Option<Verdict>)> {
-        let switched = self.rollback(number)?;
+        let switched = self.rollback(number, patience)?;
         if !switched.rebooting {
             return Ok((switched.number, None));
         }

@@ -167,15 +167,39 @@ fn the_trial_of_another_generation_is_waited_for_before_anything_is_sent() {
     assert!(server.connections("heirloom stage") > transfers);
 }
 
+fn patience() -> Patience {
+    Patience { deadline: Duration::from_secs(5), interval: Duration::from_millis(1) }
+}
+
 #[test]
 fn rolling_back_is_a_trial_of_the_older_one() {
     let (owner, server) = (Owner::new(), Played::new());
     owner.deploy(&server, b"config").unwrap();
-    let patience =
-        Patience { deadline: Duration::from_secs(5), interval: Duration::from_millis(1) };
     let agent = Agent::new(&server);
-    let (number, verdict) = agent.roll_back("root@mail", None, patience).unwrap();
+    let (number, verdict) = agent.roll_back("root@mail", None, patience()).unwrap();
     assert_eq!((number, verdict), (1, Some(Verdict::Confirmed)));
     assert_eq!(server.booted(), 1);
     assert_eq!(agent.list().unwrap().generations.len(), 2);
+}
+
+#[test]
+fn an_answer_that_is_lost_to_the_reboot_is_no_error() {
+    let (owner, server) = (Owner::new(), Played::new());
+    server.loses_answers();
+    let outcome = owner.deploy(&server, b"config").unwrap();
+    assert_eq!(outcome.ending, Ending::Tried(Verdict::Confirmed));
+    let agent = Agent::new(&server);
+    let (number, verdict) = agent.roll_back("root@mail", None, patience()).unwrap();
+    assert_eq!((number, verdict), (1, Some(Verdict::Confirmed)));
+    assert_eq!(server.connections("heirloom rollback --json"), 1);
+}
+
+#[test]
+fn an_order_to_roll_back_that_is_lost_is_an_error() {
+    let (owner, server) = (Owner::new(), Played::new());
+    owner.deploy(&server, b"config").unwrap();
+    server.loses_orders();
+    let error = Agent::new(&server).roll_back("root@mail", None, patience()).unwrap_err();
+    assert!(error.to_string().contains("Connection to mail closed"), "{error}");
+    assert_eq!(server.booted(), 2);
 }

@@ -1,5 +1,7 @@
 //! A server, played: what its agent would say, over a pair of sockets for each command.
 
+#![allow(dead_code)] // Each test file uses a part of it.
+
 use std::collections::BTreeMap;
 use std::io::{self, Read, Write};
 use std::net::Shutdown;
@@ -83,6 +85,11 @@ struct State {
     decides_after: Option<u32>,
     /// Answers that are still lost to a reboot.
     silent: u32,
+    /// Orders to reboot are carried out, and the answer does not get through.
+    loses_answers: bool,
+    /// They do not get through themselves.
+    loses_orders: bool,
+    uptime: u64,
     commands: Vec<String>,
 }
 
@@ -109,6 +116,9 @@ impl Played {
             undecided: false,
             decides_after: None,
             silent: 0,
+            loses_answers: false,
+            loses_orders: false,
+            uptime: 1000,
             commands: vec![],
         };
         Self { state: Arc::new(Mutex::new(state)), breaks: None, _dir: dir }
@@ -127,6 +137,14 @@ impl Played {
     /// The trial that is running is confirmed after some more words about it.
     pub(crate) fn decides_after(&self, words: u32) {
         self.state.lock().unwrap().decides_after = Some(words);
+    }
+
+    pub(crate) fn loses_answers(&self) {
+        self.state.lock().unwrap().loses_answers = true;
+    }
+
+    pub(crate) fn loses_orders(&self) {
+        self.state.lock().unwrap().loses_orders = true;
     }
 
     pub(crate) fn named(self, server: &str, board: &str) -> Self {
@@ -193,6 +211,7 @@ impl State {
             self.default = number;
         }
         self.silent = 2;
+        self.uptime = 7;
         Switched { number, rebooting: true }
     }
 
@@ -226,7 +245,7 @@ impl State {
                 trial: self.trial.clone(),
                 health: None,
                 corrupted: vec![],
-                uptime: 7,
+                uptime: self.uptime,
             })),
             ["heirloom", "list", "--json"] => {
                 let count = self.layout.index().unwrap().manifests.len() as u64 + 1;
@@ -339,11 +358,17 @@ impl Transport for Played {
 }
 
 fn answer(state: &Mutex<State>, mut there: &UnixStream, command: &str) -> Ended {
-    match state.lock().unwrap().answer(command) {
+    let mut state = state.lock().unwrap();
+    let reboots = command.contains("switch") || command.contains("rollback");
+    let lost = || Ended { code: Some(255), stderr: "Connection to mail closed.".into() };
+    if reboots && state.loses_orders {
+        return lost();
+    }
+    match state.answer(command) {
+        Ok(_) if reboots && state.loses_answers => lost(),
         Ok(text) => {
             there.write_all(text.as_bytes()).unwrap();
             // A server that reboots closes its connections before its commands have ended.
-            let reboots = command.contains("switch") || command.contains("rollback");
             Ended { code: Some(if reboots { 255 } else { 0 }), stderr: String::new() }
         }
         Err((code, stderr)) => Ended { code: Some(code), stderr },
