@@ -62,6 +62,11 @@ fn a_sick_generation_falls_back_with_its_reason() {
     assert_eq!(reason, "smtp: connection refused");
     assert_eq!(lines, ["port 25"]);
     assert_eq!(server.booted(), 1);
+    assert_eq!(outcome.failed_before, None);
+    // Deployed again it is tried again, and what became of it is said.
+    let again = owner.deploy(&server, b"sick").unwrap();
+    assert_eq!(again.failed_before.unwrap().reason, "smtp: connection refused");
+    assert!(matches!(again.ending, Ending::Tried(Verdict::FellBack { .. })));
 }
 
 #[test]

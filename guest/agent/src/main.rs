@@ -33,7 +33,7 @@ fn run(call: &Call) -> Result<()> {
         }
         Command::List => {
             let listed = Machine::open()?.server.list()?;
-            answer(call, &listed, || print::list(&listed))
+            answer(call, &listed, || transfer::table::table(&listed))
         }
         Command::Stage => {
             let _alone = Receiving::begin()?;
@@ -65,7 +65,7 @@ fn run(call: &Call) -> Result<()> {
             let config = layout.config(&layout.manifest(machine::booted()?.generation)?)?;
             let upper = Path::new(machine::MEMORY).join("upper");
             let state = Path::new(machine::DATA).join("state");
-            let found = audit::audit(&upper, &state, &config.state)?;
+            let found = audit::audit(&upper, &state, &config.state, &audit::is_in_no_layer)?;
             answer(call, &found, || print::audit(&found))
         }
         Command::Watch => watch::trial(&Here, &say),

@@ -145,7 +145,13 @@ impl Host for FakeHost {
             index.manifests.push(Entry::new(manifest, BTreeMap::new()));
             self.layout().set_index(&Index::new(index.manifests)).unwrap();
         }
-        Ok(Staged { number, generation, already: position.is_some(), removed: vec![] })
+        Ok(Staged {
+            number,
+            generation,
+            already: position.is_some(),
+            removed: vec![],
+            failed: None,
+        })
     }
 }
 
