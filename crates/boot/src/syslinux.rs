@@ -10,7 +10,9 @@
 //! ```
 //!
 //! What syslinux includes and does not find it passes over. A file is written under a name that is
-//! free and synced before anything refers to it. The default moves from `a` to `b` by making `b`,
+//! free and synced before anything refers to it. A slot's labels get their names when the rest of
+//! it is on the disk, one byte each, and lose them before it is blanked and removed: so a
+//! generation can be put into another slot while it is the default. The default moves from `a` to `b` by making `b`,
 //! and from `b` to `a` by making `a` and then blanking `b`, one sector at once. No slot names a
 //! default, and defaults are blanked before they are removed: a file whose bytes did not reach the
 //! disk when the power failed cannot be taken for one.

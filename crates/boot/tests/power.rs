@@ -42,14 +42,16 @@ fn contents(number: u64) -> (Vec<u8>, Vec<u8>) {
     (text("kernel"), text("initramfs"))
 }
 
-fn entry(number: u64) -> Entry {
+/// The entry of a generation as one version of the agent writes it, or another.
+fn entry(number: u64, agent: usize) -> Entry {
     let (kernel, initramfs) = contents(number);
+    let padding = ["padding ", "PADDING "][agent % 2].repeat(70 + agent);
     Entry {
         number,
         title: format!("mail, generation {number}"),
         // Longer than a sector: an entry can be torn.
-        cmdline: format!("number={number} {}", "padding ".repeat(70)),
-        trial_cmdline: format!("number={number} {} heirloom.trial", "padding ".repeat(70)),
+        cmdline: format!("number={number} {padding}"),
+        trial_cmdline: format!("number={number} {padding} heirloom.trial"),
         kernel: Digest::of(kernel),
         initramfs: Digest::of(initramfs),
     }
@@ -57,7 +59,7 @@ fn entry(number: u64) -> Entry {
 
 /// A disk as it comes from `cargo xtask image`: generation 1, confirmed, for both bootloaders.
 fn image() -> Memory {
-    let first = entry(1);
+    let first = entry(1, 0);
     let (kernel, initramfs) = contents(1);
     let mut files = vec![
         (first.kernel_path(), kernel),
@@ -80,9 +82,9 @@ fn partition(firmware: Firmware, memory: Memory) -> BootPartition<Memory> {
 
 #[derive(Clone, Debug)]
 enum Action {
-    Arm(u64),
+    Arm(u64, usize),
     Disarm,
-    Confirm(u64),
+    Confirm(u64, usize),
     Remove(u64),
     Boot,
 }
@@ -92,13 +94,13 @@ type Step = (Action, Option<(usize, u8)>);
 
 fn steps() -> impl Strategy<Value = Vec<Step>> {
     let action = prop_oneof![
-        4 => NUMBERS.prop_map(Action::Arm),
+        4 => (NUMBERS, 0_usize..2).prop_map(|(number, agent)| Action::Arm(number, agent)),
         1 => Just(Action::Disarm),
-        3 => NUMBERS.prop_map(Action::Confirm),
+        3 => (NUMBERS, 0_usize..2).prop_map(|(number, agent)| Action::Confirm(number, agent)),
         2 => NUMBERS.prop_map(Action::Remove),
         4 => Just(Action::Boot),
     ];
-    let failure = proptest::option::weighted(0.5, (0_usize..12, any::<u8>()));
+    let failure = proptest::option::weighted(0.5, (0_usize..24, any::<u8>()));
     prop::collection::vec((action, failure), 1..25)
 }
 
@@ -115,8 +117,12 @@ impl Expected {
         let number: u64 =
             started.cmdline.split(' ').next().unwrap()["number=".len()..].parse().unwrap();
         let trial = started.cmdline.ends_with(" heirloom.trial");
-        let whole = if trial { entry(number).trial_cmdline } else { entry(number).cmdline };
-        assert_eq!(started.cmdline, whole, "half a command line after {after}");
+        let whole = [0, 1].map(|agent| entry(number, agent)).map(|entry| match trial {
+            true => entry.trial_cmdline,
+            false => entry.cmdline,
+        });
+        let cmdline = &started.cmdline;
+        assert!(whole.contains(cmdline), "half a command line, {cmdline}, after {after}");
         let files = (started.kernel.clone(), started.initramfs.clone());
         assert_eq!(files, contents(number), "other files after {after}");
         let allowed = if trial { &self.trials } else { &self.defaults };
@@ -135,16 +141,16 @@ fn run(firmware: Firmware, steps: Vec<Step>) {
         let after = names.join(", ");
         disk.partition_mut().power(failure.map(|it| it.0), failure.map_or(0, |it| it.1));
         let result = match &action {
-            Action::Arm(number) => {
+            Action::Arm(number, agent) => {
                 expected.trials.insert(*number);
                 let [kernel, initramfs] = blobs.files(*number);
-                disk.arm(&entry(*number), &kernel, &initramfs)
+                disk.arm(&entry(*number, *agent), &kernel, &initramfs)
             }
             Action::Disarm => disk.disarm(),
-            Action::Confirm(number) => {
+            Action::Confirm(number, agent) => {
                 expected.defaults.insert(*number);
                 let [kernel, initramfs] = blobs.files(*number);
-                disk.confirm(&entry(*number), &kernel, &initramfs)
+                disk.confirm(&entry(*number, *agent), &kernel, &initramfs)
             }
             Action::Remove(number) => match disk.remove(*number) {
                 Err(boot::Error::InUse(_)) => Ok(()),
@@ -157,9 +163,9 @@ fn run(firmware: Firmware, steps: Vec<Step>) {
         assert!(result.is_ok() || failed, "{:?} after {after}", result.err());
         if result.is_ok() && !failed {
             match action {
-                Action::Arm(number) => expected.trials = [number].into(),
+                Action::Arm(number, _) => expected.trials = [number].into(),
                 Action::Disarm => expected.trials.clear(),
-                Action::Confirm(number) => {
+                Action::Confirm(number, _) => {
                     expected.defaults = [number].into();
                     expected.trials.clear();
                 }
@@ -198,5 +204,25 @@ proptest! {
     #[test]
     fn on_bios(steps in steps()) {
         run(Firmware::Bios, steps);
+    }
+}
+
+/// Of every moment in which the default's own entry is written anew.
+#[test]
+fn a_default_that_is_written_anew_starts_at_every_moment() {
+    let blobs = Blobs::new();
+    for firmware in [Firmware::Bios, Firmware::Uefi] {
+        for (left, torn) in (0..40).flat_map(|left| (0..24).map(move |torn| (left, torn))) {
+            let mut disk = partition(firmware, image());
+            let [kernel, initramfs] = blobs.files(1);
+            disk.partition_mut().power(Some(left), torn);
+            // The power fails somewhere in it, or behind its end.
+            let _ = disk.arm(&entry(1, 1), &kernel, &initramfs);
+            disk.partition_mut().power(None, 0);
+            let expected = Expected { defaults: [1].into(), trials: [1].into() };
+            let after = format!("power {left} {torn}");
+            expected.check(firmware.start(disk.partition_mut()).as_ref(), &after);
+            expected.check(firmware.start(disk.partition_mut()).as_ref(), &after);
+        }
     }
 }

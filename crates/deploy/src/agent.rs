@@ -1,9 +1,16 @@
 //! The agent's commands.
 
+use std::thread;
+use std::time::Instant;
+
 use serde::de::DeserializeOwned;
 use transfer::report::{Listed, Status, Switched};
 
-use crate::{Error, Result, Transport};
+use crate::{Error, Patience, Result, Transport};
+
+/// As often a server says that nothing has changed before it is believed: an order whose answer was
+/// lost may still be at work.
+const UNCHANGED: u32 = 10;
 
 /// The `heirloom` command on a server.
 #[derive(Clone, Copy)]
@@ -49,9 +56,36 @@ impl<'a> Agent<'a> {
     }
 
     /// Boots an older generation on trial; without a number the one that was the default before.
-    pub fn rollback(&self, number: Option<u64>) -> Result<Switched> {
+    /// When the answer was lost to the reboot the server is asked, until `patience` ends, which
+    /// trial it has begun.
+    ///
+    /// # Errors
+    /// The answer was lost, and the server goes on as it did before the order.
+    pub fn rollback(&self, number: Option<u64>, patience: Patience) -> Result<Switched> {
         let number = number.map(|number| format!(" {number}")).unwrap_or_default();
-        self.order(&format!("heirloom rollback{number} --json"))
+        let before = self.status()?;
+        match self.order(&format!("heirloom rollback{number} --json")) {
+            Err(error) if is_lost(&error) => self.new_trial(&before, patience).ok_or(error),
+            answer => answer,
+        }
+    }
+
+    /// The trial that the server has begun since `before`.
+    fn new_trial(&self, before: &Status, patience: Patience) -> Option<Switched> {
+        let start = Instant::now();
+        let mut unchanged = 0;
+        while unchanged < UNCHANGED && start.elapsed() < patience.deadline {
+            match self.status() {
+                Ok(now) if now.trial != before.trial || now.uptime < before.uptime => {
+                    return now.trial.map(|it| Switched { number: it.number, rebooting: true });
+                }
+                Ok(_) => unchanged += 1,
+                // It is rebooting.
+                Err(_) => {}
+            }
+            thread::sleep(patience.interval);
+        }
+        None
     }
 
     fn ask<T: DeserializeOwned>(&self, command: &str) -> Result<T> {

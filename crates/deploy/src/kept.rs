@@ -1,10 +1,11 @@
 //! Generations that this workspace sent or wrote to a medium: what deltas are made against.
 //!
 //! An OCI image layout of hard links into the build's results: it takes no room until those are
-//! removed, and removing it costs longer transfers and nothing else.
+//! removed, and removing it, or any part of it, costs longer transfers and nothing else. Who
+//! changes it holds its directory's lock (`flock`).
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs;
+use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
 use digest::Digest;
@@ -30,13 +31,19 @@ impl Kept {
     /// Those kept in `folder`, which is made if it is not there.
     pub fn open(folder: &Path) -> Result<Self> {
         fs::create_dir_all(folder).map_err(Error::io("create", folder))?;
+        let _alone = lock(folder)?;
         Ok(Self { layout: Layout::create(folder)? })
     }
 
-    /// Keeps a generation, and of its server's older ones the last few.
+    /// Keeps a generation, and of its server's older ones the last few. Waits for others that do
+    /// the same.
     pub fn add(&self, bundle: &Bundle) -> Result<()> {
+        let _alone = lock(self.layout.root())?;
+        let mut entries = self.layout.index()?.manifests;
+        // What somebody has removed is no base, and hinders nobody.
+        entries.retain(|entry| self.layout.manifest(entry.digest).is_ok());
         let is_there = |blob| self.layout.contains(blob);
-        let last = self.layout.index()?.manifests.last().map(|entry| entry.digest);
+        let last = entries.last().map(|entry| entry.digest);
         if last == Some(bundle.manifest().digest()) && bundle.manifest().blobs().all(is_there) {
             return Ok(());
         }
@@ -47,7 +54,6 @@ impl Kept {
         let server = &bundle.config().server;
         let note = BTreeMap::from([(SERVER.to_owned(), server.clone())]);
         let entry = Entry::new(bundle.manifest(), note);
-        let mut entries = self.layout.index()?.manifests;
         entries.retain(|old| old.digest != entry.digest);
         entries.push(entry);
         let is_ours = |entry: &Entry| entry.annotations.get(SERVER) == Some(server);
@@ -57,16 +63,17 @@ impl Kept {
             surplus -= usize::from(goes);
             !goes
         });
-        self.layout.set_index(&Index::new(entries))?;
-        self.collect()
+        let index = Index::new(entries);
+        self.layout.set_index(&index)?;
+        self.collect(&index)
     }
 
     /// The first of `generations` that is kept.
     pub(crate) fn first(&self, generations: &[Digest]) -> Option<Manifest> {
         let kept: BTreeSet<Digest> =
             self.layout.index().ok()?.manifests.iter().map(|entry| entry.digest).collect();
-        let found = generations.iter().find(|generation| kept.contains(generation))?;
-        self.layout.manifest(*found).ok()
+        let mut kept = generations.iter().filter(|generation| kept.contains(generation));
+        kept.find_map(|generation| self.layout.manifest(*generation).ok())
     }
 
     /// The file of a blob, if it is here.
@@ -75,21 +82,26 @@ impl Kept {
     }
 
     /// Removes the blobs that no entry needs.
-    fn collect(&self) -> Result<()> {
+    fn collect(&self, index: &Index) -> Result<()> {
         let mut needed = BTreeSet::new();
-        for entry in self.layout.index()?.manifests {
+        for entry in &index.manifests {
             let manifest = self.layout.manifest(entry.digest)?;
-            needed.extend(manifest.blobs().map(|blob| blob.digest.hex()));
-            needed.insert(entry.digest.hex());
+            needed.extend(manifest.blobs().map(|blob| blob.digest));
+            needed.insert(entry.digest);
         }
-        let folder = self.layout.root().join("blobs/sha256");
-        for entry in fs::read_dir(&folder).map_err(Error::io("list", &folder))? {
-            let path = entry.map_err(Error::io("list", &folder))?.path();
-            let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-            if !needed.contains(name) && !name.starts_with('.') {
-                fs::remove_file(&path).map_err(Error::io("remove", &path))?;
+        for (digest, _) in self.layout.blobs()? {
+            if !needed.contains(&digest) {
+                self.layout.remove_blob(digest)?;
             }
         }
+        // Of commands that were killed: whoever writes here has the lock.
+        self.layout.remove_leftovers()?;
         Ok(())
     }
+}
+
+/// The right to change what is in `folder`, until the file is closed.
+fn lock(folder: &Path) -> Result<File> {
+    let lock = File::open(folder).and_then(|folder| folder.lock().map(|()| folder));
+    lock.map_err(Error::io("lock", folder))
 }

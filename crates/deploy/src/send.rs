@@ -18,7 +18,7 @@ use crate::transport::Counting;
 use crate::{Connection, Error, Kept, Planned, Result, Transport};
 
 /// The command on the server.
-const RECEIVE: &str = "heirloom receive";
+const STAGE: &str = "heirloom stage";
 
 /// How often a transfer that once got on is begun again without getting any further. The pauses
 /// grow: less than a minute in all.
@@ -157,7 +157,7 @@ impl Sender<'_> {
         sent: &Arc<AtomicU64>,
         talk: impl FnOnce(&mut Talk) -> transfer::Result<()>,
     ) -> Result<Conversation<'_>> {
-        let Connection { input, output, end } = self.transport.start(RECEIVE)?;
+        let Connection { input, output, end } = self.transport.start(STAGE)?;
         let input = Counting::new(input, Arc::clone(sent));
         let host = self.transport.name();
         let talked = Client::connect(output, input).and_then(|(mut client, _)| {
@@ -188,7 +188,7 @@ impl Conversation<'_> {
     fn end(self) -> Result<()> {
         drop(self.client);
         let ended = self.end.wait().map_err(|source| Error::Transport { source })?;
-        ended.check(self.host, RECEIVE)
+        ended.check(self.host, STAGE)
     }
 }
 
@@ -196,7 +196,7 @@ impl Conversation<'_> {
 fn because(error: transfer::Error, end: Box<dyn crate::Wait>, host: &str) -> Error {
     let ended = end.wait();
     if error.is_interruption()
-        && let Err(error) = ended.map_or(Ok(()), |ended| ended.check(host, RECEIVE))
+        && let Err(error) = ended.map_or(Ok(()), |ended| ended.check(host, STAGE))
     {
         return error;
     }

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use digest::Digest;
 use image::Bundle;
 use serde::Serialize;
-use transfer::report::{Status, TrialState};
+use transfer::report::{Failure, Status, TrialState};
 
 use crate::send::Sender;
 use crate::trial::{self, Patience, Verdict};
@@ -43,6 +43,10 @@ pub struct Outcome {
     pub sent: u64,
     /// Bytes of all its blobs.
     pub of: u64,
+    /// Whole seconds that sending took.
+    pub sending: u64,
+    /// What became of it when it was tried before, if the server fell back from it.
+    pub failed_before: Option<Failure>,
     /// How it ended.
     pub ending: Ending,
     /// Whole seconds until then.
@@ -95,6 +99,8 @@ pub fn deploy(
         number,
         sent,
         of: bundle.manifest().blobs().map(|blob| blob.size).sum(),
+        sending: 0,
+        failed_before: None,
         ending,
         seconds: start.elapsed().as_secs(),
     };
@@ -125,16 +131,36 @@ pub fn deploy(
         let verdict = trial::wait(&agent, transport.name(), number, patience)?;
         return Ok(outcome(Some(number), 0, Ending::Tried(verdict)));
     }
-    let (staged, sent) = sender.send(annotations)?;
-    let number = staged.number;
-    progress::done("Staged", format!("generation {number} on {}", transport.name()));
-    if !options.reboot {
-        return Ok(outcome(Some(number), sent, Ending::Staged));
+    if let Some(other) = trial_of_another(&status, generation) {
+        // It would not take a second trial, and may reboot in the middle of a transfer.
+        progress::done("On trial", format!("generation {other} on {}", transport.name()));
+        trial::wait(&agent, transport.name(), other, patience)?;
     }
-    agent.switch(number)?;
-    progress::done("Rebooting", format!("{} into generation {number}", transport.name()));
-    let verdict = trial::wait(&agent, transport.name(), number, patience)?;
-    Ok(outcome(Some(number), sent, Ending::Tried(verdict)))
+    let sending = Instant::now();
+    let (staged, sent) = sender.send(annotations)?;
+    let sending = sending.elapsed().as_secs();
+    let (number, failed_before) = (staged.number, staged.failed);
+    progress::done("Staged", format!("generation {number} on {}", transport.name()));
+    if let Some(failure) = &failed_before {
+        progress::warning(again(number, failure));
+    }
+    let ending = if options.reboot {
+        agent.switch(number)?;
+        progress::done("Rebooting", format!("{} into generation {number}", transport.name()));
+        Ending::Tried(trial::wait(&agent, transport.name(), number, patience)?)
+    } else {
+        Ending::Staged
+    };
+    Ok(Outcome { sending, failed_before, ..outcome(Some(number), sent, ending) })
+}
+
+/// What is said of a generation that failed before: it is tried again all the same, for what was
+/// wrong may have been outside of it.
+fn again(number: u64, failure: &Failure) -> String {
+    let at = failure.at.and_then(|at| jiff::Timestamp::from_second(i64::try_from(at).ok()?).ok());
+    let when = at.map_or(String::new(), |at| format!(" on {}", at.strftime("%Y-%m-%d, %H:%M UTC")));
+    let reason = failure.reason.escape_debug();
+    format!("generation {number} was tried{when} and fell back: {reason}")
 }
 
 /// Whether the server runs this generation, will boot it again, and tries no other.
@@ -153,6 +179,12 @@ fn on_trial(status: &Status, generation: Digest) -> Option<u64> {
     runs.then_some(trial.number)
 }
 
+/// The number of another generation that the server is trying.
+fn trial_of_another(status: &Status, generation: Digest) -> Option<u64> {
+    let trial = status.trial.as_ref().filter(|trial| trial.state == TrialState::Running)?;
+    (trial.generation != generation).then_some(trial.number)
+}
+
 impl Agent<'_> {
     /// Goes back to an older generation, which is booted on trial, and waits for what becomes of
     /// it. Its number, and the verdict; no verdict when the server does not reboot for it.
@@ -162,12 +194,28 @@ impl Agent<'_> {
         number: Option<u64>,
         patience: Patience,
     ) -> Result<(u64, Option<Verdict>)> {
-        let switched = self.rollback(number)?;
+        let switched = self.rollback(number, patience)?;
         if !switched.rebooting {
             return Ok((switched.number, None));
         }
         progress::done("Rebooting", format!("{host} into generation {}", switched.number));
         let verdict = trial::wait(self, host, switched.number, patience)?;
         Ok((switched.number, Some(verdict)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_failure_is_told_with_its_date_where_there_was_a_clock() {
+        let failure = |at| Failure { at, reason: "smtp is not there".into() };
+        assert_eq!(
+            again(7, &failure(Some(1_795_681_200))),
+            "generation 7 was tried on 2026-11-26, 08:20 UTC and fell back: smtp is not there"
+        );
+        let said = again(7, &failure(None));
+        assert_eq!(said, "generation 7 was tried and fell back: smtp is not there");
     }
 }

@@ -62,6 +62,11 @@ fn a_sick_generation_falls_back_with_its_reason() {
     assert_eq!(reason, "smtp: connection refused");
     assert_eq!(lines, ["port 25"]);
     assert_eq!(server.booted(), 1);
+    assert_eq!(outcome.failed_before, None);
+    // Deployed again it is tried again, and what became of it is said.
+    let again = owner.deploy(&server, b"sick").unwrap();
+    assert_eq!(again.failed_before.unwrap().reason, "smtp: connection refused");
+    assert!(matches!(again.ending, Ending::Tried(Verdict::FellBack { .. })));
 }
 
 #[test]
@@ -92,7 +97,7 @@ fn a_connection_that_breaks_is_taken_up_again() {
     let (owner, server) = (Owner::new(), Played::new().breaks_every(12_000_000));
     let outcome = owner.deploy(&server, b"config").unwrap();
     assert_eq!(outcome.ending, Ending::Tried(Verdict::Confirmed));
-    assert!(server.connections("heirloom receive") > 1);
+    assert!(server.connections("heirloom stage") > 1);
     // Nothing but the pieces that were under way was sent twice.
     assert!(outcome.sent < 20_000_000 + 2 * (8 << 20), "{}", outcome.sent);
 }
@@ -139,25 +144,67 @@ fn a_server_that_never_decides_is_waited_for_no_longer_than_said() {
 fn a_trial_that_is_running_is_waited_for_and_not_begun_again() {
     let (owner, server) = (Owner::new(), Played::new().undecided());
     owner.deploy(&server, b"slow").unwrap_err();
-    let transfers = server.connections("heirloom receive");
+    let transfers = server.connections("heirloom stage");
     assert!(transfers > 0);
     server.decides_after(3);
     let again = owner.deploy(&server, b"slow").unwrap();
     let ending = Ending::Tried(Verdict::Confirmed);
     assert_eq!((again.number, again.sent, again.ending), (Some(2), 0, ending));
     assert_eq!(server.connections("heirloom switch 2 --json"), 1);
-    assert_eq!(server.connections("heirloom receive"), transfers);
+    assert_eq!(server.connections("heirloom stage"), transfers);
+}
+
+#[test]
+fn the_trial_of_another_generation_is_waited_for_before_anything_is_sent() {
+    let (owner, server) = (Owner::new(), Played::new().undecided());
+    owner.deploy(&server, b"slow").unwrap_err();
+    let transfers = server.connections("heirloom stage");
+    let mut hasty = Owner { dir: tempfile::tempdir().unwrap(), options: owner.options };
+    hasty.options.boot = Duration::ZERO;
+    let error = hasty.deploy(&server, b"other").unwrap_err();
+    assert!(matches!(error, Error::Undecided { number: 2, .. }), "{error}");
+    assert_eq!(server.connections("heirloom stage"), transfers, "it was sent into a trial");
+    server.decides_after(3);
+    let options = Options { reboot: false, ..owner.options };
+    let patient = Owner { options, ..owner };
+    let staged = patient.deploy(&server, b"other").unwrap();
+    assert_eq!((staged.number, staged.ending), (Some(3), Ending::Staged));
+    assert!(server.connections("heirloom stage") > transfers);
+}
+
+fn patience() -> Patience {
+    Patience { deadline: Duration::from_secs(5), interval: Duration::from_millis(1) }
 }
 
 #[test]
 fn rolling_back_is_a_trial_of_the_older_one() {
     let (owner, server) = (Owner::new(), Played::new());
     owner.deploy(&server, b"config").unwrap();
-    let patience =
-        Patience { deadline: Duration::from_secs(5), interval: Duration::from_millis(1) };
     let agent = Agent::new(&server);
-    let (number, verdict) = agent.roll_back("root@mail", None, patience).unwrap();
+    let (number, verdict) = agent.roll_back("root@mail", None, patience()).unwrap();
     assert_eq!((number, verdict), (1, Some(Verdict::Confirmed)));
     assert_eq!(server.booted(), 1);
     assert_eq!(agent.list().unwrap().generations.len(), 2);
+}
+
+#[test]
+fn an_answer_that_is_lost_to_the_reboot_is_no_error() {
+    let (owner, server) = (Owner::new(), Played::new());
+    server.loses_answers();
+    let outcome = owner.deploy(&server, b"config").unwrap();
+    assert_eq!(outcome.ending, Ending::Tried(Verdict::Confirmed));
+    let agent = Agent::new(&server);
+    let (number, verdict) = agent.roll_back("root@mail", None, patience()).unwrap();
+    assert_eq!((number, verdict), (1, Some(Verdict::Confirmed)));
+    assert_eq!(server.connections("heirloom rollback --json"), 1);
+}
+
+#[test]
+fn an_order_to_roll_back_that_is_lost_is_an_error() {
+    let (owner, server) = (Owner::new(), Played::new());
+    owner.deploy(&server, b"config").unwrap();
+    server.loses_orders();
+    let error = Agent::new(&server).roll_back("root@mail", None, patience()).unwrap_err();
+    assert!(error.to_string().contains("Connection to mail closed"), "{error}");
+    assert_eq!(server.booted(), 2);
 }

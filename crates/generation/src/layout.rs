@@ -96,8 +96,8 @@ impl Layout {
     }
 
     /// Puts a blob in that lies in the file `source`, whose bytes the caller vouches for: as a
-    /// hard link, which takes no room and no time, or where that cannot be as a checked copy. The
-    /// file becomes mode 0644.
+    /// hard link, which takes no room, or where that cannot be as a checked copy. Its bytes are on
+    /// the disk before it gets its name. The file becomes mode 0644.
     pub fn link(&self, source: &Path, blob: &Descriptor) -> Result<()> {
         if self.contains(blob) {
             return Ok(());
@@ -114,6 +114,7 @@ impl Layout {
             return self.insert(file, blob);
         }
         set_mode(&partial, 0o644)?;
+        file.sync_data().map_err(at(source, "write"))?;
         self.publish(&partial, blob.digest)
     }
 

@@ -5,7 +5,7 @@
 //! no disk and no clock: they turn types into the bytes that digests cover and back, and refuse
 //! what is not exactly such bytes. [`layout`] keeps generations on a disk as an OCI image layout:
 //! in the build directory and under `/imgs` on the server, where [`progress`] says how far a generation
-//! on trial has come.
+//! on trial has come. [`unused`] is what lies under `/state` there and is no generation's.
 //!
 //! The crate is linked into the static programs of the server, so it stays small.
 
@@ -19,6 +19,7 @@ pub mod layout;
 pub mod manifest;
 pub mod progress;
 mod text;
+pub mod unused;
 pub mod verity;
 
 pub use config::{Config, State};
@@ -26,4 +27,5 @@ pub use error::{Chain, Error, Result};
 pub use layout::{Index, Layout};
 pub use manifest::{Descriptor, Layer, LayerFormat, Manifest};
 pub use progress::{Progress, Step};
+pub use unused::unused;
 pub use verity::Verity;

@@ -16,7 +16,7 @@ use crate::{Error, Result};
 /// A blob that the server has, and where it lies here.
 pub type Base<'a> = (Digest, &'a Path);
 
-/// A connection to `heirloom receive` on a server.
+/// A connection to `heirloom stage` on a server.
 pub struct Client<R, W> {
     wire: Wire<R, W>,
 }
@@ -45,6 +45,9 @@ impl<R: Read, W: Write> Client<R, W> {
     }
 
     /// Offers a generation. After a dry run the server has changed nothing and listens no more.
+    ///
+    /// # Errors
+    /// [`Error::Refused`] where there is no room for it, in a dry run as well.
     pub fn offer(&mut self, manifest: &Manifest, dry_run: bool) -> Result<Needs> {
         let text = String::from_utf8(manifest.to_bytes())
             .map_err(|_| Error::protocol("a manifest that is no text"))?;

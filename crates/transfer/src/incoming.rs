@@ -96,23 +96,36 @@ impl Incoming {
 
 /// Removes what was received of all blobs but those of `keep`; how many bytes that freed.
 pub fn forget(layout: &Layout, keep: &[Digest]) -> Result<u64> {
+    let freed = size_without(layout, keep)?;
+    for path in others(layout, keep)? {
+        fs::remove_file(&path).map_err(Error::io("remove", &path))?;
+    }
+    Ok(freed)
+}
+
+/// Bytes of what was received of all blobs but those of `keep`.
+pub fn size_without(layout: &Layout, keep: &[Digest]) -> Result<u64> {
+    let size = |path: &PathBuf| fs::symlink_metadata(path).map_or(0, |found| found.len());
+    Ok(others(layout, keep)?.iter().map(size).sum())
+}
+
+/// The files of all blobs but those of `keep`.
+fn others(layout: &Layout, keep: &[Digest]) -> Result<Vec<PathBuf>> {
     let directory = layout.root().join(DIRECTORY);
     let entries = match fs::read_dir(&directory) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(0),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
         entries => entries.map_err(Error::io("list", &directory))?,
     };
-    let mut freed = 0;
+    let mut others = Vec::new();
     for entry in entries {
         let path = entry.map_err(Error::io("list", &directory))?.path();
         let name = path.file_name().and_then(|name| name.to_str());
         let digest = name.and_then(|name| Digest::from_hex(name).ok());
-        if digest.is_some_and(|digest| keep.contains(&digest)) {
-            continue;
+        if digest.is_none_or(|digest| !keep.contains(&digest)) {
+            others.push(path);
         }
-        freed += fs::symlink_metadata(&path).map_or(0, |found| found.len());
-        fs::remove_file(&path).map_err(Error::io("remove", &path))?;
     }
-    Ok(freed)
+    Ok(others)
 }
 
 fn path(layout: &Layout, digest: Digest) -> PathBuf {

@@ -1,6 +1,6 @@
 //! What deploy and the agent on the server say to one another.
 //!
-//! [`report`] is what the agent's commands print with `--json`. [`serve()`] and [`Client`] are the
+//! [`report`] is what the agent's commands print with `--json`, [`table`] one of them for people. [`serve()`] and [`Client`] are the
 //! two ends of a transfer over a pair of pipes: a generation's documents, and of its blobs those
 //! that the server lacks, as [`delta`]s against blobs that it has. `docs/reference/deploy.md` has
 //! the format.
@@ -21,6 +21,7 @@ mod landmark;
 pub mod message;
 pub mod report;
 mod serve;
+pub mod table;
 mod wire;
 
 pub use client::{Base, Client, Sent};

@@ -63,6 +63,9 @@ pub enum TrialState {
 pub struct Health {
     /// Its verdict.
     pub healthy: bool,
+    /// Whether there is none yet: units are still being started.
+    #[serde(default)]
+    pub starting: bool,
     /// What it printed.
     #[serde(default)]
     pub lines: Vec<String>,
@@ -136,4 +139,16 @@ pub struct Staged {
     /// Generations that were removed to make room.
     #[serde(default)]
     pub removed: Vec<u64>,
+    /// What its last trial came to, if the server fell back from it.
+    #[serde(default)]
+    pub failed: Option<Failure>,
+}
+
+/// A trial from which a server fell back.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Failure {
+    /// When that was known, in seconds since 1970 as the server's clock had it.
+    pub at: Option<u64>,
+    /// Why, in one line.
+    pub reason: String,
 }

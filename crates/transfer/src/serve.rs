@@ -17,8 +17,10 @@ use crate::report::Staged;
 use crate::wire::Wire;
 use crate::{Error, Result};
 
-/// What a transfer needs of the server that it comes to. The calls come in the order in which
-/// they stand here, each once.
+/// What a transfer needs of the server that it comes to. [`Host::layout`] is asked for whenever
+/// something is read or written there. The others are called in the order in which they stand
+/// here, each once at most: after a dry run's [`Host::fits`] nothing follows, and where it is no
+/// dry run [`Host::make_room`] comes in its place.
 pub trait Host {
     /// The server's name in its workspace, and its board.
     fn identity(&mut self) -> std::result::Result<(String, String), Refusal>;
@@ -30,18 +32,22 @@ pub trait Host {
     /// running.
     fn bases(&mut self) -> std::result::Result<Vec<Digest>, Refusal>;
 
+    /// Refuses a generation for which [`Host::make_room`] would find no room, and changes nothing.
+    fn fits(&mut self, manifest: &Manifest, missing: u64) -> std::result::Result<(), Refusal>;
+
     /// Makes room on both partitions for the generation of `manifest`, of which `missing` bytes
     /// have still to come, before any of it is written; refuses where there is none to be made.
     /// Must keep every blob that `manifest` names and that is there, and what
-    /// [`crate::incoming`] has of the others. Not called for a dry run.
+    /// [`crate::incoming`] has of the others.
     fn make_room(&mut self, manifest: &Manifest, missing: u64) -> std::result::Result<(), Refusal>;
 
     /// Whether this server would run such a generation: its board, its name. Called before the
     /// long blobs come.
     fn check(&mut self, manifest: &Manifest, config: &Config) -> std::result::Result<(), Refusal>;
 
-    /// Numbers the generation, whose blobs and manifest are all there, and gives it its place on
-    /// the boot partition. Annotations are checked for their lengths and nothing else.
+    /// Numbers the generation, whose blobs and manifest are all there, and puts it into the index.
+    /// The boot partition hears of it when it is put on trial. Annotations are checked for their
+    /// lengths and nothing else.
     fn stage(
         &mut self,
         manifest: &Manifest,
@@ -110,15 +116,17 @@ impl<R: Read, W: Write> Session<'_, R, W> {
         }
     }
 
-    /// Says what is missing, after room was made for it.
+    /// Says what is missing, after room was made for it or, in a dry run, would be.
     fn needs(&mut self, manifest: &Manifest, dry_run: bool) -> Result<Vec<Descriptor>> {
         let mut bases = self.host.bases().map_err(Error::Refused)?;
         bases.truncate(MAX_BASES);
-        if !dry_run {
-            let blobs = missing(self.host.layout(), manifest);
-            let coming = blobs.iter().map(|(blob, have)| blob.size - have).sum();
-            self.host.make_room(manifest, coming).map_err(Error::Refused)?;
-        }
+        let blobs = missing(self.host.layout(), manifest);
+        let coming = blobs.iter().map(|(blob, have)| blob.size - have).sum();
+        let room = match dry_run {
+            true => self.host.fits(manifest, coming),
+            false => self.host.make_room(manifest, coming),
+        };
+        room.map_err(Error::Refused)?;
         // Once more: making room may have taken what nobody was known to need.
         let blobs = missing(self.host.layout(), manifest);
         let list = blobs.iter().map(|(blob, have)| Need { digest: blob.digest, have: *have });

@@ -68,7 +68,13 @@ fn a_dry_run_changes_nothing() {
     let needs = server.dry_run(&new);
     assert_eq!(needs.blobs.len(), new.manifest.blobs().count());
     assert_eq!(std::fs::read_dir(server.layout().root().join("blobs/sha256")).unwrap().count(), 0);
-    assert_eq!(server.calls(), ["identity", "bases"]);
+    assert_eq!(server.calls(), ["identity", "bases", "fits"]);
+    // Where there is no room it says the same as the transfer would.
+    let full = Refusal::new("12 MB are free, 30 MB are needed").help("heirloom gc");
+    let server = Server::with(FakeHost { no_room: Some(full.clone()), ..FakeHost::default() });
+    let Err(Error::Refused(refusal)) = server.try_dry_run(&new) else { panic!("not refused") };
+    assert_eq!(refusal, full);
+    assert_eq!(server.calls(), ["identity", "bases", "fits"]);
 }
 
 #[test]

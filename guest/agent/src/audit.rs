@@ -1,12 +1,12 @@
 //! What the next boot will not have: files that were written and are not declared as state. And what
 //! nobody uses any more: state that the running generation does not declare.
 
-use std::collections::BTreeSet;
 use std::fs::{self, Metadata};
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
 use generation::State;
+use rustix::io::Errno;
 use serde::Serialize;
 
 use crate::{Error, Result};
@@ -29,6 +29,8 @@ pub struct Lost {
     pub what: What,
     /// Bytes of a file.
     pub size: u64,
+    /// Whether the system makes it anew at every boot, so that nobody misses it.
+    pub anew: bool,
 }
 
 /// What would be lost of a path.
@@ -39,35 +41,101 @@ pub enum What {
     Written,
     /// It was removed: it comes back.
     Removed,
+    /// It is a directory that no layer has, and nothing is in it.
+    Directory,
 }
 
+/// What the system itself writes at every boot, and nobody keeps. A path that is missing here costs
+/// a line; one that is here by mistake hides a loss.
+const ANEW: &[&str] = &[
+    // Emptied at every boot on any system (file-hierarchy(7)). Not /var/tmp: it is kept elsewhere.
+    "/tmp",
+    // What can be lost without a loss (FHS 3.0, 5.5).
+    "/var/cache",
+    // systemd-update-done.service, and what ConditionNeedsUpdate= has made anew because of it.
+    "/etc/.updated",
+    "/var/.updated",
+    "/etc/ld.so.cache",
+    "/etc/udev/hwdb.bin",
+    "/usr/lib/udev/hwdb.bin",
+    "/var/lib/systemd/catalog",
+    // Made by systemd's own tmpfiles.d and units, for services that may come.
+    "/var/lib/systemd/coredump",
+    "/var/lib/systemd/ephemeral-trees",
+    "/var/lib/systemd/linger",
+    "/var/lib/systemd/pstore",
+    "/var/lib/systemd/timers",
+    "/var/lib/private",
+    "/var/log/private",
+    "/var/cache/private",
+    "/var/lib/dbus/machine-id",
+    "/var/lib/machines",
+    "/var/lib/portables",
+    // The record of this boot, with the logins since. Those are in the journal as well, which the
+    // base role keeps.
+    "/var/log/wtmp",
+    "/var/log/btmp",
+    "/var/log/lastlog",
+    "/var/log/README",
+];
+
 /// Compares. `upper` is the upper directory of the overlay that is the root, `state` the directory
-/// that has the state's entries, `declared` the running generation's.
-pub fn audit(upper: &Path, state: &Path, declared: &[State]) -> Result<Audit> {
+/// that has the state's entries, `declared` the running generation's. `is_new` says of a directory
+/// of the upper one whether no layer has it.
+pub fn audit(
+    upper: &Path,
+    state: &Path,
+    declared: &[State],
+    is_new: &dyn Fn(&Path) -> bool,
+) -> Result<Audit> {
     let mut lost = Vec::new();
-    walk(upper, Path::new("/"), &mut lost)?;
+    walk(upper, Path::new("/"), is_new, &mut lost)?;
     lost.sort_by(|a, b| a.path.cmp(&b.path));
-    let mut names = BTreeSet::new();
-    entries(state, Path::new(""), declared, &mut names)?;
-    Ok(Audit { lost, unused: names.into_iter().collect() })
+    Ok(Audit { lost, unused: generation::unused(state, declared)? })
 }
 
 /// Lists what `directory` of the upper layer has, which is `path` on the server. Directories that
 /// were only gone through count for what is in them.
-fn walk(directory: &Path, path: &Path, lost: &mut Vec<Lost>) -> Result<()> {
+fn walk(
+    directory: &Path,
+    path: &Path,
+    is_new: &dyn Fn(&Path) -> bool,
+    lost: &mut Vec<Lost>,
+) -> Result<()> {
     for entry in fs::read_dir(directory).map_err(Error::io("list", directory))? {
         let entry = entry.map_err(Error::io("list", directory))?;
         let (inner, path) = (entry.path(), path.join(entry.file_name()));
         // It was removed while we were looking.
         let Ok(found) = fs::symlink_metadata(&inner) else { continue };
-        if found.is_dir() {
-            walk(&inner, &path, lost)?;
+        let mut push = |what, size| {
+            // A socket or a pipe has nothing in it that could be kept.
+            let kind = found.file_type();
+            let anew = is_made_at_boot(&path) || kind.is_socket() || kind.is_fifo();
+            lost.push(Lost { path: path.clone(), what, size, anew });
+        };
+        if is_whiteout(&found) {
+            push(What::Removed, 0);
+        } else if !found.is_dir() {
+            push(What::Written, if found.is_file() { found.len() } else { 0 });
+        } else if is_new(&inner) && is_empty(&inner)? {
+            push(What::Directory, 0);
         } else {
-            let what = if is_whiteout(&found) { What::Removed } else { What::Written };
-            lost.push(Lost { path, what, size: if found.is_file() { found.len() } else { 0 } });
+            walk(&inner, &path, is_new, lost)?;
         }
     }
     Ok(())
+}
+
+fn is_empty(directory: &Path) -> Result<bool> {
+    let mut entries = fs::read_dir(directory).map_err(Error::io("list", directory))?;
+    Ok(entries.next().is_none())
+}
+
+fn is_made_at_boot(path: &Path) -> bool {
+    let private = |name: &str| name.starts_with("systemd-private-");
+    ANEW.iter().any(|anew| path.starts_with(anew))
+        // What PrivateTmp= services have in the place of /var/tmp goes when they end.
+        || path.strip_prefix("/var/tmp").is_ok_and(|it| it.to_str().is_some_and(private))
 }
 
 /// What the overlay puts in the place of a removed file: a character device 0:0
@@ -76,49 +144,87 @@ fn is_whiteout(found: &Metadata) -> bool {
     found.file_type().is_char_device() && found.rdev() == 0
 }
 
-/// Adds the places below `directory`, which is `place` below /state, that nothing declared lies at
-/// or below.
-fn entries(
-    directory: &Path,
-    place: &Path,
-    declared: &[State],
-    unused: &mut BTreeSet<String>,
-) -> Result<()> {
-    for entry in fs::read_dir(directory).map_err(Error::io("list", directory))? {
-        let entry = entry.map_err(Error::io("list", directory))?;
-        let place = place.join(entry.file_name());
-        if declared.iter().any(|state| Path::new(&state.at) == place) {
-            continue;
-        }
-        if declared.iter().any(|state| Path::new(&state.at).starts_with(&place)) {
-            entries(&entry.path(), &place, declared, unused)?;
-        } else {
-            unused.insert(place.display().to_string());
-        }
-    }
-    Ok(())
+/// Whether no layer has a directory of the overlay's upper one: when it copies one up it notes
+/// where that was (fs/overlayfs/copy_up.c, ovl_set_origin).
+pub fn is_in_no_layer(directory: &Path) -> bool {
+    let origin = rustix::fs::lgetxattr(directory, "trusted.overlay.origin", &mut [0; 256]);
+    origin == Err(Errno::NODATA)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn lost(upper: &Path) -> Vec<(String, What, bool)> {
+        let state = tempfile::tempdir().unwrap();
+        let is_new = |path: &Path| !path.ends_with("layered");
+        let audit = audit(upper, state.path(), &[], &is_new).unwrap();
+        let line = |it: &Lost| (it.path.display().to_string(), it.what, it.anew);
+        audit.lost.iter().map(line).collect()
+    }
+
     #[test]
     fn what_was_written_is_lost_and_what_is_not_declared_is_unused() {
         let upper = tempfile::tempdir().unwrap();
-        fs::create_dir_all(upper.path().join("etc/empty")).unwrap();
+        fs::create_dir_all(upper.path().join("etc/layered")).unwrap();
         fs::write(upper.path().join("etc/undeclared"), "12345").unwrap();
         std::os::unix::fs::symlink("nowhere", upper.path().join("etc/link")).unwrap();
         let state = tempfile::tempdir().unwrap();
-        for directory in ["mail", "old", "web/html", "web/old"] {
+        for directory in ["mail", "old", "web/html", "web/old", ".new-mail"] {
             fs::create_dir_all(state.path().join(directory)).unwrap();
         }
         let declared = [("/var/mail", "mail"), ("/srv/html", "web/html")]
             .map(|(path, at)| State { path: path.into(), at: at.into() });
-        let audit = audit(upper.path(), state.path(), &declared).unwrap();
+        let audit = audit(upper.path(), state.path(), &declared, &|_| false).unwrap();
         let lost: Vec<_> =
             audit.lost.iter().map(|it| (it.path.to_str().unwrap(), it.size)).collect();
         assert_eq!(lost, [("/etc/link", 0), ("/etc/undeclared", 5)]);
         assert_eq!(audit.unused, ["old", "web/old"]);
     }
+
+    #[test]
+    fn a_directory_is_lost_that_no_layer_has() {
+        let upper = tempfile::tempdir().unwrap();
+        for directory in ["srv/new/inner", "srv/layered", "srv/full"] {
+            fs::create_dir_all(upper.path().join(directory)).unwrap();
+        }
+        fs::write(upper.path().join("srv/full/file"), "").unwrap();
+        assert_eq!(
+            lost(upper.path()),
+            [
+                ("/srv/full/file".into(), What::Written, false),
+                ("/srv/new/inner".into(), What::Directory, false),
+            ]
+        );
+    }
+
+    #[test]
+    fn only_what_every_boot_makes_is_told_from_what_is_missed() {
+        let upper = tempfile::tempdir().unwrap();
+        for (path, _) in EXPECTED {
+            let path = upper.path().join(&path[1..]);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, "").unwrap();
+        }
+        let socket = upper.path().join("var/socket");
+        let _listener = std::os::unix::net::UnixListener::bind(socket).unwrap();
+        let lost = lost(upper.path());
+        for (path, anew) in EXPECTED.iter().chain(&[("/var/socket", true)]) {
+            assert!(lost.contains(&((*path).into(), What::Written, *anew)), "{path}: {lost:?}");
+        }
+    }
+
+    const EXPECTED: &[(&str, bool)] = &[
+        ("/etc/.updated", true),
+        ("/etc/ld.so.conf", false),
+        ("/etc/resolv.conf", false),
+        ("/tmp/a/b", true),
+        ("/tmpfile", false),
+        ("/var/cache/a", true),
+        ("/var/lib/a", false),
+        ("/var/log/nginx/access.log", false),
+        ("/var/log/wtmp", true),
+        ("/var/tmp/mine", false),
+        ("/var/tmp/systemd-private-1/tmp/a", true),
+    ];
 }

@@ -1,11 +1,14 @@
 //! Whether the server is healthy: what systemd and the server's own check program say.
 
 use std::io::{self, Read};
+use std::os::unix::process::CommandExt;
 use std::path::Path;
-use std::process::{Command, Output, Stdio};
+use std::process::{self, Child, ChildStdout, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
+use rustix::process::{Pid, Signal, kill_process_group};
 use transfer::report::Health;
 
 /// The server's own check program.
@@ -15,8 +18,8 @@ pub const PROGRAM: &str = "/usr/lib/heirloom/health";
 const PATIENCE: Duration = Duration::from_secs(120);
 const INTERVAL: Duration = Duration::from_millis(200);
 
-/// The longest output that is read, in bytes.
-const MAX_OUTPUT: u64 = 64 * 1024;
+/// The longest output that is kept, in bytes.
+const MAX_OUTPUT: usize = 64 * 1024;
 
 /// What to do with a service that nothing else requires: it is started when the boot is complete
 /// (systemd.special(7)).
@@ -51,7 +54,7 @@ fn look_at_all() -> Health {
         }
         "initializing" | "starting" => {
             let jobs = systemctl(&["list-jobs", "--no-legend", "--full"]);
-            return unhealthy("the server is still starting:", &jobs);
+            return starting(&jobs);
         }
         other => return unhealthy(&format!("systemd says `{other}`"), ""),
     }
@@ -73,38 +76,78 @@ pub fn program(path: &Path, patience: Duration) -> Health {
     if !healthy && lines.is_empty() {
         lines.push(format!("{} says no more than that", path.display()));
     }
-    Health { healthy, lines }
+    Health { healthy, starting: false, lines }
 }
 
 /// Whether it ended well within `patience`, and what it printed.
+///
+/// It and all that it starts are a process group: whatever is left of that when it has ended, or is
+/// out of time, is killed. What has left the group may still hold the pipe; nobody waits for it.
 fn run(path: &Path, patience: Duration) -> io::Result<(bool, String)> {
     let mut child = Command::new(path)
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::null())
+        .process_group(0)
         .spawn()?;
-    let output = child.stdout.take();
-    let reader = thread::spawn(move || {
-        let mut bytes = Vec::new();
-        // What was read before an error is what there is to show.
-        let _ = output.map(|it| it.take(MAX_OUTPUT).read_to_end(&mut bytes));
-        String::from_utf8_lossy(&bytes).into_owned()
-    });
+    let mut output = Output::of(child.stdout.take())?;
     let start = Instant::now();
     let status = loop {
-        if let Some(status) = child.try_wait()? {
-            break status;
+        output.take_what_is_there();
+        match child.try_wait() {
+            Ok(None) if start.elapsed() <= patience => thread::sleep(INTERVAL),
+            ended => break ended,
         }
-        if start.elapsed() > patience {
-            child.kill()?;
-            child.wait()?;
-            let seconds = patience.as_secs();
-            return Err(io::Error::other(format!("it did not end within {seconds} s")));
-        }
-        thread::sleep(INTERVAL);
     };
-    let output = reader.join().unwrap_or_default();
-    Ok((status.success(), output))
+    end_group(&child);
+    let Some(status) = status? else {
+        child.wait()?;
+        let seconds = patience.as_secs();
+        return Err(io::Error::other(format!("it did not end within {seconds} s")));
+    };
+    // What it wrote last.
+    output.take_what_is_there();
+    Ok((status.success(), String::from_utf8_lossy(&output.bytes).into_owned()))
+}
+
+/// Kills what is left of the group that `child` leads.
+fn end_group(child: &Child) {
+    let group = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
+    // None is left where it has ended with all that it started.
+    let _ = group.map(|group| kill_process_group(group, Signal::KILL));
+}
+
+/// What a program prints, read without ever waiting for it.
+struct Output {
+    pipe: Option<ChildStdout>,
+    bytes: Vec<u8>,
+}
+
+impl Output {
+    fn of(pipe: Option<ChildStdout>) -> io::Result<Self> {
+        if let Some(pipe) = &pipe {
+            let flags = fcntl_getfl(pipe)?;
+            fcntl_setfl(pipe, flags | OFlags::NONBLOCK)?;
+        }
+        Ok(Self { pipe, bytes: Vec::new() })
+    }
+
+    /// Reads as much as there is. Behind the longest output that is kept the rest is thrown away.
+    fn take_what_is_there(&mut self) {
+        let mut piece = [0; 4096];
+        while let Some(read) = self.pipe.as_mut().map(|pipe| pipe.read(&mut piece)) {
+            match read {
+                Ok(read @ 1..) => {
+                    let room = MAX_OUTPUT.saturating_sub(self.bytes.len());
+                    self.bytes.extend_from_slice(&piece[..read.min(room)]);
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
+                // Its end; what was read before an error is what there is to show.
+                Ok(0) | Err(_) => self.pipe = None,
+            }
+        }
+    }
 }
 
 /// The state of the whole system, in systemd's words.
@@ -126,14 +169,20 @@ pub fn reboot() -> io::Result<()> {
 
 fn systemctl(arguments: &[&str]) -> String {
     let asked = Command::new("systemctl").args(arguments).stdin(Stdio::null()).output();
-    let text = |output: Output| String::from_utf8_lossy(&output.stdout).trim().to_owned();
+    let text = |output: process::Output| String::from_utf8_lossy(&output.stdout).trim().to_owned();
     // An answer that is none is shown as it is.
     asked.map_or_else(|error| format!("no answer: {error}"), text)
 }
 
 fn unhealthy(what: &str, lines: &str) -> Health {
     let rest = lines.lines().map(|line| line.trim().to_owned()).filter(|line| !line.is_empty());
-    Health { healthy: false, lines: std::iter::once(what.to_owned()).chain(rest).collect() }
+    let lines = std::iter::once(what.to_owned()).chain(rest).collect();
+    Health { healthy: false, starting: false, lines }
+}
+
+/// Not healthy, and nothing is wrong: `jobs` are what systemd still has to do.
+fn starting(jobs: &str) -> Health {
+    Health { starting: true, ..unhealthy("the server is still starting:", jobs) }
 }
 
 #[cfg(test)]
@@ -150,12 +199,16 @@ mod tests {
         file
     }
 
+    fn said(healthy: bool, line: &str) -> Health {
+        Health { healthy, starting: false, lines: vec![line.into()] }
+    }
+
     #[test]
     fn a_program_is_healthy_when_it_says_so() {
         let well = program(&script("echo ok smtp"), PATIENCE);
-        assert_eq!(well, Health { healthy: true, lines: vec!["ok smtp".into()] });
+        assert_eq!(well, said(true, "ok smtp"));
         let ill = program(&script("echo not ok smtp; exit 1"), PATIENCE);
-        assert_eq!(ill, Health { healthy: false, lines: vec!["not ok smtp".into()] });
+        assert_eq!(ill, said(false, "not ok smtp"));
         assert!(!program(&script("exit 1"), PATIENCE).lines.is_empty());
     }
 
@@ -165,5 +218,56 @@ mod tests {
         assert!(!none.healthy && none.lines[0].contains("does not run"), "{none:?}");
         let slow = program(&script("exec sleep 60"), Duration::from_millis(50));
         assert!(!slow.healthy && slow.lines[0].contains("did not end"), "{slow:?}");
+    }
+
+    /// A script that starts another program, and that program's process id once it has run.
+    fn leaves_behind(text: &str, patience: Duration) -> (Health, u32) {
+        let directory = tempfile::tempdir().unwrap();
+        let pid = directory.path().join("pid");
+        let health = program(&script(&text.replace("PID", pid.to_str().unwrap())), patience);
+        let pid = fs::read_to_string(pid).unwrap().trim().parse().unwrap();
+        (health, pid)
+    }
+
+    fn runs(pid: u32) -> bool {
+        // One that was killed is a zombie until somebody asks for it.
+        let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+        stat.rsplit_once(") ").is_some_and(|(_, state)| !state.starts_with('Z'))
+    }
+
+    fn ends(pid: u32) -> bool {
+        (0..100).any(|_| {
+            thread::sleep(Duration::from_millis(20));
+            !runs(pid)
+        })
+    }
+
+    #[test]
+    fn what_a_program_leaves_behind_is_not_waited_for_and_ends_with_it() {
+        let start = Instant::now();
+        let left = "sleep 300 & echo $! >PID; echo ok smtp";
+        let (health, pid) = leaves_behind(left, Duration::from_secs(60));
+        assert_eq!(health, said(true, "ok smtp"));
+        assert!(ends(pid), "what it left behind still runs");
+
+        let stuck = "sleep 300 & echo $! >PID; wait";
+        let (health, pid) = leaves_behind(stuck, Duration::from_millis(300));
+        assert!(!health.healthy && health.lines[0].contains("did not end"), "{health:?}");
+        assert!(ends(pid), "what it waited for still runs");
+
+        // What has left the group keeps the pipe open, and hinders nobody.
+        let escaped = "setsid sh -c 'echo $$ >PID; exec sleep 300' & sleep 1; echo ok smtp";
+        let (health, pid) = leaves_behind(escaped, Duration::from_secs(60));
+        assert_eq!(health, said(true, "ok smtp"));
+        assert!(runs(pid));
+        rustix::process::kill_process(Pid::from_raw(pid as i32).unwrap(), Signal::KILL).unwrap();
+        assert!(start.elapsed() < Duration::from_secs(30));
+    }
+
+    #[test]
+    fn a_program_that_prints_without_end_is_heard_to_a_limit() {
+        let health = program(&script("yes x | head -c 1000000"), Duration::from_secs(60));
+        assert!(health.healthy, "{health:?}");
+        assert_eq!(health.lines.len(), MAX_OUTPUT / 2);
     }
 }

@@ -17,8 +17,8 @@ pub enum Command {
     Status,
     /// `list`
     List,
-    /// `stage`, `receive`
-    Receive,
+    /// `stage`
+    Stage,
     /// `switch N`, `rollback [N]`
     Switch {
         /// The generation; for a roll back without one, the one before.
@@ -101,7 +101,7 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Call> {
         [] => Command::Help,
         ["status"] => Command::Status,
         ["list"] => Command::List,
-        ["stage" | "receive"] => Command::Receive,
+        ["stage"] => Command::Stage,
         ["switch", number] => Command::Switch { number: Some(numbered(number)?), reboot },
         ["rollback"] => Command::Switch { number: None, reboot },
         ["rollback", number] => Command::Switch { number: Some(numbered(number)?), reboot },
@@ -145,7 +145,7 @@ mod tests {
             ("--no-reboot switch 7", Command::Switch { number: Some(7), reboot: false }, false),
             ("rollback", Command::Switch { number: None, reboot: true }, false),
             ("unpin 3 --json", Command::Pin { number: 3, pinned: false }, true),
-            ("stage", Command::Receive, false),
+            ("stage", Command::Stage, false),
         ] {
             assert_eq!(read(line).unwrap(), Call { command, json }, "{line}");
         }

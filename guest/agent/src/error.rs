@@ -12,6 +12,9 @@ pub enum Error {
     /// Another `heirloom` is changing something.
     #[error("another heirloom command is at work")]
     Busy,
+    /// Another generation is on its way.
+    #[error("another generation is being received")]
+    Receiving,
     /// There is no generation of this number.
     #[error("there is no generation {0}")]
     NoGeneration(u64),
@@ -93,6 +96,7 @@ impl Error {
     pub fn hint(&self) -> Option<String> {
         Some(match self {
             Self::Busy => "wait until it is done".into(),
+            Self::Receiving => "wait until it is here, or end that `heirloom stage`".into(),
             Self::NoGeneration(_) => "`heirloom list` shows which there are".into(),
             Self::NotWhole { .. } => "deploy it again".into(),
             Self::OnTrial(_) => {

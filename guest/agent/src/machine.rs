@@ -6,6 +6,7 @@
 //! /run/heirloom/memory       the memory that took all writes to the root since the boot
 //! /run/heirloom/boot         the boot partition, while a command works on it
 //! /run/heirloom/lock         held by who changes something
+//! /run/heirloom/receiving    held while a generation comes
 //! /run/heirloom/health.json  what the health check last said
 //! /var/lib/heirloom          the agent's state
 //! ```
@@ -21,6 +22,7 @@ use generation::cmdline::{Boot, Data};
 use rustix::mount::{MountFlags, UnmountFlags, mount, unmount};
 
 use crate::lock::Lock;
+use crate::server::Opened;
 use crate::trials::Trials;
 use crate::{Error, Result, Running, Server, mounts};
 
@@ -37,6 +39,7 @@ pub const STATE: &str = "/var/lib/heirloom";
 
 const BOOT: &str = "/run/heirloom/boot";
 const LOCK: &str = "/run/heirloom/lock";
+const RECEIVING: &str = "/run/heirloom/receiving";
 /// systemd-boot's folder, syslinux's file: what shows that the disk has them.
 const LOADER: &str = "loader";
 
@@ -86,17 +89,51 @@ impl Machine {
     /// # Errors
     /// A live medium, which has none; a machine that was not started by Heirloom.
     pub fn open() -> Result<Self> {
-        let boot = booted()?;
-        if let Data::Iso(_) = boot.data {
-            let why = "this is a live medium: it has one generation and keeps nothing";
-            return Err(Error::Elsewhere(why.into()));
-        }
-        let lock = Lock::take(Path::new(LOCK))?;
+        let boot = on_disk()?;
+        let lock = Lock::take(Path::new(LOCK), Error::Busy)?;
         let mount = BootMount::new(&boot_device()?)?;
         let partition = boot_partition();
         let running = Running { generation: boot.generation, trial: boot.trial, data: boot.data };
         let server = Server::new(layout()?, partition, Path::new(STATE), running);
         Ok(Self { server, _mount: mount, _lock: lock })
+    }
+}
+
+impl Opened for Machine {
+    type Partition = Mounted;
+
+    fn server(&mut self) -> &mut Server<Mounted> {
+        &mut self.server
+    }
+}
+
+/// What the kernel was told to boot, from a disk that can change.
+fn on_disk() -> Result<Boot> {
+    let boot = booted()?;
+    match boot.data {
+        Data::Ext4(_) => Ok(boot),
+        Data::Iso(_) => {
+            let why = "this is a live medium: it has one generation and keeps nothing";
+            Err(Error::Elsewhere(why.into()))
+        }
+    }
+}
+
+/// The right to bring a generation here, or to remove what nobody needs. A transfer holds it as
+/// long as it takes, and nobody else waits for it: what a server does about its trials must not
+/// hang on somebody's slow line.
+pub struct Receiving {
+    _lock: Lock,
+}
+
+impl Receiving {
+    /// Waits until no generation is on its way.
+    ///
+    /// # Errors
+    /// As [`Machine::open`]; [`Error::Receiving`].
+    pub fn begin() -> Result<Self> {
+        on_disk()?;
+        Ok(Self { _lock: Lock::take(Path::new(RECEIVING), Error::Receiving)? })
     }
 }
 

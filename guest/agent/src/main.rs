@@ -5,9 +5,10 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use agent::cli::{self, Call, Command};
-use agent::machine::{self, Machine};
+use agent::machine::{self, Machine, Receiving};
 use agent::receive::Receiver;
-use agent::{Error, Result, audit, checks, print, status, watch};
+use agent::watch::{self, Here};
+use agent::{Error, Result, audit, checks, print, status};
 use serde::Serialize;
 use transfer::report::Switched;
 
@@ -32,11 +33,12 @@ fn run(call: &Call) -> Result<()> {
         }
         Command::List => {
             let listed = Machine::open()?.server.list()?;
-            answer(call, &listed, || print::list(&listed))
+            answer(call, &listed, || transfer::table::table(&listed))
         }
-        Command::Receive => {
-            let mut machine = Machine::open()?;
-            let mut receiver = Receiver::new(&mut machine.server);
+        Command::Stage => {
+            let _alone = Receiving::begin()?;
+            let running = machine::booted()?.generation;
+            let mut receiver = Receiver::new(machine::layout()?, running, Machine::open);
             transfer::serve(io::stdin().lock(), io::stdout().lock(), &mut receiver)?;
             Ok(())
         }
@@ -52,6 +54,8 @@ fn run(call: &Call) -> Result<()> {
             answer(call, &Number { number }, || format!("generation {number} {kept}\n"))
         }
         Command::Collect => {
+            // What has come of a generation is nobody's until it is staged.
+            let _alone = Receiving::begin()?;
             let removed = Machine::open()?.server.collect()?;
             let count = removed.len();
             answer(call, &Removed { removed }, || format!("{count} generations removed\n"))
@@ -61,12 +65,12 @@ fn run(call: &Call) -> Result<()> {
             let config = layout.config(&layout.manifest(machine::booted()?.generation)?)?;
             let upper = Path::new(machine::MEMORY).join("upper");
             let state = Path::new(machine::DATA).join("state");
-            let found = audit::audit(&upper, &state, &config.state)?;
+            let found = audit::audit(&upper, &state, &config.state, &audit::is_in_no_layer)?;
             answer(call, &found, || print::audit(&found))
         }
-        Command::Watch => watch::trial(&say),
-        Command::Settle => watch::settled(&say),
-        Command::Leave => watch::leave(&say),
+        Command::Watch => watch::trial(&Here, &say),
+        Command::Settle => watch::settled(&Here, &say),
+        Command::Leave => watch::leave(&Here, &say),
     }
 }
 

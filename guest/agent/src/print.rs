@@ -2,7 +2,8 @@
 
 use std::fmt::Write;
 
-use transfer::report::{GenerationReport, Listed, Status, TrialState};
+use transfer::report::{Status, TrialState};
+use transfer::table::megabytes;
 
 use crate::audit::{Audit, What};
 
@@ -39,7 +40,7 @@ pub fn status(status: &Status) -> String {
         None => line("health", "not looked at yet"),
         Some(health) if health.healthy => line("health", "healthy"),
         Some(health) => {
-            line("health", "NOT HEALTHY");
+            line("health", if health.starting { "starting" } else { "NOT HEALTHY" });
             for detail in &health.lines {
                 line("", &format!("  {detail}"));
             }
@@ -52,63 +53,88 @@ pub fn status(status: &Status) -> String {
     text
 }
 
-/// `heirloom list`.
-pub fn list(listed: &Listed) -> String {
-    let mut text = String::from("  N  generation    size      what\n");
-    for it in &listed.generations {
-        let (size, what) = (megabytes(it.size), marks(it).join(", "));
-        let _ = writeln!(text, "{:>3}  {}  {size:<8}  {what}", it.number, it.generation.short());
-    }
-    let (data, boot) = (megabytes(listed.free_data), megabytes(listed.free_boot));
-    let _ = writeln!(text, "room: {data} for generations, {boot} for their kernels");
-    text
-}
-
-fn marks(it: &GenerationReport) -> Vec<String> {
-    let mut marks = Vec::new();
-    for (is, name) in [
-        (it.default, "default"),
-        (it.booted, "running"),
-        (it.previous, "the one before"),
-        (it.pinned, "pinned"),
-    ] {
-        if is {
-            marks.push(name.to_owned());
-        }
-    }
-    marks.extend(it.outcome.clone());
-    if let Some(commit) = &it.commit {
-        let short: String = commit.chars().take(12).collect();
-        let more = if it.uncommitted { " and more" } else { "" };
-        marks.push(format!("commit {short}{more}"));
-    }
-    marks.extend(it.built_by.as_ref().map(|who| format!("by {who}")));
-    marks.extend(it.staged.clone());
-    marks
-}
-
 /// `heirloom audit`.
 pub fn audit(audit: &Audit) -> String {
     let mut text = String::new();
-    for it in &audit.lost {
+    let (anew, lost): (Vec<_>, Vec<_>) = audit.lost.iter().partition(|it| it.anew);
+    for it in &lost {
         let what = match it.what {
             What::Written => megabytes(it.size),
             What::Removed => "removed".into(),
+            What::Directory => "directory".into(),
         };
         let _ = writeln!(text, "{what:>10}  {}", it.path.display());
     }
-    let lost = audit.lost.len();
-    let _ = writeln!(text, "{lost} files are lost at the next boot; [state] in server.toml keeps");
+    let _ = match lost.len() {
+        0 => writeln!(text, "nothing is lost at the next boot"),
+        count => writeln!(
+            text,
+            "{} at the next boot: what is to stay is declared under [state] in server.toml, \
+             or comes from the server's rootfs/",
+            if count == 1 { "1 path is lost".into() } else { format!("{count} paths are lost") }
+        ),
+    };
+    if !anew.is_empty() {
+        let count = anew.len();
+        let _ = writeln!(text, "{count} more are made anew by every boot; `--json` names them");
+    }
     for name in &audit.unused {
         let _ = writeln!(text, "state/{name} is used by nothing in this generation; it stays");
     }
     text
 }
 
-fn megabytes(bytes: u64) -> String {
-    match bytes {
-        0..10_000 => format!("{bytes} B"),
-        10_000..10_000_000 => format!("{:.1} kB", bytes as f64 / 1e3),
-        _ => format!("{:.1} MB", bytes as f64 / 1e6),
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use digest::Digest;
+    use transfer::report::Health;
+
+    use super::*;
+    use crate::audit::Lost;
+
+    fn said(health: Option<Health>) -> String {
+        status(&Status {
+            server: "mail".into(),
+            board: "pc".into(),
+            booted: Some(2),
+            generation: Digest::of("2"),
+            default: Some(1),
+            trial: None,
+            health,
+            corrupted: Vec::new(),
+            uptime: 9,
+        })
+    }
+
+    #[test]
+    fn a_server_that_is_still_starting_is_not_called_ill() {
+        let health = |starting| Health { healthy: false, starting, lines: vec!["nginx".into()] };
+        let starting = said(Some(health(true)));
+        assert!(starting.contains("health      starting\n              nginx"), "{starting}");
+        assert!(!starting.contains("NOT HEALTHY"));
+        assert!(said(Some(health(false))).contains("NOT HEALTHY"));
+        assert!(said(None).contains("not looked at yet"));
+    }
+
+    #[test]
+    fn what_is_lost_is_listed_with_what_to_do_and_noise_is_counted() {
+        let lost =
+            |path: &str, what, anew| Lost { path: Path::new(path).to_owned(), what, size: 5, anew };
+        let all = vec![
+            lost("/etc/new", What::Directory, false),
+            lost("/etc/undeclared", What::Written, false),
+            lost("/tmp/x", What::Written, true),
+        ];
+        let text = audit(&Audit { lost: all, unused: vec!["old".into()] });
+        let lines: Vec<_> = text.lines().collect();
+        assert_eq!(lines[0].split_whitespace().collect::<Vec<_>>(), ["directory", "/etc/new"]);
+        assert_eq!(lines[1], "       5 B  /etc/undeclared");
+        assert!(lines[2].starts_with("2 paths are lost at the next boot: "), "{}", lines[2]);
+        assert!(lines[2].contains("[state] in server.toml"));
+        assert!(lines[3].starts_with("1 more"), "{}", lines[3]);
+        assert!(lines[4].starts_with("state/old is used by nothing"));
+        assert!(audit(&Audit::default()).starts_with("nothing is lost"));
     }
 }

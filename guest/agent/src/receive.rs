@@ -2,24 +2,35 @@
 
 use std::collections::BTreeMap;
 
-use boot::Partition;
 use digest::Digest;
 use generation::{Chain, Config, Layout, Manifest};
 use transfer::report::Staged;
 use transfer::{Host, Refusal};
 
-use crate::{Error, Result, Server};
+use crate::catalog::Catalog;
+use crate::server::Opened;
+use crate::{Error, Result};
 
-/// A server that takes a generation.
-pub struct Receiver<'a, P> {
-    server: &'a mut Server<P>,
+/// A server that takes a generation. It is opened for the two moments in which what it keeps
+/// changes, and for nothing else of a transfer: that takes as long as the line is slow.
+pub struct Receiver<O> {
+    layout: Layout,
+    running: Digest,
+    open: O,
     removed: Vec<u64>,
 }
 
-impl<'a, P: Partition> Receiver<'a, P> {
-    /// Takes generations for `server`.
-    pub fn new(server: &'a mut Server<P>) -> Self {
-        Self { server, removed: Vec::new() }
+impl<O: FnMut() -> Result<S>, S: Opened> Receiver<O> {
+    /// Takes a generation into `layout`, where `running` is what runs. `open` opens the server
+    /// that the layout is of.
+    pub fn new(layout: Layout, running: Digest, open: O) -> Self {
+        Self { layout, running, open, removed: Vec::new() }
+    }
+
+    fn own(&self) -> Result<Config, Refusal> {
+        let manifest = self.layout.manifest(self.running);
+        let config = manifest.and_then(|manifest| self.layout.config(&manifest));
+        config.map_err(|error| refuse(error.into()))
     }
 }
 
@@ -31,36 +42,42 @@ fn refuse(error: Error) -> Refusal {
     }
 }
 
-impl<P: Partition> Host for Receiver<'_, P> {
+impl<O: FnMut() -> Result<S>, S: Opened> Host for Receiver<O> {
     fn identity(&mut self) -> Result<(String, String), Refusal> {
-        let config = self.server.config().map_err(refuse)?;
+        let config = self.own()?;
         Ok((config.server, config.board))
     }
 
     fn layout(&self) -> &Layout {
-        self.server.layout()
+        &self.layout
     }
 
     fn bases(&mut self) -> Result<Vec<Digest>, Refusal> {
-        let catalog = self.server.catalog().map_err(refuse)?;
-        let running = self.server.running().generation;
-        let mut all: Vec<_> = catalog.all().into_iter().rev().map(|held| held.generation).collect();
+        let index = self.layout.index().map_err(|error| refuse(error.into()))?;
+        let all = Catalog::new(index).all();
+        let mut all: Vec<_> = all.into_iter().rev().map(|held| held.generation).collect();
         // What runs was read by many since it came: it is the least likely to be damaged.
-        all.sort_by_key(|generation| *generation != running);
+        all.sort_by_key(|generation| *generation != self.running);
         let whole = |generation: &Digest| {
-            let manifest = self.server.layout().manifest(*generation);
-            manifest.is_ok_and(|it| it.blobs().all(|blob| self.server.layout().contains(blob)))
+            let manifest = self.layout.manifest(*generation);
+            manifest.is_ok_and(|it| it.blobs().all(|blob| self.layout.contains(blob)))
         };
         Ok(all.into_iter().filter(whole).collect())
     }
 
+    fn fits(&mut self, manifest: &Manifest, missing: u64) -> Result<(), Refusal> {
+        let planned = (self.open)().and_then(|mut it| it.server().plan_room(manifest, missing));
+        planned.map(drop).map_err(refuse)
+    }
+
     fn make_room(&mut self, manifest: &Manifest, missing: u64) -> Result<(), Refusal> {
-        self.removed = self.server.make_room(manifest, missing).map_err(refuse)?;
+        let removed = (self.open)().and_then(|mut it| it.server().make_room(manifest, missing));
+        self.removed = removed.map_err(refuse)?;
         Ok(())
     }
 
     fn check(&mut self, _: &Manifest, config: &Config) -> Result<(), Refusal> {
-        let own = self.server.config().map_err(refuse)?;
+        let own = self.own()?;
         for (what, theirs, ours) in
             [("server", &config.server, &own.server), ("board", &config.board, &own.board)]
         {
@@ -78,7 +95,8 @@ impl<P: Partition> Host for Receiver<'_, P> {
         manifest: &Manifest,
         annotations: BTreeMap<String, String>,
     ) -> Result<Staged, Refusal> {
-        let staged = self.server.stage(manifest, annotations).map_err(refuse)?;
+        let staged = (self.open)().and_then(|mut it| it.server().stage(manifest, annotations));
+        let staged = staged.map_err(refuse)?;
         Ok(Staged { removed: std::mem::take(&mut self.removed), ..staged })
     }
 }

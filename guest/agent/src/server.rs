@@ -37,6 +37,15 @@ pub struct Server<P> {
     running: Running,
 }
 
+/// A server that nobody else changes for as long as this lives.
+pub trait Opened {
+    /// How its boot partition is reached.
+    type Partition: Partition;
+
+    /// The server.
+    fn server(&mut self) -> &mut Server<Self::Partition>;
+}
+
 impl<P: Partition> Server<P> {
     /// A server whose generations are in `layout` and whose agent keeps its state in `state`.
     pub fn new(layout: Layout, boot: BootPartition<P>, state: &Path, running: Running) -> Self {

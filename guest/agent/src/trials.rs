@@ -3,7 +3,7 @@
 //! ```text
 //! /var/lib/heirloom/trials.json
 //! {"trials":[{"number":7,"generation":"sha256:...","state":"failed","boots":1,
-//!             "reason":"...","lines":["..."]}]}
+//!             "reason":"...","failed":1795681200,"lines":["..."]}]}
 //! ```
 //!
 //! The latest comes last. It is replaced by rename; one that cannot be read is begun anew, for
@@ -12,6 +12,7 @@
 use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use digest::Digest;
 use serde::{Deserialize, Serialize};
@@ -44,6 +45,9 @@ pub struct Trial {
     /// Why it failed, in one line.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
+    /// When that was known, in seconds since 1970 by this server's clock.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failed: Option<u64>,
     /// More of what is known.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub lines: Vec<String>,
@@ -53,7 +57,8 @@ impl Trial {
     /// A trial that begins with the next boot.
     pub fn armed(number: u64, generation: Digest) -> Self {
         let state = TrialState::Armed;
-        Self { number, generation, state, boots: 0, boot: None, reason: None, lines: Vec::new() }
+        let (boot, reason, failed) = (None, None, None);
+        Self { number, generation, state, boots: 0, boot, reason, failed, lines: Vec::new() }
     }
 
     /// Whether it is not decided.
@@ -65,6 +70,8 @@ impl Trial {
     pub fn fail(&mut self, reason: impl Into<String>, lines: Vec<String>) {
         self.state = TrialState::Failed;
         self.reason = Some(reason.into());
+        // A clock before 1970 knows nothing.
+        self.failed = SystemTime::now().duration_since(UNIX_EPOCH).ok().map(|now| now.as_secs());
         let shortened = lines.into_iter().take(LINES);
         self.lines = shortened.map(|line| line.chars().take(LINE).collect()).collect();
     }

@@ -1,158 +1,240 @@
 //! What runs as long as the server does: it decides a trial, says why one failed, and keeps looking
 //! whether the server is well.
 
-use std::fs;
-use std::thread;
+mod here;
+
 use std::time::Duration;
 
 use generation::Chain;
 use transfer::report::Health;
 
 use crate::checks::Look;
-use crate::machine::{HEALTH, Machine, boot_id, booted, layout, trials, uptime};
-use crate::server::Settled;
-use crate::{Error, Result, checks, verity};
+use crate::server::{Opened, Settled};
+use crate::trials::{Trial, Trials};
+use crate::{Error, Result};
+
+pub use here::Here;
 
 /// Between two looks at a trial.
 const TRIAL_INTERVAL: Duration = Duration::from_secs(2);
 /// How long units have to have failed, in a server that has started, for a trial to be over.
 const HOPELESS: Duration = Duration::from_secs(15);
+/// How often another command is waited for before a trial ends without its reason.
+const PATIENCE: u32 = 3;
 /// Between two looks at a server that is settled.
 const INTERVAL: Duration = Duration::from_secs(300);
-/// How long a trial may take whose config cannot be read.
-const NO_CONFIG: Duration = Duration::from_secs(300);
 /// How long the server may take to go down before it is made to.
 const GOING_DOWN: Duration = Duration::from_secs(90);
 
+/// The machine that is watched: [`Here`], or a played one.
+pub trait Place {
+    /// Its server, open.
+    type Opened: Opened;
+
+    /// Opens the server.
+    ///
+    /// # Errors
+    /// [`Error::Busy`] while another command has it open for longer than one waits. That says
+    /// nothing of its health, and passes.
+    fn open(&self) -> Result<Self::Opened>;
+
+    /// What became of trials.
+    fn trials(&self) -> Result<Trials>;
+
+    /// Whether what runs was booted on trial.
+    fn is_trial(&self) -> Result<bool>;
+
+    /// A text that is another at each boot.
+    fn boot_id(&self) -> Result<String>;
+
+    /// The time from the start to the end of a trial.
+    fn within(&self) -> Duration;
+
+    /// Whether the server is healthy.
+    fn look(&self) -> Look;
+
+    /// Leaves what was seen for `status`.
+    fn note(&self, health: &Health) -> Result<()>;
+
+    /// Reads every block of every layer: what was never read was never checked.
+    fn read_all(&self) -> Result<()>;
+
+    /// Whether the server is being shut down.
+    fn is_going_down(&self) -> bool;
+
+    /// The time since the start.
+    fn uptime(&self) -> Duration;
+
+    /// Waits.
+    fn pause(&self, time: Duration);
+
+    /// Reboots the server, and returns when it does not.
+    fn reboot(&self) -> Result<()>;
+}
+
 /// Decides the trial that this boot is, and then goes on looking. `say` gets a line for each thing
 /// that happens. Whatever goes wrong here is wrong with the generation: the trial ends in time.
+/// Only of another command at work it is not said, and a healthy generation waits for that.
 ///
 /// # Errors
 /// The server is confirmed, and what it says of its health cannot be kept; or it was to reboot and
 /// does not.
-pub fn trial(say: &dyn Fn(&str)) -> Result<()> {
-    let within = within();
+pub fn trial(place: &impl Place, say: &dyn Fn(&str)) -> Result<()> {
+    let within = place.within();
     let mut number = None;
     let mut hopeless_since = None;
     loop {
-        let look = match decide(&mut number, within, say) {
-            Ok(Decided::Confirmed(health)) => return watch(say, health),
-            Ok(Decided::NotYet(look)) => look,
+        let look = match decide(place, &mut number, within, say) {
+            Ok(Decided::Confirmed(health)) => return watch(place, say, health),
+            Ok(Decided::Healthy) => None,
+            Ok(Decided::NotYet(look)) => Some(look),
             Err(error) => {
-                let lines = vec![Chain(&error).to_string()];
-                Look { health: Health { healthy: false, lines }, hopeless: false }
+                let health = Health { lines: vec![Chain(&error).to_string()], ..unknown() };
+                Some(Look { health, hopeless: false })
             }
         };
-        if look.hopeless {
-            hopeless_since.get_or_insert_with(uptime);
+        if look.as_ref().is_some_and(|look| look.hopeless) {
+            hopeless_since.get_or_insert_with(|| place.uptime());
         } else {
             hopeless_since = None;
         }
-        let hopeless = hopeless_since.is_some_and(|since| uptime() >= since + HOPELESS);
-        if going_down() {
+        let hopeless = hopeless_since.is_some_and(|since| place.uptime() >= since + HOPELESS);
+        let over = hopeless || place.uptime() >= within;
+        match look {
             // `leave` decides.
-            thread::sleep(GOING_DOWN);
-        } else if hopeless || uptime() >= within {
-            return give_up(look.health, say);
+            _ if place.is_going_down() => place.pause(GOING_DOWN),
+            Some(look) if over => return give_up(place, look.health, say),
+            _ => {}
         }
-        thread::sleep(TRIAL_INTERVAL);
+        place.pause(TRIAL_INTERVAL);
     }
 }
 
 enum Decided {
     Confirmed(Health),
+    /// It is to be confirmed, and somebody else is changing the server just now.
+    Healthy,
     NotYet(Look),
 }
 
 /// Looks once. `number` is the generation's, once its trial has been noted to have begun.
-fn decide(number: &mut Option<u64>, within: Duration, say: &dyn Fn(&str)) -> Result<Decided> {
-    let generation = match *number {
-        Some(number) => number,
-        None => {
-            let trial = Machine::open()?.server.begin_trial(&boot_id()?)?;
-            let seconds = within.as_secs();
-            say(&format!("generation {} is on trial, {seconds} s from the start", trial.number));
-            *number.insert(trial.number)
-        }
-    };
-    let look = checks::look();
-    let health = &look.health;
-    note(health)?;
-    if !trials()?.last().is_some_and(|last| last.is_open()) {
+fn decide(
+    place: &impl Place,
+    number: &mut Option<u64>,
+    within: Duration,
+    say: &dyn Fn(&str),
+) -> Result<Decided> {
+    if number.is_none() {
+        *number = begin(place, within, say)?;
+    }
+    let look = place.look();
+    place.note(&look.health)?;
+    if number.is_some() && !place.trials()?.last().is_some_and(|last| last.is_open()) {
         // The owner has confirmed it.
         return Ok(Decided::Confirmed(look.health));
     }
-    if !health.healthy {
+    if !look.health.healthy {
         return Ok(Decided::NotYet(look));
     }
-    // What was never read was never checked.
-    verity::read_all()?;
-    Machine::open()?.server.confirm()?;
-    say(&format!("generation {generation} is confirmed"));
-    Ok(Decided::Confirmed(look.health))
+    place.read_all()?;
+    match unless_busy(place.open().and_then(|mut it| it.server().confirm()))? {
+        None => Ok(Decided::Healthy),
+        Some(generation) => {
+            say(&format!("generation {generation} is confirmed"));
+            Ok(Decided::Confirmed(look.health))
+        }
+    }
 }
 
-/// How long the trial may take.
-fn within() -> Duration {
-    let config = || {
-        let layout = layout()?;
-        Ok::<_, Error>(layout.config(&layout.manifest(booted()?.generation)?)?)
-    };
-    // A generation that cannot read its own config does not get better.
-    config().map_or(NO_CONFIG, |config| Duration::from_secs(config.health_within))
+/// Notes that the trial has begun; its generation's number, unless that has to wait.
+fn begin(place: &impl Place, within: Duration, say: &dyn Fn(&str)) -> Result<Option<u64>> {
+    let boot = place.boot_id()?;
+    let begun = unless_busy(place.open().and_then(|mut it| it.server().begin_trial(&boot)))?;
+    Ok(begun.map(|trial| {
+        let seconds = within.as_secs();
+        say(&format!("generation {} is on trial, {seconds} s from the start", trial.number));
+        trial.number
+    }))
 }
 
-fn give_up(health: Health, say: &dyn Fn(&str)) -> Result<()> {
+/// Nothing, where another command is at work.
+fn unless_busy<T>(done: Result<T>) -> Result<Option<T>> {
+    match done {
+        Err(Error::Busy) => Ok(None),
+        done => done.map(Some),
+    }
+}
+
+fn unknown() -> Health {
+    Health { healthy: false, starting: false, lines: Vec::new() }
+}
+
+fn give_up(place: &impl Place, health: Health, say: &dyn Fn(&str)) -> Result<()> {
     let first = health.lines.iter().take(2).cloned().collect::<Vec<_>>().join(" ");
-    let reason = format!("it was not healthy after {} s: {first}", uptime().as_secs());
+    let reason = format!("it was not healthy after {} s: {first}", place.uptime().as_secs());
     say(&format!("the trial has failed: {reason}"));
-    let noted = Machine::open().and_then(|mut it| it.server.fail(&reason, health.lines));
-    if let Err(error) = noted {
+    let note = || place.open().and_then(|mut it| it.server().fail(&reason, health.lines.clone()));
+    // A reason is worth a minute's wait for another command.
+    let again = (1..PATIENCE).map(|_| note()).find(|noted| !matches!(noted, Err(Error::Busy)));
+    if let Err(error) = again.unwrap_or_else(note) {
         // The bootloader has taken the mark away: the next boot is the default's all the same.
         say(&format!("that cannot be recorded: {}", Chain(&error)));
     }
-    let reboot = |error| Error::io("reboot", "the server")(error);
-    checks::reboot().map_err(reboot)?;
-    thread::sleep(GOING_DOWN);
-    // It is still there.
-    rustix::fs::sync();
-    let forced = rustix::system::reboot(rustix::system::RebootCommand::Restart);
-    forced.map_err(std::io::Error::from).map_err(reboot)
+    place.reboot()
 }
 
 /// Not on trial: decides a trial that ended without a word, and then goes on looking.
-pub fn settled(say: &dyn Fn(&str)) -> Result<()> {
-    let failed = match Machine::open()?.server.settle()? {
-        Settled::Nothing => None,
-        Settled::Armed(number) => {
-            say(&format!("the next boot is the trial of generation {number}"));
-            None
-        }
-        Settled::Failed(trial) => Some(trial),
-    };
-    if let Some(trial) = failed {
-        let (number, reason) = (trial.number, trial.reason.clone().unwrap_or_default());
-        say(&format!("the trial of generation {number} has failed: {reason}"));
-        if let Some(blob) = Machine::open()?.server.examine(&trial)? {
-            say(&format!("blob {blob} of generation {number} is damaged on this disk"));
-        }
-    }
-    let within = within();
+pub fn settled(place: &impl Place, say: &dyn Fn(&str)) -> Result<()> {
+    let within = place.within();
+    let mut failed = None;
+    let mut settled = false;
     loop {
-        let health = checks::look().health;
-        if health.healthy || uptime() >= within {
-            return watch(say, health);
+        if !settled {
+            match unless_busy(place.open().and_then(|mut it| it.server().settle()))? {
+                // The next time round; how the server is can be said meanwhile.
+                None => {}
+                Some(Settled::Nothing) => settled = true,
+                Some(Settled::Armed(number)) => {
+                    say(&format!("the next boot is the trial of generation {number}"));
+                    settled = true;
+                }
+                Some(Settled::Failed(trial)) => {
+                    let (number, reason) = (trial.number, trial.reason.as_deref().unwrap_or(""));
+                    say(&format!("the trial of generation {number} has failed: {reason}"));
+                    failed = Some(trial);
+                    settled = true;
+                }
+            }
         }
-        thread::sleep(TRIAL_INTERVAL);
+        let examined = failed.as_ref().map(|trial| examine(place, trial, say)).transpose()?;
+        if examined == Some(true) {
+            failed = None;
+        }
+        let health = place.look().health;
+        if settled && failed.is_none() && (health.healthy || place.uptime() >= within) {
+            return watch(place, say, health);
+        }
+        place.note(&health)?;
+        place.pause(TRIAL_INTERVAL);
     }
 }
 
+/// Looks for damage in a generation that failed. Whether that could be done now.
+fn examine(place: &impl Place, trial: &Trial, say: &dyn Fn(&str)) -> Result<bool> {
+    let examined = unless_busy(place.open().and_then(|mut it| it.server().examine(trial)))?;
+    if let Some(Some(blob)) = examined {
+        let number = trial.number;
+        say(&format!("blob {blob} of generation {number} is damaged on this disk"));
+    }
+    Ok(examined.is_some())
+}
+
 /// Says when the server's health changes, for ever. It never reboots.
-fn watch(say: &dyn Fn(&str), first: Health) -> Result<()> {
+fn watch(place: &impl Place, say: &dyn Fn(&str), first: Health) -> Result<()> {
     let mut health = first;
     let mut said = None;
     loop {
-        note(&health)?;
+        place.note(&health)?;
         if said != Some(health.healthy) {
             said = Some(health.healthy);
             say(if health.healthy {
@@ -164,32 +246,25 @@ fn watch(say: &dyn Fn(&str), first: Health) -> Result<()> {
                 say(line);
             }
         }
-        thread::sleep(INTERVAL);
-        health = checks::look().health;
+        place.pause(INTERVAL);
+        health = place.look().health;
     }
 }
 
-/// The server is being shut down: an undecided trial gets another boot.
-pub fn leave(say: &dyn Fn(&str)) -> Result<()> {
-    if !booted()?.trial || !going_down() {
+/// The server is being shut down: an undecided trial gets another boot. It waits for another
+/// command as long as systemd lets it (TimeoutStopSec=).
+pub fn leave(place: &impl Place, say: &dyn Fn(&str)) -> Result<()> {
+    if !place.is_trial()? || !place.is_going_down() {
         return Ok(());
     }
-    if Machine::open()?.server.rearm()? {
+    let again = loop {
+        match unless_busy(place.open().and_then(|mut it| it.server().rearm()))? {
+            Some(again) => break again,
+            None => place.pause(TRIAL_INTERVAL),
+        }
+    };
+    if again {
         say("the server goes down before the trial is decided: the next boot is its trial again");
     }
     Ok(())
-}
-
-fn going_down() -> bool {
-    checks::system_state() == "stopping"
-}
-
-/// Leaves what was seen for `status`.
-fn note(health: &Health) -> Result<()> {
-    let new = format!("{HEALTH}.new");
-    let bytes = serde_json::to_vec(health).map_err(std::io::Error::from);
-    bytes
-        .and_then(|bytes| fs::write(&new, bytes))
-        .and_then(|()| fs::rename(&new, HEALTH))
-        .map_err(Error::io("write", HEALTH))
 }

@@ -3,57 +3,18 @@
 
 #![cfg(test)]
 
+mod ground;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use agent::{Running, Server};
 use boot::model::{Firmware, Memory, Started};
-use boot::{BootControl, BootPartition, Entry, Syslinux, SystemdBoot};
 use digest::Digest;
-use generation::cmdline::{Boot, Data};
-use generation::{Config, Descriptor, Index, LayerFormat, Layout, Manifest, Verity, manifest};
+use generation::Layout;
+use generation::cmdline::Boot;
+use ground::{data, generation, install, other, put, serve};
 use proptest::prelude::*;
 use tempfile::TempDir;
-
-/// Where all blobs are.
-fn data() -> Data {
-    Data::Ext4("0f1e2d3c-4b5a-8978-8695-a4b3c2d1e0f0".into())
-}
-
-fn config(version: u32) -> Config {
-    Config {
-        server: "mail".into(),
-        hostname: format!("mail{version}"),
-        board: "pc".into(),
-        distribution: "debian".into(),
-        architecture: "amd64".into(),
-        cmdline: "console=ttyS0".into(),
-        lock: Digest::of("lock"),
-        epoch: 0,
-        health_within: 60,
-        state: Vec::new(),
-    }
-}
-
-/// A generation and its blobs; some share a kernel, and all an initramfs.
-fn generation(version: u32) -> (Manifest, Config, Vec<(Descriptor, Vec<u8>)>) {
-    let kernel = format!("kernel {}", version / 3).into_bytes();
-    let initramfs = b"initramfs".to_vec();
-    let verity =
-        Verity { root: Digest::of(version.to_string()), salt: Verity::zero_salt(), data_blocks: 2 };
-    let mut layer = vec![0; usize::try_from(verity.blob_size()).unwrap()];
-    layer[0] = u8::try_from(version).unwrap();
-    let config = config(version);
-    let blobs = vec![
-        (config.descriptor(), config.to_bytes()),
-        (Descriptor::of(manifest::MEDIA_TYPE_KERNEL, &kernel), kernel),
-        (Descriptor::of(manifest::MEDIA_TYPE_INITRAMFS, &initramfs), initramfs),
-        (Descriptor::filesystem(LayerFormat::Squashfs, Digest::of(&layer), &verity), layer),
-    ];
-    let [config_blob, kernel, initramfs, layer] =
-        [0, 1, 2, 3].map(|place: usize| blobs[place].0.clone());
-    let manifest = Manifest::new(config_blob, kernel, initramfs, vec![layer]).unwrap();
-    (manifest, config, blobs)
-}
 
 /// A server from its first boot on. What is on its disks outlives every [`World::boot`].
 struct World {
@@ -71,20 +32,9 @@ struct World {
 impl World {
     fn new(firmware: Firmware) -> Self {
         let (disk, state) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
-        let layout = Layout::create(disk.path()).unwrap();
-        let (manifest, config, blobs) = generation(0);
-        put(&layout, &manifest, &blobs);
-        layout.set_index(&Index::first(&manifest, BTreeMap::new())).unwrap();
-        let entry = Entry::new(1, &manifest, &config, &data()).unwrap();
-        let mut files = vec![
-            (entry.kernel_path(), blobs[1].1.clone()),
-            (entry.initramfs_path(), blobs[2].1.clone()),
-            ("ldlinux.sys".to_owned(), vec![0; 2048]),
-        ];
-        let texts = Syslinux::first(&entry).into_iter().chain([SystemdBoot::first(&entry)]);
-        files.extend(texts.map(|(path, text)| (path, text.into_bytes())));
+        let (manifest, partition) = install(disk.path());
         let running = Running { generation: manifest.digest(), trial: false, data: data() };
-        let server = serve(firmware, &disk, &state, Memory::new(files), running);
+        let server = serve(firmware, &disk, &state, partition, running);
         let confirmed = [manifest.digest()].into();
         Self { firmware, disk, state, server, boots: 0, confirmed, armed: BTreeSet::new() }
     }
@@ -189,37 +139,6 @@ impl World {
     fn is_off(&self) -> bool {
         self.server.boot().partition().is_off()
     }
-}
-
-fn serve(
-    firmware: Firmware,
-    disk: &TempDir,
-    state: &TempDir,
-    partition: Memory,
-    running: Running,
-) -> Server<Memory> {
-    let (uefi, bios): (Box<dyn BootControl>, Box<dyn BootControl>) =
-        (Box::new(SystemdBoot), Box::new(Syslinux));
-    let boot = match firmware {
-        Firmware::Uefi => BootPartition::new(partition, uefi, vec![bios]),
-        Firmware::Bios => BootPartition::new(partition, bios, vec![uefi]),
-    };
-    Server::new(Layout::open(disk.path()).unwrap(), boot, state.path(), running)
-}
-
-fn other(firmware: Firmware) -> Firmware {
-    match firmware {
-        Firmware::Uefi => Firmware::Bios,
-        Firmware::Bios => Firmware::Uefi,
-    }
-}
-
-fn put(layout: &Layout, manifest: &Manifest, blobs: &[(Descriptor, Vec<u8>)]) {
-    for (descriptor, bytes) in blobs {
-        layout.insert(&bytes[..], descriptor).unwrap();
-    }
-    let bytes = manifest.to_bytes();
-    layout.insert(&bytes[..], &Descriptor::of(manifest::MEDIA_TYPE, &bytes)).unwrap();
 }
 
 #[derive(Clone, Debug)]

@@ -170,7 +170,7 @@ fn bind_state(data: &Data, config: &Config, log: &Log) -> Result<Vec<units::Moun
 
 /// What a generation no longer declares is the owner's to remove.
 fn say_unused(home: &Path, config: &Config, log: &Log) {
-    match state::unused(home, &config.state) {
+    match generation::unused(home, &config.state) {
         Ok(unused) => {
             for name in unused {
                 let name = name.escape_debug();

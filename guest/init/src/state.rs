@@ -14,6 +14,7 @@ use std::os::fd::{AsRawFd, OwnedFd};
 use std::path::{Component, Path, PathBuf};
 
 use generation::State;
+use generation::unused::UNFINISHED;
 use rustix::fs::{
     AtFlags, CWD, FileType, Gid, Mode, OFlags, ResolveFlags, Stat, Uid, fchmod, fchown, fstat,
     mkdirat, openat2, renameat, unlinkat,
@@ -22,13 +23,6 @@ use rustix::io::Errno;
 use rustix::mount::{MoveMountFlags, OpenTreeFlags, move_mount, open_tree};
 
 use crate::error::{Context, Error, Result};
-
-pub(crate) use unused::unused;
-
-mod unused;
-
-/// Begins the names of entries that are being made.
-const UNFINISHED: &str = ".new-";
 
 /// The roots between which state is bound.
 pub(crate) struct Roots {

@@ -63,7 +63,13 @@ fn print(outcome: &Outcome, arguments: &Deploy) {
     }
     let verb = if matches!(outcome.ending, Ending::DryRun(_)) { "would send" } else { "sent" };
     let (sent, of) = (megabytes(outcome.sent), megabytes(outcome.of));
-    say!("{verb:<10}  {sent} of {of}, {} s", outcome.seconds);
+    let took = match &outcome.ending {
+        Ending::Tried(_) | Ending::Staged => {
+            format!(" in {} s; {} s in all", outcome.sending, outcome.seconds)
+        }
+        Ending::UpToDate | Ending::DryRun(_) => format!("; {} s in all", outcome.seconds),
+    };
+    say!("{verb:<10}  {sent} of {of}{took}");
     match &outcome.ending {
         Ending::Tried(verdict) => print_verdict(verdict),
         Ending::Staged => {

@@ -5,7 +5,7 @@
 //! changed in the file's name. An entry without a kernel that is there is none.
 //!
 //! syslinux 6.04: the configuration is read from its beginning, what is included in its place; the
-//! last `DEFAULT` counts. The label that is to be started once is taken out of `ldlinux.sys` first.
+//! last `DEFAULT` counts, and the first of two labels of one name. The label that is to be started once is taken out of `ldlinux.sys` first.
 //! When a label is not there or its kernel is not, what `ONERROR` names is started.
 
 use std::collections::BTreeMap;
@@ -102,8 +102,7 @@ fn syslinux(partition: &mut Memory) -> Option<Started> {
 struct Labels {
     default: Option<String>,
     otherwise: Option<String>,
-    last: String,
-    labels: BTreeMap<String, BTreeMap<&'static str, String>>,
+    labels: Vec<(String, BTreeMap<&'static str, String>)>,
 }
 
 impl Labels {
@@ -116,13 +115,10 @@ impl Labels {
                 "INCLUDE" => self.read(partition, value.trim_start_matches('/')),
                 "DEFAULT" => self.default = Some(value),
                 "ONERROR" => self.otherwise = Some(value),
-                "LABEL" => {
-                    self.labels.insert(value.clone(), BTreeMap::new());
-                    self.last = value;
-                }
+                "LABEL" => self.labels.push((value, BTreeMap::new())),
                 _ => {
                     let known = ["KERNEL", "INITRD", "APPEND"].into_iter().find(|it| *it == key);
-                    if let Some((key, label)) = known.zip(self.labels.get_mut(&self.last)) {
+                    if let Some((key, (_, label))) = known.zip(self.labels.last_mut()) {
                         label.insert(key, value);
                     }
                 }
@@ -131,7 +127,7 @@ impl Labels {
     }
 
     fn start(&self, partition: &Memory, label: &str) -> Option<Started> {
-        let label = self.labels.get(label)?;
+        let (_, label) = self.labels.iter().find(|(name, _)| name == label)?;
         let file = |key| Some(partition.file(label.get(key)?.trim_start_matches('/'))?.to_vec());
         Some(Started {
             kernel: file("KERNEL")?,

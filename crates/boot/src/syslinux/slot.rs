@@ -2,7 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::default;
 use crate::entry::FOLDER;
+use crate::partition::SECTOR;
 use crate::{Entry, Error, Partition, Result};
 
 /// How many there are, and so how many generations can be kept.
@@ -60,30 +62,86 @@ pub(super) fn all(partition: &dyn Partition) -> Result<BTreeMap<usize, u64>> {
     Ok(slots)
 }
 
-/// Puts a generation into a slot, if it is not in one as it is to be.
+/// Puts a generation into a slot, if it is not in one as it is to be. Whenever the power fails,
+/// the label that it had before, or has now, is there: the default may be its.
 pub(super) fn put(partition: &mut dyn Partition, entry: &Entry) -> Result<()> {
     let wanted = text(entry);
-    for (slot, number) in all(partition)? {
-        if number == entry.number {
-            if partition.read(&path(slot))?.as_deref() == Some(wanted.as_bytes()) {
-                return Ok(());
-            }
-            partition.remove(&path(slot))?;
+    let used = all(partition)?;
+    let mut old = Vec::new();
+    let mut there = false;
+    for (slot, _) in used.iter().filter(|(_, number)| **number == entry.number) {
+        if !there && partition.read(&path(*slot))?.as_deref() == Some(wanted.as_bytes()) {
+            there = true;
+        } else {
+            old.push(*slot);
         }
     }
-    let used = all(partition)?;
-    let free = (0..COUNT).find(|slot| !used.contains_key(slot)).ok_or(Error::NoSlot)?;
-    // What was left there when the power failed is no label.
-    partition.remove(&path(free))?;
-    partition.create(&path(free), &mut wanted.as_bytes())
+    if !there {
+        let free = match (0..COUNT).find(|slot| !used.contains_key(slot)) {
+            Some(free) => free,
+            // Nothing else is free than its own place, which may go unless it is booted.
+            None if default::read(partition)? != Some(entry.number) => {
+                old.pop().ok_or(Error::NoSlot)?
+            }
+            None => return Err(Error::NoSlot),
+        };
+        clear(partition, free)?;
+        fill(partition, free, &wanted)?;
+    }
+    for slot in old {
+        clear(partition, slot)?;
+    }
+    Ok(())
 }
 
 /// Empties the slots of a generation.
 pub(super) fn remove(partition: &mut dyn Partition, number: u64) -> Result<()> {
     for (slot, _) in all(partition)?.into_iter().filter(|(_, it)| *it == number) {
-        partition.remove(&path(slot))?;
+        clear(partition, slot)?;
     }
     Ok(())
+}
+
+/// Makes the file of a slot. Until all of it is on the disk its labels have names that nobody
+/// uses: another slot may still have the same labels, and syslinux takes the first of two.
+fn fill(partition: &mut dyn Partition, slot: usize, text: &str) -> Result<()> {
+    let path = path(slot);
+    let mut unused = text.as_bytes().to_vec();
+    let names = names(&unused, USED);
+    for name in &names {
+        unused[*name] = UNUSED;
+    }
+    partition.create(&path, &mut &unused[..])?;
+    names.iter().try_for_each(|name| partition.overwrite(&path, *name as u64, &[USED]))
+}
+
+/// Removes the file of a slot, whatever is in it. Its labels lose their names first, and a label
+/// is the last of its lines to go: lines without one would be the last label's before this file.
+/// A later file that gets the same place on the disk finds nothing there but blanks.
+fn clear(partition: &mut dyn Partition, slot: usize) -> Result<()> {
+    let path = path(slot);
+    let bytes = partition.read(&path)?.unwrap_or_default();
+    for name in names(&bytes, USED) {
+        partition.overwrite(&path, name as u64, &[UNUSED])?;
+    }
+    let sectors = (0..bytes.len()).step_by(SECTOR);
+    for start in sectors.rev() {
+        let length = SECTOR.min(bytes.len() - start);
+        partition.overwrite(&path, start as u64, &[b'\n'; SECTOR][..length])?;
+    }
+    partition.remove(&path)
+}
+
+/// The first letter of a label's name, and another in its place when the name is not to be used.
+const USED: u8 = b'h';
+const UNUSED: u8 = b'x';
+
+/// Where in a slot's bytes the names of its labels are that begin with `letter`.
+fn names(bytes: &[u8], letter: u8) -> Vec<usize> {
+    let line = [b"LABEL ", &[letter][..], b"eirloom-"].concat();
+    let begins =
+        |at: &usize| bytes[*at..].starts_with(&line) && (*at == 0 || bytes[*at - 1] == b'\n');
+    (0..bytes.len()).filter(begins).map(|at| at + b"LABEL ".len()).collect()
 }
 
 /// The paths of kernels and initramfs.

@@ -1,5 +1,7 @@
 //! A server, played: what its agent would say, over a pair of sockets for each command.
 
+#![allow(dead_code)] // Each test file uses a part of it.
+
 use std::collections::BTreeMap;
 use std::io::{self, Read, Write};
 use std::net::Shutdown;
@@ -14,7 +16,9 @@ use generation::layout::Entry;
 use generation::{Config, Descriptor, Index, LayerFormat, Layout, Manifest, Verity, manifest};
 use image::{Blob, Bundle};
 use tempfile::TempDir;
-use transfer::report::{GenerationReport, Listed, Staged, Status, Switched, Trial, TrialState};
+use transfer::report::{
+    Failure, GenerationReport, Listed, Staged, Status, Switched, Trial, TrialState,
+};
 use transfer::{Host, Refusal};
 
 /// Bytes that nothing compresses.
@@ -83,6 +87,11 @@ struct State {
     decides_after: Option<u32>,
     /// Answers that are still lost to a reboot.
     silent: u32,
+    /// Orders to reboot are carried out, and the answer does not get through.
+    loses_answers: bool,
+    /// They do not get through themselves.
+    loses_orders: bool,
+    uptime: u64,
     commands: Vec<String>,
 }
 
@@ -109,6 +118,9 @@ impl Played {
             undecided: false,
             decides_after: None,
             silent: 0,
+            loses_answers: false,
+            loses_orders: false,
+            uptime: 1000,
             commands: vec![],
         };
         Self { state: Arc::new(Mutex::new(state)), breaks: None, _dir: dir }
@@ -127,6 +139,14 @@ impl Played {
     /// The trial that is running is confirmed after some more words about it.
     pub(crate) fn decides_after(&self, words: u32) {
         self.state.lock().unwrap().decides_after = Some(words);
+    }
+
+    pub(crate) fn loses_answers(&self) {
+        self.state.lock().unwrap().loses_answers = true;
+    }
+
+    pub(crate) fn loses_orders(&self) {
+        self.state.lock().unwrap().loses_orders = true;
     }
 
     pub(crate) fn named(self, server: &str, board: &str) -> Self {
@@ -193,6 +213,7 @@ impl State {
             self.default = number;
         }
         self.silent = 2;
+        self.uptime = 7;
         Switched { number, rebooting: true }
     }
 
@@ -226,7 +247,7 @@ impl State {
                 trial: self.trial.clone(),
                 health: None,
                 corrupted: vec![],
-                uptime: 7,
+                uptime: self.uptime,
             })),
             ["heirloom", "list", "--json"] => {
                 let count = self.layout.index().unwrap().manifests.len() as u64 + 1;
@@ -277,6 +298,10 @@ impl Host for State {
         Ok(vec![self.digest(self.booted)])
     }
 
+    fn fits(&mut self, _: &Manifest, _: u64) -> Result<(), Refusal> {
+        Ok(())
+    }
+
     fn make_room(&mut self, _: &Manifest, _: u64) -> Result<(), Refusal> {
         Ok(())
     }
@@ -292,13 +317,16 @@ impl Host for State {
     ) -> Result<Staged, Refusal> {
         let mut index = self.layout.index().unwrap();
         let generation = manifest.digest();
+        let last = self.trial.as_ref().filter(|it| it.generation == generation);
+        let reason = last.and_then(|trial| trial.reason.clone());
+        let failed = reason.map(|reason| Failure { at: Some(1_795_681_200), reason });
         let place = index.manifests.iter().position(|entry| entry.digest == generation);
         let number = place.unwrap_or(index.manifests.len()) as u64 + 2;
         if place.is_none() {
             index.manifests.push(Entry::new(manifest, annotations));
             self.layout.set_index(&Index::new(index.manifests)).unwrap();
         }
-        Ok(Staged { number, generation, already: place.is_some(), removed: vec![] })
+        Ok(Staged { number, generation, already: place.is_some(), removed: vec![], failed })
     }
 }
 
@@ -320,7 +348,7 @@ impl Transport for Played {
         self.state.lock().unwrap().commands.push(command.to_owned());
         let (state, command, breaks) = (Arc::clone(&self.state), command.to_owned(), self.breaks);
         let thread = thread::spawn(move || {
-            let ended = if command == "heirloom receive" {
+            let ended = if command == "heirloom stage" {
                 receive(&state, &there, breaks)
             } else {
                 answer(&state, &there, &command)
@@ -335,11 +363,17 @@ impl Transport for Played {
 }
 
 fn answer(state: &Mutex<State>, mut there: &UnixStream, command: &str) -> Ended {
-    match state.lock().unwrap().answer(command) {
+    let mut state = state.lock().unwrap();
+    let reboots = command.contains("switch") || command.contains("rollback");
+    let lost = || Ended { code: Some(255), stderr: "Connection to mail closed.".into() };
+    if reboots && state.loses_orders {
+        return lost();
+    }
+    match state.answer(command) {
+        Ok(_) if reboots && state.loses_answers => lost(),
         Ok(text) => {
             there.write_all(text.as_bytes()).unwrap();
             // A server that reboots closes its connections before its commands have ended.
-            let reboots = command.contains("switch") || command.contains("rollback");
             Ended { code: Some(if reboots { 255 } else { 0 }), stderr: String::new() }
         }
         Err((code, stderr)) => Ended { code: Some(code), stderr },

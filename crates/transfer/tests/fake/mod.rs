@@ -114,6 +114,11 @@ impl Host for FakeHost {
         Ok(index.manifests.iter().rev().map(|entry| entry.digest).collect())
     }
 
+    fn fits(&mut self, _: &Manifest, _: u64) -> std::result::Result<(), Refusal> {
+        self.call("fits");
+        unless(&self.no_room)
+    }
+
     fn make_room(&mut self, _: &Manifest, _: u64) -> std::result::Result<(), Refusal> {
         self.call("make_room");
         unless(&self.no_room)
@@ -140,7 +145,13 @@ impl Host for FakeHost {
             index.manifests.push(Entry::new(manifest, BTreeMap::new()));
             self.layout().set_index(&Index::new(index.manifests)).unwrap();
         }
-        Ok(Staged { number, generation, already: position.is_some(), removed: vec![] })
+        Ok(Staged {
+            number,
+            generation,
+            already: position.is_some(),
+            removed: vec![],
+            failed: None,
+        })
     }
 }
 
@@ -217,11 +228,14 @@ impl Server {
     }
 
     pub(crate) fn dry_run(&self, new: &Generation) -> Needs {
+        self.try_dry_run(new).unwrap()
+    }
+
+    pub(crate) fn try_dry_run(&self, new: &Generation) -> Result<Needs> {
         self.over(Pass, |read, write| {
             let (mut client, _) = Client::connect(read, write)?;
             client.offer(&new.manifest, true)
         })
-        .unwrap()
     }
 
     fn over<T>(

@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 
 use boot::Partition;
+use digest::Digest;
 use generation::{Manifest, Progress};
-use transfer::report::Staged;
+use transfer::report::{Failure, Staged, TrialState};
 
 use crate::server::Server;
 use crate::trials::Trial;
@@ -22,13 +23,22 @@ impl<P: Partition> Server<P> {
         if let Some(held) = catalog.find(generation) {
             self.whole(&held)?;
             let number = held.number;
-            return Ok(Staged { number, generation, already: true, removed: Vec::new() });
+            return Ok(self.staged(number, generation, true));
         }
         let number = catalog.add(manifest, annotations);
         let held = self.held(&catalog, number)?;
         self.whole(&held)?;
         self.layout.set_index(catalog.index())?;
-        Ok(Staged { number, generation, already: false, removed: Vec::new() })
+        Ok(self.staged(number, generation, false))
+    }
+
+    fn staged(&self, number: u64, generation: Digest, already: bool) -> Staged {
+        let last = self.trials.all().into_iter().rev().find(|it| it.generation == generation);
+        let failed = last.filter(|it| it.state == TrialState::Failed).map(|trial| Failure {
+            at: trial.failed,
+            reason: trial.reason.unwrap_or_else(|| "no reason is known".into()),
+        });
+        Staged { number, generation, already, removed: Vec::new(), failed }
     }
 
     /// Starts the generation `number` at the next boot, on trial.

@@ -1,13 +1,15 @@
-//! State that no generation of today uses: it was renamed or dropped, and is kept.
+//! State that a generation does not use: it was renamed or dropped, and is kept. Init says so at
+//! the boot, the agent when it is asked.
 
 use std::fs;
 use std::io;
 use std::path::Path;
 
-use generation::State;
+use crate::files::at;
+use crate::{Result, State};
 
-use super::UNFINISHED;
-use crate::error::{Context, Result};
+/// Begins the names of entries under `/state` that are being made.
+pub const UNFINISHED: &str = ".new-";
 
 /// How an entry under `/state` stands to what a generation declares.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,10 +22,11 @@ enum Use {
     None,
 }
 
-/// What the directory `home` has that none of `state` is or lies in, sorted; paths relative to it.
-pub(crate) fn unused(home: &Path, state: &[State]) -> Result<Vec<String>> {
+/// What the directory `home`, which is `/state`, has that none of `state` is or lies in, sorted;
+/// paths relative to it. No symlink is followed.
+pub fn unused(home: &Path, state: &[State]) -> Result<Vec<String>> {
     let mut unused = Vec::new();
-    collect(home, "", state, &mut unused).on("list", home)?;
+    collect(home, "", state, &mut unused).map_err(at(home, "list"))?;
     unused.sort();
     Ok(unused)
 }
@@ -102,6 +105,13 @@ mod tests {
             unused(home.path(), &state(&["mail", "mail-2025", "random-seed", "web"])).unwrap(),
             [""; 0]
         );
+    }
+
+    #[test]
+    fn a_file_where_a_directory_is_declared_is_named() {
+        let home = tempfile::tempdir().unwrap();
+        fs::write(home.path().join("web"), "").unwrap();
+        assert_eq!(unused(home.path(), &state(&["web/html"])).unwrap(), ["web"]);
     }
 
     #[test]
