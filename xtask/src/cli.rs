@@ -213,6 +213,9 @@ pub(crate) struct Lock {
     /// Move only this package, and what it needs.
     #[arg(long, value_name = "PACKAGE", conflicts_with = "tools")]
     pub(crate) update: Vec<String>,
+    /// Print the result as JSON: day, number of packages, bytes; what is added, removed, changed.
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 #[derive(Args)]
@@ -226,6 +229,9 @@ pub(crate) struct Pin {
     /// Why; it is kept in server.toml.
     #[arg(long)]
     pub(crate) reason: String,
+    /// Print the result as JSON: day, number of packages, bytes; what is added, removed, changed.
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 #[derive(Args)]
@@ -234,13 +240,16 @@ pub(crate) struct Unpin {
     pub(crate) server: String,
     /// The package.
     pub(crate) package: String,
+    /// Print the result as JSON: day, number of packages, bytes; what is added, removed, changed.
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 #[derive(Args)]
 pub(crate) struct Outdated {
     /// The server, by the name of its crate.
     pub(crate) server: String,
-    /// Print the result as JSON.
+    /// Print the result as JSON: the day that was looked at, and the packages.
     #[arg(long)]
     pub(crate) json: bool,
 }
@@ -251,6 +260,9 @@ pub(crate) struct Vault {
     pub(crate) server: String,
     /// The folder; what it has already is kept.
     pub(crate) dir: PathBuf,
+    /// Print the result as JSON: files copied and kept, bytes of both.
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 #[derive(Args)]
@@ -329,6 +341,9 @@ pub(crate) struct Install {
     /// Do not ask before overwriting.
     #[arg(long)]
     pub(crate) yes: bool,
+    /// Print the result as JSON: what was written where, and how much was sent.
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 #[derive(Args)]
@@ -343,6 +358,9 @@ pub(crate) struct Flash {
     /// Do not ask before overwriting a device.
     #[arg(long)]
     pub(crate) yes: bool,
+    /// Print the result as JSON: what was written where, and its sha256.
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 #[derive(Args)]

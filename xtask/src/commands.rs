@@ -1,4 +1,4 @@
-//! A module for each command.
+//! A module for each command, and what several of them print.
 
 mod bench;
 mod boot;
@@ -10,6 +10,7 @@ mod image;
 mod install;
 mod list;
 mod lock;
+mod locked;
 mod new;
 mod outdated;
 mod pin;

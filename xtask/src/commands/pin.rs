@@ -6,18 +6,19 @@ use std::process::ExitCode;
 use anyhow::Context;
 use definition::edit::{self, EditError};
 
-use super::session;
+use super::locked::OfServer;
+use super::{print_json, session};
 use crate::cli::{Global, Pin, Unpin};
 use crate::output::say;
 
 pub(crate) fn pin(global: &Global, arguments: &Pin) -> anyhow::Result<ExitCode> {
-    let Pin { server, package, version, reason } = arguments;
-    change(global, server, package, |text| edit::pin(text, package, version, reason))
+    let Pin { server, package, version, reason, json } = arguments;
+    change(global, server, package, *json, |text| edit::pin(text, package, version, reason))
 }
 
 pub(crate) fn unpin(global: &Global, arguments: &Unpin) -> anyhow::Result<ExitCode> {
-    let Unpin { server, package } = arguments;
-    change(global, server, package, |text| edit::unpin(text, package))
+    let Unpin { server, package, json } = arguments;
+    change(global, server, package, *json, |text| edit::unpin(text, package))
 }
 
 /// Changes server.toml and the lock, or neither.
@@ -25,6 +26,7 @@ fn change(
     global: &Global,
     server: &str,
     package: &str,
+    json: bool,
     edit: impl FnOnce(&str) -> Result<String, EditError>,
 ) -> anyhow::Result<ExitCode> {
     anyhow::ensure!(!global.locked, "a pin changes the lock, and --locked forbids that");
@@ -42,7 +44,9 @@ fn change(
         fs::write(&path, before)?;
     }
     let relocked = relocked?;
-    if relocked.diff.is_empty() {
+    if json {
+        print_json(&OfServer::new(server, &relocked))?;
+    } else if relocked.diff.is_empty() {
         say!("{server}: the lock stays as it is");
     } else {
         say!("{}", relocked.diff);

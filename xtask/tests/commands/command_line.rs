@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use anyhow::{Result, ensure};
+use digest::Digest;
 use libtest_mimic::Trial;
 use pipeline::Report;
 use serde_json::Value;
@@ -56,6 +57,9 @@ fn help() -> Result<()> {
         let (_, example) = help.rsplit_once("Example").unwrap_or_default();
         has(example, &[&format!("cargo xtask {command}")])?;
         has(&help, &["--offline", "--locked", "--quiet", "--verbose", "--color <WHEN>"])?;
+        // `boot` ends when the machine does; `bench` is for people.
+        let for_programs = !["boot", "bench"].contains(&command);
+        ensure!(help.contains("--json") == for_programs, "{command} --json:\n{help}");
         ensure!(!help.contains("--plant-clock"), "what only tests use is shown:\n{help}");
     }
     let listed = text.lines().filter(|line| line.starts_with("  ") && !line.starts_with("   "));
@@ -171,6 +175,15 @@ fn image() -> Result<()> {
     ensure!(report.sizes == undisturbed.report.sizes);
     ensure!(report.stages.iter().all(|stage| stage.hit), "{:?}", report.stages);
     ensure!(report.artefacts.iter().all(|it| it.path.is_file()), "{:?}", report.artefacts);
+
+    let card = twin.root().join("card.img");
+    let flashed: Value =
+        twin.run(["flash", "--board", "pc", SERVER, "card.img", "--json"])?.json()?;
+    ensure!(flashed["server"] == SERVER && flashed["device"] == "card.img", "{flashed}");
+    ensure!(flashed["generation"] == report.generation.to_string(), "{flashed}");
+    ensure!(flashed["bytes"] == card.metadata()?.len(), "{flashed}");
+    let digest = Digest::of_reader(std::fs::File::open(&card)?)?.0;
+    ensure!(flashed["sha256"] == digest.hex(), "{flashed}");
 
     let explained = twin.run(["image", SERVER, "--explain", "--verbose"])?;
     has(&explained.stderr, &["reused  packages webserver", "Reused"])
