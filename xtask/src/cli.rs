@@ -1,6 +1,7 @@
 //! The command line: what can be asked for. Each `--help` ends with an example.
 
 use std::path::PathBuf;
+use std::str::FromStr;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use jiff::civil::Date;
@@ -58,7 +59,9 @@ pub(crate) enum Command {
     #[command(after_help = "Example: cargo xtask image mailserver --format qcow2")]
     Image(Image),
     /// Start a server's image in QEMU, its serial console in this terminal.
-    #[command(after_help = "Example: cargo xtask boot mailserver --forward 4190")]
+    #[command(
+        after_help = "Examples:\n  cargo xtask boot mailserver --forward 4190\n  cargo xtask boot mailserver --forward 2222:22"
+    )]
     Boot(Boot),
     /// Build a server anew and compare with the digest recorded in server.digest.
     #[command(after_help = "Example: cargo xtask verify mailserver")]
@@ -179,12 +182,36 @@ pub(crate) struct Boot {
     /// Start it with UEFI firmware instead of a BIOS.
     #[arg(long)]
     pub(crate) uefi: bool,
-    /// Forward a further port of the server to a free one of this machine.
-    #[arg(long, value_name = "PORT", value_parser = clap::value_parser!(u16).range(1..))]
-    pub(crate) forward: Vec<u16>,
+    /// Forward a further port of the server to a free one of this machine, or to HERE. The usual
+    /// ones (ssh, mail, web) go to free ones, and are said, unless they are named here.
+    #[arg(long, value_name = "[HERE:]THERE")]
+    pub(crate) forward: Vec<Forward>,
     /// Memory in MiB.
     #[arg(long, default_value_t = 1024)]
     pub(crate) memory: u32,
+}
+
+/// A port of the server, and where on this machine it is reached.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Forward {
+    /// None: wherever it is free.
+    pub(crate) here: Option<u16>,
+    pub(crate) there: u16,
+}
+
+impl FromStr for Forward {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let port = |text: &str| match text.parse::<u16>() {
+            Ok(port) if port > 0 => Ok(port),
+            _ => Err("a port is a number from 1 to 65535"),
+        };
+        match text.split_once(':') {
+            Some((here, there)) => Ok(Self { here: Some(port(here)?), there: port(there)? }),
+            None => Ok(Self { here: None, there: port(text)? }),
+        }
+    }
 }
 
 #[derive(Args)]
