@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
 use digest::Digest;
 use libtest_mimic::Trial;
 use pipeline::Report;
@@ -39,6 +39,7 @@ pub(crate) fn all() -> Vec<Trial> {
         trial("outside_of_a_workspace_it_is_said_that_there_is_none", outside),
         trial("lists_and_checks_are_json_when_asked_for", json),
         trial("image_prints_results_only_when_quiet_and_the_same_as_json", image),
+        trial("timings_add_up_and_explain_names_the_file_that_changed", timings),
         trial("list_shows_the_servers_beside_a_broken_one_and_fails", broken_list),
         trial("a_new_server_is_listed_and_its_image_builds", new_server),
         trial("a_new_server_takes_no_name_that_is_taken", taken_name),
@@ -187,6 +188,41 @@ fn image() -> Result<()> {
 
     let explained = twin.run(["image", SERVER, "--explain", "--verbose"])?;
     has(&explained.stderr, &["reused  packages webserver", "Reused"])
+}
+
+fn timings() -> Result<()> {
+    let undisturbed = undisturbed::get()?;
+    let twin = undisturbed.twin(&[])?;
+    twin.run(["image", SERVER])?.succeeded()?;
+    twin.write("servers/webserver/rootfs/etc/motd", "welcome\n")?;
+    let ran = twin.run(["image", SERVER, "--timings", "--explain"])?;
+    has(&ran.stdout, &["made        config, disk in "])?;
+    let lines: Vec<_> = ran.stderr.lines().collect();
+    let at = |part: &str| {
+        let found = lines.iter().position(|line| line.contains(part));
+        found.with_context(|| format!("`{part}` is not in\n{}", ran.stderr))
+    };
+    let config = at(" s  made    config webserver")?;
+    let why: Vec<_> = lines[config + 1..]
+        .iter()
+        .map_while(|line| line.trim_start().strip_prefix("because "))
+        .collect();
+    ensure!(why.len() == 1 && why[0].contains("/etc/motd"), "{why:?}");
+    for stage in ["program", "packages", "layer", "initramfs"] {
+        at(&format!(" s  reused  {stage} "))?;
+    }
+    ensure!(lines.last().is_some_and(|line| line.ends_with(" s  other")), "{lines:?}");
+    // The lines add up to what `made` says, to the last digit that is shown.
+    let seconds = |text: &str| -> Result<f64> { Ok(text.trim().parse()?) };
+    let sum: f64 = lines.iter().filter_map(|line| seconds(line.split_once(" s  ")?.0).ok()).sum();
+    let (_, total) = ran.stdout.rsplit_once(" in ").context("no seconds")?;
+    let total = seconds(total.split_once(" s; ").context("no seconds")?.0)?;
+    ensure!((sum - total).abs() < 0.005, "{sum} is not {total}:\n{}", ran.stderr);
+
+    // Nothing is said of it that was not asked for.
+    let ran = twin.run(["image", SERVER, "--timings"])?;
+    ensure!(!ran.stderr.contains("because") && ran.stderr.contains(" s  other"), "{}", ran.stderr);
+    Ok(())
 }
 
 fn broken_list() -> Result<()> {
