@@ -46,7 +46,7 @@ pub(crate) fn run(cli: &Cli) -> anyhow::Result<ExitCode> {
         Command::Install(arguments) => install::run(global, arguments),
         Command::Flash(arguments) => flash::run(global, arguments),
         Command::List(arguments) => list::run(global, arguments),
-        Command::Doctor(arguments) => doctor::run(global, arguments),
+        Command::Doctor(arguments) => doctor::run(arguments),
         Command::Bench(arguments) => bench::run(global, arguments),
     }
 }

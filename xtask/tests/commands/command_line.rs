@@ -1,6 +1,7 @@
 //! What every command has in common, and those that only show.
 
 use std::path::Path;
+use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
 use digest::Digest;
@@ -8,7 +9,7 @@ use libtest_mimic::Trial;
 use pipeline::Report;
 use serde_json::Value;
 
-use crate::workspace::{Workspace, has, same};
+use crate::workspace::{Workspace, cargo, has, same};
 use crate::{SERVER, trial, undisturbed};
 
 const COMMANDS: [&str; 17] = [
@@ -156,6 +157,21 @@ fn json() -> Result<()> {
     }
     let shown = workspace.run(["doctor"])?.succeeded()?;
     ensure!(shown.lines().count() > checks.len(), "{shown}");
+
+    // Who names the date need not have git, and who does not has to: this copy lies in a repository.
+    let bin = workspace.root().join("bin");
+    std::fs::create_dir(&bin)?;
+    std::os::unix::fs::symlink(cargo(), bin.join("cargo"))?;
+    let git = |command: &mut Command| -> Result<Value> {
+        let output = command.env("PATH", &bin).output()?;
+        let checks: Vec<Value> = serde_json::from_slice(&output.stdout)?;
+        checks.into_iter().find(|it| it["name"] == "git").context("git is not looked for")
+    };
+    let named = git(&mut workspace.xtask(["doctor", "--json"]))?;
+    ensure!(named["ok"] == true && named["detail"] == "not found; here it is not asked", "{named}");
+    let asked = git(workspace.xtask(["doctor", "--json"]).env_remove("SOURCE_DATE_EPOCH"))?;
+    let hint = "install git, or set SOURCE_DATE_EPOCH";
+    ensure!(asked["ok"] == false && asked["hint"] == hint, "{asked}");
     Ok(())
 }
 
