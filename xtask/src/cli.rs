@@ -32,7 +32,7 @@ pub(crate) struct Global {
     /// Say nothing but results and errors.
     #[arg(long, short, global = true, conflicts_with = "verbose", help_heading = "Global options")]
     pub(crate) quiet: bool,
-    /// Also say which stages ran, and which were reused.
+    /// Also say which stages ran, which were reused, and what a lock was made from.
     #[arg(long, short, global = true, help_heading = "Global options")]
     pub(crate) verbose: bool,
     /// Colour the messages.

@@ -22,6 +22,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use ::deploy::disk::Survey;
+use anyhow::Context;
 use pipeline::{Options, Session};
 
 use crate::cli::{Cli, Command, Global};
@@ -68,7 +69,8 @@ fn session(global: &Global) -> anyhow::Result<Session> {
 fn open(options: &Options) -> anyhow::Result<Session> {
     let session = Session::open(Path::new("."), options)?;
     let scratch = session.cache.root().join("scratch");
-    std::fs::create_dir_all(&scratch)?;
+    std::fs::create_dir_all(&scratch)
+        .with_context(|| format!("could not make the folder `{}`", scratch.display()))?;
     sandbox::set_scratch_parent(scratch);
     Ok(session)
 }

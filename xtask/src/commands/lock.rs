@@ -1,10 +1,9 @@
 //! `cargo xtask lock`: resolves a server's packages, or the tool root's.
 
-use std::fs;
 use std::process::ExitCode;
 
-use anyhow::Context;
 use definition::edit;
+use pipeline::locking::{self, Relocked};
 
 use super::locked::{OfServer, OfTools};
 use super::{print_json, session};
@@ -20,30 +19,22 @@ pub(crate) fn run(global: &Global, arguments: &Lock) -> anyhow::Result<ExitCode>
             arguments.json,
         );
     };
-    let server = session.workspace.server(name)?;
-    let path = server.definition_path();
-    let Some(date) = arguments.date else {
-        let relocked = pipeline::locking::relock(&session.store, &server, &arguments.update)?;
-        return print(name, &relocked, arguments.json);
+    let relocked = match arguments.date {
+        None => {
+            let server = session.workspace.server(name)?;
+            locking::relock(&session.store, &server, &arguments.update)?
+        }
+        Some(date) => {
+            let edit = |text: &str| edit::set_date(text, date);
+            let resolve =
+                |store: &_, server: &_| locking::resolve(store, server, &arguments.update);
+            locking::change(&session, name, edit, resolve)?
+        }
     };
-    // The definition says the date, so it is moved first, and back if the archive does not agree.
-    let before = fs::read_to_string(&path)?;
-    let moved = edit::set_date(&before, date).context("could not change server.toml")?;
-    fs::write(&path, moved)?;
-    let relocked = session.workspace.server(name).map_err(anyhow::Error::from).and_then(|server| {
-        Ok(pipeline::locking::relock(&session.store, &server, &arguments.update)?)
-    });
-    if relocked.is_err() {
-        fs::write(&path, before)?;
-    }
-    print(name, &relocked?, arguments.json)
+    print(name, &relocked, arguments.json)
 }
 
-fn print(
-    name: &str,
-    relocked: &pipeline::locking::Relocked,
-    json: bool,
-) -> anyhow::Result<ExitCode> {
+fn print(name: &str, relocked: &Relocked, json: bool) -> anyhow::Result<ExitCode> {
     if json {
         print_json(&OfServer::new(name, relocked))?;
         return Ok(ExitCode::SUCCESS);

@@ -1,10 +1,9 @@
 //! `cargo xtask pin` and `unpin`: hold a package at a version, or let it go.
 
-use std::fs;
 use std::process::ExitCode;
 
-use anyhow::Context;
 use definition::edit::{self, EditError};
+use pipeline::locking;
 
 use super::locked::OfServer;
 use super::{print_json, session};
@@ -31,19 +30,8 @@ fn change(
 ) -> anyhow::Result<ExitCode> {
     anyhow::ensure!(!global.locked, "a pin changes the lock, and --locked forbids that");
     let session = session(global)?;
-    let path = session.workspace.server(server)?.definition_path();
-    let before = fs::read_to_string(&path)?;
-    let after = edit(&before).with_context(|| format!("could not change `{}`", path.display()))?;
-    fs::write(&path, after)?;
-    let relocked = session
-        .workspace
-        .server(server)
-        .map_err(anyhow::Error::from)
-        .and_then(|it| Ok(pipeline::locking::repin(&session.store, &it, package)?));
-    if relocked.is_err() {
-        fs::write(&path, before)?;
-    }
-    let relocked = relocked?;
+    let resolve = |store: &_, server: &_| locking::resolve_pin(store, server, package);
+    let relocked = locking::change(&session, server, edit, resolve)?;
     if json {
         print_json(&OfServer::new(server, &relocked))?;
     } else if relocked.diff.is_empty() {
