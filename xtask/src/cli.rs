@@ -1,9 +1,10 @@
 //! The command line: what can be asked for. Each `--help` ends with an example.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::str::FromStr;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, ColorChoice, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 use jiff::civil::Date;
 
 /// Servers as a Cargo workspace: a definition in git becomes the same image on any machine.
@@ -15,6 +16,31 @@ pub(crate) struct Cli {
     pub(crate) global: Global,
     #[command(subcommand)]
     pub(crate) command: Command,
+}
+
+impl Cli {
+    /// What this process was asked for. What cannot be understood ends it, and so does `--help`.
+    pub(crate) fn of_process() -> Self {
+        let arguments: Vec<OsString> = std::env::args_os().collect();
+        // These messages come before anything is parsed, and are coloured as was asked all the same.
+        let command = Self::command().color(color_of(&arguments));
+        let parsed = command
+            .try_get_matches_from(arguments)
+            .and_then(|matches| Self::from_arg_matches(&matches));
+        parsed.unwrap_or_else(|error| error.exit())
+    }
+}
+
+/// What `--color`, which is given once at most, says among `arguments`.
+fn color_of(arguments: &[OsString]) -> ColorChoice {
+    let texts: Vec<_> = arguments.iter().map(|it| it.to_str().unwrap_or_default()).collect();
+    let pairs = texts.windows(2).filter(|pair| pair[0] == "--color").map(|pair| pair[1]);
+    let joined = texts.iter().filter_map(|text| text.strip_prefix("--color="));
+    match pairs.chain(joined).next() {
+        Some("always") => ColorChoice::Always,
+        Some("never") => ColorChoice::Never,
+        _ => ColorChoice::Auto,
+    }
 }
 
 /// Flags that mean what they mean in cargo.
@@ -35,7 +61,7 @@ pub(crate) struct Global {
     /// Also say which stages ran, which were reused, and what a lock was made from.
     #[arg(long, short, global = true, help_heading = "Global options")]
     pub(crate) verbose: bool,
-    /// Colour the messages.
+    /// Colour the messages: on a terminal (unless NO_COLOR is set), always or never.
     #[arg(
         long,
         global = true,
@@ -402,9 +428,54 @@ pub(crate) struct Bench {
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory;
-
     use super::*;
+
+    /// The words of a line as a shell has them: quotes hold words together, assignments in front
+    /// are the environment's.
+    fn words(line: &str) -> Vec<String> {
+        let mut words = Vec::new();
+        for (at, part) in line.split('"').enumerate() {
+            match at % 2 {
+                0 => words.extend(part.split_whitespace().map(str::to_owned)),
+                _ if line.split('"').next().is_some_and(|it| it.ends_with('=')) && at == 1 => {
+                    words.clear();
+                }
+                _ => words.push(part.to_owned()),
+            }
+        }
+        words
+    }
+
+    #[test]
+    fn every_example_is_understood() {
+        let root = Cli::command();
+        let commands = root.get_subcommands().map(|it| (it.get_name(), it.get_after_help()));
+        for (name, help) in commands.chain([("image", root.get_after_help())]) {
+            let help = help.map(ToString::to_string).unwrap_or_default();
+            let mut examples = 0;
+            for line in help.lines() {
+                let line = line.trim_start_matches("Examples:").trim_start_matches("Example:");
+                for example in line.split("&&").filter(|it| !it.trim().is_empty()) {
+                    let words = words(example);
+                    assert_eq!(words[..2], ["cargo", "xtask"], "{example}");
+                    if let Err(error) = Cli::try_parse_from(&words[1..]) {
+                        panic!("{example}: {error}");
+                    }
+                    examples += usize::from(words[2] == name);
+                }
+            }
+            assert!(examples > 0, "{name} has no example of its own");
+        }
+    }
+
+    #[test]
+    fn colours_of_messages_about_the_command_line_are_known_before_it_is_parsed() {
+        let of = |line: &str| color_of(&line.split(' ').map(OsString::from).collect::<Vec<_>>());
+        assert_eq!(of("xtask --color always imag"), ColorChoice::Always);
+        assert_eq!(of("xtask image x --color=never"), ColorChoice::Never);
+        assert_eq!(of("xtask image x --color auto"), ColorChoice::Auto);
+        assert_eq!(of("xtask always"), ColorChoice::Auto);
+    }
 
     #[test]
     fn the_command_line_is_consistent_and_every_command_has_an_example() {

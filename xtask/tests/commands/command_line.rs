@@ -9,7 +9,7 @@ use libtest_mimic::Trial;
 use pipeline::Report;
 use serde_json::Value;
 
-use crate::workspace::{Workspace, cargo, has, same};
+use crate::workspace::{Ran, Workspace, cargo, has, same};
 use crate::{SERVER, trial, undisturbed};
 
 const COMMANDS: [&str; 17] = [
@@ -37,6 +37,8 @@ pub(crate) fn all() -> Vec<Trial> {
         trial("help_of_every_command_ends_with_an_example", help),
         trial("a_server_that_is_not_there_brings_the_one_that_was_meant", unknown_server),
         trial("a_wrong_host_or_medium_is_refused_before_anything_is_built", wrong_target),
+        trial("colours_are_where_they_are_asked_for_in_every_message", colours),
+        trial("a_lock_says_as_much_as_was_asked_for", verbosity_of_lock),
         trial("outside_of_a_workspace_it_is_said_that_there_is_none", outside),
         trial("lists_and_checks_are_json_when_asked_for", json),
         trial("image_prints_results_only_when_quiet_and_the_same_as_json", image),
@@ -126,10 +128,55 @@ fn wrong_target() -> Result<()> {
     Ok(())
 }
 
+fn colours() -> Result<()> {
+    let workspace = Workspace::new()?;
+    // One of ours, and one that clap says before anything is parsed.
+    for wrong in ["wbeserver", "--frmat"] {
+        let with = |more: &[&str], no_color: &str| -> Result<String> {
+            let arguments = ["image", wrong].into_iter().chain(more.iter().copied());
+            let output = workspace.xtask(arguments).env("NO_COLOR", no_color).output()?;
+            Ran::from(output).failed()
+        };
+        let plain = with(&["--color", "never"], "")?;
+        ensure!(plain.starts_with("error: ") && !plain.contains('\x1b'), "{plain}");
+        // What reads the messages here is no terminal.
+        same(&with(&[], "")?, &plain)?;
+        for always in [["--color", "always"].as_slice(), &["--color=always"]] {
+            // Who says so wins over the environment.
+            let coloured = with(always, "1")?;
+            let head = coloured.split("error:").next().unwrap_or_default();
+            ensure!(
+                head.starts_with("\x1b[") && coloured.contains("error:\x1b[0m "),
+                "{coloured:?}"
+            );
+        }
+    }
+    let text = workspace.run(["image", "wbeserver", "--color", "always"])?.failed()?;
+    has(&text, &["\x1b[1;31merror:\x1b[0m there is no server", "\x1b[1;36mhelp:\x1b[0m did you"])
+}
+
+fn verbosity_of_lock() -> Result<()> {
+    let workspace = Workspace::of_final_suite()?;
+    let quiet = workspace.run(["lock", SERVER, "--quiet"])?;
+    same(&quiet.stderr, "")?;
+    let result = quiet.succeeded()?;
+    let lines: Vec<_> = result.lines().collect();
+    ensure!(lines.last().is_some_and(|it| it.starts_with("webserver: ")), "{result}");
+    // Once more, for there is nothing new any longer: the last line is the same.
+    let normal = workspace.run(["lock", SERVER])?;
+    ensure!(!normal.stderr.contains("Index"), "{}", normal.stderr);
+    same(&normal.succeeded()?, lines.last().unwrap_or(&""))?;
+    let verbose = workspace.run(["lock", SERVER, "--verbose", "--color", "always"])?;
+    has(&verbose.stderr, &["\x1b[1;36m       Index\x1b[0m bookworm, signed 20"])?;
+    same(&verbose.succeeded()?, lines.last().unwrap_or(&""))?;
+    let both = workspace.run(["lock", SERVER, "--verbose", "--quiet"])?.failed()?;
+    has(&both, &["error: ", "--verbose", "cannot be used with", "--quiet"])
+}
+
 fn outside() -> Result<()> {
     let workspace = Workspace::new()?;
     let output = workspace.xtask(["list"]).current_dir("/").output()?;
-    let text = crate::workspace::Ran::from(output).failed()?;
+    let text = Ran::from(output).failed()?;
     has(&text, &["error: cargo cannot read the workspace in .", "could not find `Cargo.toml`"])
 }
 
