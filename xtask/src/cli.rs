@@ -1,8 +1,10 @@
 //! The command line: what can be asked for. Each `--help` ends with an example.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
+use std::str::FromStr;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, ColorChoice, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 use jiff::civil::Date;
 
 /// Servers as a Cargo workspace: a definition in git becomes the same image on any machine.
@@ -14,6 +16,31 @@ pub(crate) struct Cli {
     pub(crate) global: Global,
     #[command(subcommand)]
     pub(crate) command: Command,
+}
+
+impl Cli {
+    /// What this process was asked for. What cannot be understood ends it, and so does `--help`.
+    pub(crate) fn of_process() -> Self {
+        let arguments: Vec<OsString> = std::env::args_os().collect();
+        // These messages come before anything is parsed, and are coloured as was asked all the same.
+        let command = Self::command().color(color_of(&arguments));
+        let parsed = command
+            .try_get_matches_from(arguments)
+            .and_then(|matches| Self::from_arg_matches(&matches));
+        parsed.unwrap_or_else(|error| error.exit())
+    }
+}
+
+/// What `--color`, which is given once at most, says among `arguments`.
+fn color_of(arguments: &[OsString]) -> ColorChoice {
+    let texts: Vec<_> = arguments.iter().map(|it| it.to_str().unwrap_or_default()).collect();
+    let pairs = texts.windows(2).filter(|pair| pair[0] == "--color").map(|pair| pair[1]);
+    let joined = texts.iter().filter_map(|text| text.strip_prefix("--color="));
+    match pairs.chain(joined).next() {
+        Some("always") => ColorChoice::Always,
+        Some("never") => ColorChoice::Never,
+        _ => ColorChoice::Auto,
+    }
 }
 
 /// Flags that mean what they mean in cargo.
@@ -31,10 +58,10 @@ pub(crate) struct Global {
     /// Say nothing but results and errors.
     #[arg(long, short, global = true, conflicts_with = "verbose", help_heading = "Global options")]
     pub(crate) quiet: bool,
-    /// Also say which stages ran, and which were reused.
+    /// Also say which stages ran, which were reused, and what a lock was made from.
     #[arg(long, short, global = true, help_heading = "Global options")]
     pub(crate) verbose: bool,
-    /// Colour the messages.
+    /// Colour the messages: on a terminal (unless NO_COLOR is set), always or never.
     #[arg(
         long,
         global = true,
@@ -58,7 +85,9 @@ pub(crate) enum Command {
     #[command(after_help = "Example: cargo xtask image mailserver --format qcow2")]
     Image(Image),
     /// Start a server's image in QEMU, its serial console in this terminal.
-    #[command(after_help = "Example: cargo xtask boot mailserver --forward 4190")]
+    #[command(
+        after_help = "Examples:\n  cargo xtask boot mailserver --forward 4190\n  cargo xtask boot mailserver --forward 2222:22"
+    )]
     Boot(Boot),
     /// Build a server anew and compare with the digest recorded in server.digest.
     #[command(after_help = "Example: cargo xtask verify mailserver")]
@@ -179,12 +208,36 @@ pub(crate) struct Boot {
     /// Start it with UEFI firmware instead of a BIOS.
     #[arg(long)]
     pub(crate) uefi: bool,
-    /// Forward a further port of the server to a free one of this machine.
-    #[arg(long, value_name = "PORT", value_parser = clap::value_parser!(u16).range(1..))]
-    pub(crate) forward: Vec<u16>,
+    /// Forward a further port of the server to a free one of this machine, or to HERE. The usual
+    /// ones (ssh, mail, web) go to free ones, and are said, unless they are named here.
+    #[arg(long, value_name = "[HERE:]THERE")]
+    pub(crate) forward: Vec<Forward>,
     /// Memory in MiB.
     #[arg(long, default_value_t = 1024)]
     pub(crate) memory: u32,
+}
+
+/// A port of the server, and where on this machine it is reached.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Forward {
+    /// None: wherever it is free.
+    pub(crate) here: Option<u16>,
+    pub(crate) there: u16,
+}
+
+impl FromStr for Forward {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let port = |text: &str| match text.parse::<u16>() {
+            Ok(port) if port > 0 => Ok(port),
+            _ => Err("a port is a number from 1 to 65535"),
+        };
+        match text.split_once(':') {
+            Some((here, there)) => Ok(Self { here: Some(port(here)?), there: port(there)? }),
+            None => Ok(Self { here: None, there: port(text)? }),
+        }
+    }
 }
 
 #[derive(Args)]
@@ -213,6 +266,9 @@ pub(crate) struct Lock {
     /// Move only this package, and what it needs.
     #[arg(long, value_name = "PACKAGE", conflicts_with = "tools")]
     pub(crate) update: Vec<String>,
+    /// Print the result as JSON: day, number of packages, bytes; what is added, removed, changed.
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 #[derive(Args)]
@@ -226,6 +282,9 @@ pub(crate) struct Pin {
     /// Why; it is kept in server.toml.
     #[arg(long)]
     pub(crate) reason: String,
+    /// Print the result as JSON: day, number of packages, bytes; what is added, removed, changed.
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 #[derive(Args)]
@@ -234,13 +293,16 @@ pub(crate) struct Unpin {
     pub(crate) server: String,
     /// The package.
     pub(crate) package: String,
+    /// Print the result as JSON: day, number of packages, bytes; what is added, removed, changed.
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 #[derive(Args)]
 pub(crate) struct Outdated {
     /// The server, by the name of its crate.
     pub(crate) server: String,
-    /// Print the result as JSON.
+    /// Print the result as JSON: the day that was looked at, and the packages.
     #[arg(long)]
     pub(crate) json: bool,
 }
@@ -251,6 +313,9 @@ pub(crate) struct Vault {
     pub(crate) server: String,
     /// The folder; what it has already is kept.
     pub(crate) dir: PathBuf,
+    /// Print the result as JSON: files copied and kept, bytes of both.
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 #[derive(Args)]
@@ -329,6 +394,9 @@ pub(crate) struct Install {
     /// Do not ask before overwriting.
     #[arg(long)]
     pub(crate) yes: bool,
+    /// Print the result as JSON: what was written where, and how much was sent.
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 #[derive(Args)]
@@ -343,6 +411,9 @@ pub(crate) struct Flash {
     /// Do not ask before overwriting a device.
     #[arg(long)]
     pub(crate) yes: bool,
+    /// Print the result as JSON: what was written where, and its sha256.
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 #[derive(Args)]
@@ -357,9 +428,54 @@ pub(crate) struct Bench {
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory;
-
     use super::*;
+
+    /// The words of a line as a shell has them: quotes hold words together, assignments in front
+    /// are the environment's.
+    fn words(line: &str) -> Vec<String> {
+        let mut words = Vec::new();
+        for (at, part) in line.split('"').enumerate() {
+            match at % 2 {
+                0 => words.extend(part.split_whitespace().map(str::to_owned)),
+                _ if line.split('"').next().is_some_and(|it| it.ends_with('=')) && at == 1 => {
+                    words.clear();
+                }
+                _ => words.push(part.to_owned()),
+            }
+        }
+        words
+    }
+
+    #[test]
+    fn every_example_is_understood() {
+        let root = Cli::command();
+        let commands = root.get_subcommands().map(|it| (it.get_name(), it.get_after_help()));
+        for (name, help) in commands.chain([("image", root.get_after_help())]) {
+            let help = help.map(ToString::to_string).unwrap_or_default();
+            let mut examples = 0;
+            for line in help.lines() {
+                let line = line.trim_start_matches("Examples:").trim_start_matches("Example:");
+                for example in line.split("&&").filter(|it| !it.trim().is_empty()) {
+                    let words = words(example);
+                    assert_eq!(words[..2], ["cargo", "xtask"], "{example}");
+                    if let Err(error) = Cli::try_parse_from(&words[1..]) {
+                        panic!("{example}: {error}");
+                    }
+                    examples += usize::from(words[2] == name);
+                }
+            }
+            assert!(examples > 0, "{name} has no example of its own");
+        }
+    }
+
+    #[test]
+    fn colours_of_messages_about_the_command_line_are_known_before_it_is_parsed() {
+        let of = |line: &str| color_of(&line.split(' ').map(OsString::from).collect::<Vec<_>>());
+        assert_eq!(of("xtask --color always imag"), ColorChoice::Always);
+        assert_eq!(of("xtask image x --color=never"), ColorChoice::Never);
+        assert_eq!(of("xtask image x --color auto"), ColorChoice::Auto);
+        assert_eq!(of("xtask always"), ColorChoice::Auto);
+    }
 
     #[test]
     fn the_command_line_is_consistent_and_every_command_has_an_example() {

@@ -1,4 +1,4 @@
-//! A module for each command.
+//! A module for each command, and what several of them print.
 
 mod bench;
 mod boot;
@@ -10,6 +10,7 @@ mod image;
 mod install;
 mod list;
 mod lock;
+mod locked;
 mod new;
 mod outdated;
 mod pin;
@@ -21,6 +22,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use ::deploy::disk::Survey;
+use anyhow::Context;
 use pipeline::{Options, Session};
 
 use crate::cli::{Cli, Command, Global};
@@ -45,7 +47,7 @@ pub(crate) fn run(cli: &Cli) -> anyhow::Result<ExitCode> {
         Command::Install(arguments) => install::run(global, arguments),
         Command::Flash(arguments) => flash::run(global, arguments),
         Command::List(arguments) => list::run(global, arguments),
-        Command::Doctor(arguments) => doctor::run(global, arguments),
+        Command::Doctor(arguments) => doctor::run(arguments),
         Command::Bench(arguments) => bench::run(global, arguments),
     }
 }
@@ -67,7 +69,8 @@ fn session(global: &Global) -> anyhow::Result<Session> {
 fn open(options: &Options) -> anyhow::Result<Session> {
     let session = Session::open(Path::new("."), options)?;
     let scratch = session.cache.root().join("scratch");
-    std::fs::create_dir_all(&scratch)?;
+    std::fs::create_dir_all(&scratch)
+        .with_context(|| format!("could not make the folder `{}`", scratch.display()))?;
     sandbox::set_scratch_parent(scratch);
     Ok(session)
 }

@@ -8,7 +8,6 @@ mod surroundings;
 
 use std::process::ExitCode;
 
-use clap::Parser;
 use progress::Verbosity;
 
 fn main() -> ExitCode {
@@ -19,7 +18,7 @@ fn main() -> ExitCode {
         sandbox::JobEntry::of::<image::Erofs>(),
     ]);
 
-    let cli = cli::Cli::parse();
+    let cli = cli::Cli::of_process();
     let verbosity = match (cli.global.quiet, cli.global.verbose) {
         (true, _) => Verbosity::Quiet,
         (_, true) => Verbosity::Verbose,

@@ -17,7 +17,8 @@ pub(crate) fn line(text: Arguments<'_>) {
         Ok(()) => {}
         Err(error) if error.kind() == ErrorKind::BrokenPipe => exit(0),
         Err(error) => {
-            eprintln!("error: could not write the result\ncaused by: {error}");
+            let error = anyhow::Error::new(error).context("could not write the result");
+            eprintln!("{}", crate::report::render(&error));
             exit(1)
         }
     }

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 /// Renders an error with its causes and, where one of them knows it, what to do now.
 pub(crate) fn render(error: &anyhow::Error) -> String {
-    let mut text = format!("error: {error}");
+    let mut text = format!("{} {error}", progress::error_head());
     let mut said = error.to_string();
     for cause in error.chain().skip(1) {
         // What other programs say often ends with an empty line.
@@ -12,12 +12,12 @@ pub(crate) fn render(error: &anyhow::Error) -> String {
         // An error that only repeats its cause adds nothing.
         if !said.contains(&line) {
             // Writing to a String cannot fail.
-            let _ = write!(text, "\ncaused by: {line}");
+            let _ = write!(text, "\n{} {line}", progress::note_head("caused by:"));
             said = line;
         }
     }
     if let Some(hint) = error.chain().find_map(hint) {
-        let _ = write!(text, "\nhelp: {hint}");
+        let _ = write!(text, "\n{} {hint}", progress::note_head("help:"));
     }
     text
 }

@@ -66,6 +66,11 @@ impl Workspace {
     ) -> Result<Epoch, Error> {
         decide(variable, locked, || git::last_change(self.root(), server))
     }
+
+    /// Whether git is asked for the epoch, `variable` being as above.
+    pub fn asks_history(&self, variable: Option<&str>) -> bool {
+        variable.is_none() && git::is_repository(self.root())
+    }
 }
 
 /// History is asked only when it matters.

@@ -21,7 +21,7 @@ pub(crate) enum LastChange {
 
 /// When a commit last touched what `server` is made of.
 pub(crate) fn last_change(root: &Path, server: &Server) -> Result<LastChange, Error> {
-    if !root.ancestors().any(|dir| dir.join(".git").exists()) {
+    if !is_repository(root) {
         return Ok(LastChange::NoRepository);
     }
     let repository = git(root, &["rev-parse", "--show-toplevel", "--is-shallow-repository"])?;
@@ -48,6 +48,11 @@ pub(crate) fn last_change(root: &Path, server: &Server) -> Result<LastChange, Er
         Some(Ok(seconds)) => Ok(LastChange::At(seconds)),
         _ => Err(failed(root, format!("git rev-list said `{}`", text.escape_debug()))),
     }
+}
+
+/// Whether `root` has a history.
+pub(crate) fn is_repository(root: &Path) -> bool {
+    root.ancestors().any(|dir| dir.join(".git").exists())
 }
 
 /// What the server is made of, in the repository at `top`. A record of what came out is not what

@@ -105,15 +105,17 @@ impl<'a> Loader<'a> {
         DistributionName::ALL.into_iter().map(of).collect()
     }
 
-    /// Reads the server that the package `name` in `dir` is.
+    /// Reads the server that the package `name` in `dir` is; `text`, if there is one, stands for its
+    /// server.toml.
     pub(crate) fn server(
         &mut self,
         name: &str,
         dir: &Path,
         depends: BTreeSet<PartName>,
+        text: Option<&str>,
     ) -> Result<Option<ServerFiles>, Error> {
         let file = dir.join("server.toml");
-        let text = read(&file)?;
+        let text = text.map_or_else(|| read(&file), |text| Ok(text.to_owned()))?;
         let server = ServerToml::parse(&self.shown(&file), &text);
         let server = self.keep(server);
         let name = self.name(name, dir);

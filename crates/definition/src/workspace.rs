@@ -71,6 +71,15 @@ impl Workspace {
 
     /// Reads and composes the server `name`.
     pub fn server(&self, name: &str) -> Result<Server, Error> {
+        self.server_of(name, None)
+    }
+
+    /// The server `name` as it would be if its server.toml said `text`.
+    pub fn server_with(&self, name: &str, text: &str) -> Result<Server, Error> {
+        self.server_of(name, Some(text))
+    }
+
+    fn server_of(&self, name: &str, text: Option<&str>) -> Result<Server, Error> {
         let node = self.server_nodes().find(|node| node.name == name);
         let node = node.ok_or_else(|| Error::NoServer {
             name: name.to_owned(),
@@ -78,7 +87,7 @@ impl Workspace {
                 .or_else(|| Some("`cargo xtask new NAME` writes one".to_owned())),
         })?;
         let mut loader = Loader::new(&self.root);
-        let server = loader.server(&node.name, &node.dir, self.roles_of(node))?;
+        let server = loader.server(&node.name, &node.dir, self.roles_of(node), text)?;
         let mut roles = Vec::new();
         for node in self.graph.reached(node).into_iter().filter(|node| is_role(node)) {
             roles.extend(loader.role(&node.name, &node.dir, self.roles_of(node))?);
@@ -133,7 +142,7 @@ impl Workspace {
     ) -> Result<Server, Error> {
         let mut loader = Loader::new(&self.root);
         let depends = roles.iter().map(|role| role.name.clone()).collect();
-        let server = loader.server(name, dir, depends)?;
+        let server = loader.server(name, dir, depends, None)?;
         self.compose(name, loader, server, roles)
     }
 

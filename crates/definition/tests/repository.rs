@@ -47,6 +47,25 @@ fn the_mail_server_is_made_of_its_roles_and_its_board() {
 }
 
 #[test]
+fn a_server_can_be_read_with_another_text_in_place_of_its_own() {
+    let workspace = workspace();
+    let server = workspace.server("webserver").unwrap();
+    let path = server.definition_path();
+    let text = std::fs::read_to_string(&path).unwrap();
+    let renamed = text.replace("hostname = \"www\"", "hostname = \"web\"");
+    let other = workspace.server_with("webserver", &renamed).unwrap();
+    assert_eq!(
+        (server.hostname.to_string(), other.hostname.to_string()),
+        ("www".into(), "web".into())
+    );
+    assert_eq!(server.install, other.install);
+    // Mistakes are shown in the text that was given.
+    let error = workspace.server_with("webserver", "hostname = 1\n").unwrap_err().to_string();
+    assert!(error.contains("servers/webserver/server.toml:1:12"), "{error}");
+    assert_eq!(std::fs::read_to_string(&path).unwrap(), text);
+}
+
+#[test]
 fn the_home_server_gets_what_is_for_arch() {
     let server = workspace().server("homeserver").unwrap();
     let asked: Vec<String> = server.install.iter().map(ToString::to_string).collect();

@@ -35,6 +35,14 @@ pub enum Error {
         /// The guest's port.
         port: u16,
     },
+    /// A port of this host that was asked for by its number.
+    #[error("port {port} of this machine cannot be used")]
+    Port {
+        /// The host's port.
+        port: u16,
+        /// Why not.
+        source: io::Error,
+    },
     /// A disk was asked for of a machine that has none.
     #[error("the machine has no disk")]
     NoDisk,
@@ -72,6 +80,11 @@ impl Error {
             Self::Timeout { .. } => Some(
                 "without KVM a machine is slow, and slower still beside other work: see whether \
                  `cargo xtask doctor` finds KVM"
+                    .into(),
+            ),
+            Self::Port { source, .. } if source.kind() == io::ErrorKind::AddrInUse => Some(
+                "something listens there: name another, or leave it to chance with \
+                 `--forward THERE`"
                     .into(),
             ),
             _ => None,

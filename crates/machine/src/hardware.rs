@@ -12,7 +12,7 @@ use crate::arguments::{
     CDROM, CONTROL, Firmware, HOME, Hardware, IMAGE, LOG, OVERLAY, OVMF_VARIABLES, VARIABLES,
 };
 use crate::error::{Error, Result};
-use crate::port;
+use crate::port::{self, Forward};
 use crate::running::Running;
 
 /// Where `qemu-img` sees the copy that it makes of a disk.
@@ -29,7 +29,7 @@ pub struct Machine {
     firmware: Firmware,
     memory: u32,
     cpus: u32,
-    ports: Vec<u16>,
+    ports: Vec<Forward>,
     /// Made at the first start.
     home: OnceLock<Arc<TempDir>>,
 }
@@ -108,14 +108,20 @@ impl Machine {
     /// Makes the machine's TCP port `port` reachable on a free port of this host's loopback:
     /// [`Running::port`] says which.
     pub fn forward(mut self, port: u16) -> Self {
-        self.ports.push(port);
+        self.ports.push(Forward { here: None, there: port });
+        self
+    }
+
+    /// Makes the machine's TCP port `there` reachable on the port `here` of this host's loopback.
+    pub fn forward_from(mut self, here: u16, there: u16) -> Self {
+        self.ports.push(Forward { here: Some(here), there });
         self
     }
 
     /// Switches it on, with its console in the caller's hands.
     pub fn start(&self) -> Result<Running> {
         let home = self.home()?;
-        let forwards = self.forwards()?;
+        let forwards = port::assigned(&self.ports)?;
         let command = self.command(home.path(), &forwards, false)?;
         let qemu = command.stdin(Stdin::Piped).stdout(Sink::Piped).spawn()?;
         let control = home.path().join(CONTROL);
@@ -126,7 +132,7 @@ impl Machine {
     /// ends it. `ready` gets the pairs of host port and guest port before the console takes over.
     pub fn run_interactively(&self, ready: impl FnOnce(&[(u16, u16)])) -> Result<()> {
         let home = self.home()?;
-        let forwards = self.forwards()?;
+        let forwards = port::assigned(&self.ports)?;
         let command = self.command(home.path(), &forwards, true)?;
         ready(&forwards);
         command.stdin(Stdin::Inherit).stdout(Sink::Inherit).stderr(Sink::Inherit).run()?;
@@ -186,12 +192,6 @@ impl Machine {
             command = command.bind_rw(absolute(log)?, LOG);
         }
         Ok(command)
-    }
-
-    /// A free port of this host for each that is forwarded.
-    fn forwards(&self) -> Result<Vec<(u16, u16)>> {
-        let host = port::free(self.ports.len())?;
-        Ok(host.into_iter().zip(self.ports.iter().copied()).collect())
     }
 
     /// The machine's own directory, with the overlay of its disk.

@@ -45,6 +45,20 @@ pub enum Error {
         /// Why not.
         source: io::Error,
     },
+    /// server.toml could not be changed as a command would.
+    #[error("could not change `{}`", path.display())]
+    Edit {
+        /// Where.
+        path: PathBuf,
+        /// Why not.
+        source: definition::edit::EditError,
+    },
+    /// server.toml was written by somebody else while its packages were resolved.
+    #[error("`{}` was changed meanwhile", path.display())]
+    Edited {
+        /// Where.
+        path: PathBuf,
+    },
     /// A document of ours that does not read as it was written.
     #[error("`{}` is damaged", path.display())]
     Damaged {
@@ -124,6 +138,8 @@ impl Error {
             Self::Image(error) => return error.hint(),
             Self::Generation(error) => return error.hint(),
             Self::Stage(error) => return error.hint(),
+            Self::Io { path, source, .. } => return io_hint(path, source),
+            Self::Edited { .. } => "nothing was written: give the command once more".to_owned(),
             Self::Path(problem) => return problem.hint.clone(),
             Self::Future { .. } => "the date of [archive] is today's or an earlier one".to_owned(),
             Self::Unlocked { server } | Self::Stale { server } => {
@@ -138,5 +154,31 @@ impl Error {
             _ => return None,
         };
         Some(hint)
+    }
+}
+
+fn io_hint(path: &Path, source: &io::Error) -> Option<String> {
+    match source.kind() {
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Some(
+            "free some space, or let CARGO_TARGET_DIR name a larger disk; the next run carries on"
+                .to_owned(),
+        ),
+        io::ErrorKind::PermissionDenied => {
+            Some(format!("make `{}` yours; was it made by another user?", path.display()))
+        }
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_full_disk_and_a_foreign_file_bring_what_to_do() {
+        let hint = |kind: io::ErrorKind| Error::io("write", Path::new("x"))(kind.into()).hint();
+        assert!(hint(io::ErrorKind::StorageFull).unwrap().contains("free some space"));
+        assert!(hint(io::ErrorKind::PermissionDenied).unwrap().contains("make `x` yours"));
+        assert_eq!(hint(io::ErrorKind::InvalidData), None);
     }
 }

@@ -23,6 +23,7 @@ mod medium;
 mod packages;
 mod programs;
 mod record;
+mod replace;
 mod report;
 mod request;
 mod session;

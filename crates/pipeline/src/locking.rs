@@ -2,21 +2,37 @@
 
 use archive::lock::Lock;
 use archive::{Diff, Outdated};
+use definition::edit::EditError;
 use definition::{Distribution, Server};
 use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use store::Store;
 
-use crate::{Error, request};
+use crate::{Error, Session, replace, request};
 
-/// A lock that was written.
+/// A lock that was made.
 #[derive(Debug)]
 pub struct Relocked {
     /// The new lock.
     pub lock: Lock,
     /// What it changed.
     pub diff: Diff,
+}
+
+impl Relocked {
+    fn new(previous: Option<&Lock>, lock: Lock) -> Self {
+        for index in &lock.indexes {
+            progress::detail("Index", format!("{}, signed {}", index.suite, index.signed));
+        }
+        let diff = Diff::between(previous, &lock);
+        Self { lock, diff }
+    }
+
+    fn written(self, server: &Server) -> Result<Self, Error> {
+        self.lock.write(&server.lock_path(), server.name.as_str())?;
+        Ok(self)
+    }
 }
 
 /// The lock to build `server` from: the one that is there, or a new one as Cargo would write it.
@@ -58,6 +74,42 @@ pub fn current(store: &Store, server: &Server, locked: bool) -> Result<Lock, Err
 /// # Errors
 /// What keeps the request from being resolved; the lock is as it was then.
 pub fn relock(store: &Store, server: &Server, update: &[String]) -> Result<Relocked, Error> {
+    resolve(store, server, update)?.written(server)
+}
+
+/// Changes the server.toml of `name` by `edit`, and its lock by what `resolve` makes of the new
+/// definition ([`resolve()`], [`resolve_pin`]). Both are written when both are ready, one rename
+/// after the other.
+///
+/// # Errors
+/// What keeps it from being resolved, [`Error::Edit`], and [`Error::Edited`] when somebody else
+/// wrote server.toml meanwhile; both files are as they were then.
+pub fn change(
+    session: &Session,
+    name: &str,
+    edit: impl FnOnce(&str) -> Result<String, EditError>,
+    resolve: impl FnOnce(&Store, &Server) -> Result<Relocked, Error>,
+) -> Result<Relocked, Error> {
+    // As it is, so that what is wrong with it is not put down to the change.
+    let path = session.workspace.server(name)?.definition_path();
+    let read = || std::fs::read_to_string(&path).map_err(Error::io("read", &path));
+    let before = read()?;
+    let after = edit(&before).map_err(|source| Error::Edit { path: path.clone(), source })?;
+    let server = session.workspace.server_with(name, &after)?;
+    let relocked = resolve(&session.store, &server)?;
+    if read()? != before {
+        return Err(Error::Edited { path });
+    }
+    let lock = relocked.lock.text(server.name.as_str());
+    replace::all(&[(&path, &after), (&server.lock_path(), &lock)])?;
+    Ok(relocked)
+}
+
+/// What [`relock`] writes, not written.
+///
+/// # Errors
+/// What keeps the request from being resolved.
+pub fn resolve(store: &Store, server: &Server, update: &[String]) -> Result<Relocked, Error> {
     let path = server.lock_path();
     let previous = if path.exists() { Some(Lock::read(&path)?) } else { None };
     let request = request::of(server);
@@ -69,24 +121,26 @@ pub fn relock(store: &Store, server: &Server, update: &[String]) -> Result<Reloc
         (previous, []) => request.resolve(store, previous.as_ref())?,
     };
     drop(spinner);
-    written(server, previous.as_ref(), lock)
+    Ok(Relocked::new(previous.as_ref(), lock))
 }
 
-/// Locks `server` anew after a pin of `package` came or went: all else stays where it was.
+/// Resolves `server` after a pin of `package` came or went: all else stays where it was.
 ///
 /// # Errors
-/// As [`relock`].
-pub fn repin(store: &Store, server: &Server, package: &str) -> Result<Relocked, Error> {
+/// As [`resolve()`].
+pub fn resolve_pin(store: &Store, server: &Server, package: &str) -> Result<Relocked, Error> {
     let path = server.lock_path();
     if !path.exists() {
-        return relock(store, server, &[]);
+        return resolve(store, server, &[]);
     }
     let previous = Lock::read(&path)?;
     let request = request::of(server);
     not_in_future(server, request.date())?;
     let moving: Vec<_> = previous.package(package).map(|it| it.name.clone()).into_iter().collect();
+    let spinner = progress::spinner("Resolving", server.name.to_string());
     let lock = request.update(store, &previous, &moving)?;
-    written(server, Some(&previous), lock)
+    drop(spinner);
+    Ok(Relocked::new(Some(&previous), lock))
 }
 
 /// A lock of a day that has not come would have what there is now, and be another one that day.
@@ -101,13 +155,7 @@ fn not_in_future(server: &Server, date: Date) -> Result<(), Error> {
 fn keep_others(store: &Store, server: &Server, previous: &Lock) -> Result<Relocked, Error> {
     let request = request::of(server);
     let lock = request.update(store, previous, &[])?;
-    written(server, Some(previous), lock)
-}
-
-fn written(server: &Server, previous: Option<&Lock>, lock: Lock) -> Result<Relocked, Error> {
-    lock.write(&server.lock_path(), server.name.as_str())?;
-    let diff = Diff::between(previous, &lock);
-    Ok(Relocked { lock, diff })
+    Relocked::new(Some(previous), lock).written(server)
 }
 
 /// The newest day whose end the archive of `server` has, today being `today`. That of Arch gets the

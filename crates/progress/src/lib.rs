@@ -4,6 +4,7 @@
 //!
 //! The console is one for the process, as the terminal is: [`configure`] sets it once.
 
+use std::ffi::OsStr;
 use std::sync::OnceLock;
 use std::time::Duration;
 
@@ -33,6 +34,18 @@ pub enum Color {
     Never,
 }
 
+impl Color {
+    /// Whether to use colours, given whether standard error is a terminal and what NO_COLOR is
+    /// (<https://no-color.org>: empty is as good as not set).
+    fn is_wanted(self, terminal: bool, no_color: Option<&OsStr>) -> bool {
+        match self {
+            Self::Auto => terminal && no_color.is_none_or(OsStr::is_empty),
+            Self::Always => true,
+            Self::Never => false,
+        }
+    }
+}
+
 struct Console {
     verbosity: Verbosity,
     color: bool,
@@ -58,17 +71,16 @@ impl Console {
         if verbosity == Verbosity::Quiet || !terminal {
             bars.set_draw_target(ProgressDrawTarget::hidden());
         }
-        let color = match color {
-            Color::Auto => terminal && std::env::var_os("NO_COLOR").is_none(),
-            Color::Always => true,
-            Color::Never => false,
-        };
+        let color = color.is_wanted(terminal, std::env::var_os("NO_COLOR").as_deref());
         Self { verbosity, color, bars }
     }
 
+    fn painted(&self, style: &str, text: &str) -> String {
+        if self.color { format!("\x1b[1;{style}m{text}\x1b[0m") } else { text.to_owned() }
+    }
+
     fn line(&self, style: &str, verb: &str, message: &str) {
-        let padded = format!("{verb:>12}");
-        let head = if self.color { format!("\x1b[1;{style}m{padded}\x1b[0m") } else { padded };
+        let head = self.painted(style, &format!("{verb:>12}"));
         self.bars.suspend(|| eprintln!("{head} {message}"));
     }
 }
@@ -92,6 +104,16 @@ pub fn warning(message: impl AsRef<str>) {
     console().line("33", "warning:", message.as_ref());
 }
 
+/// `error:` as the start of a message, in red where there are colours.
+pub fn error_head() -> String {
+    console().painted("31", "error:")
+}
+
+/// The start of another line of a message, `help:`.
+pub fn note_head(head: &str) -> String {
+    console().painted("36", head)
+}
+
 /// Whether `--verbose` was given.
 pub fn is_verbose() -> bool {
     console().verbosity >= Verbosity::Verbose
@@ -102,20 +124,18 @@ pub struct Bar(ProgressBar);
 
 /// Shows `verb` with a bar over `bytes` bytes.
 pub fn bytes(verb: &str, bytes: u64) -> Bar {
-    let style =
-        "{prefix:>12.cyan.bold} [{bar:25}] {bytes}/{total_bytes} {bytes_per_sec} {wide_msg}";
-    bar(verb, bytes, style)
+    bar(verb, bytes, "[{bar:25}] {bytes}/{total_bytes} {bytes_per_sec} {wide_msg}")
 }
 
 /// Shows `verb` with a bar over `count` things.
 pub fn count(verb: &str, count: u64) -> Bar {
-    bar(verb, count, "{prefix:>12.cyan.bold} [{bar:25}] {pos}/{len} {wide_msg}")
+    bar(verb, count, "[{bar:25}] {pos}/{len} {wide_msg}")
 }
 
 /// Shows `verb` and the seconds that have gone by, for work of unknown size.
 pub fn spinner(verb: &str, message: impl Into<String>) -> Bar {
     let shown = console().bars.add(ProgressBar::new_spinner());
-    if let Ok(style) = ProgressStyle::with_template("{prefix:>12.cyan.bold} {wide_msg} {elapsed}") {
+    if let Ok(style) = ProgressStyle::with_template(&template("{wide_msg} {elapsed}")) {
         shown.set_style(style);
     }
     shown.set_prefix(verb.to_owned());
@@ -124,9 +144,15 @@ pub fn spinner(verb: &str, message: impl Into<String>) -> Bar {
     Bar(shown)
 }
 
-fn bar(verb: &str, length: u64, template: &str) -> Bar {
+/// What a bar shows behind its verb.
+fn template(rest: &str) -> String {
+    let color = if console().color { ".cyan.bold" } else { "" };
+    format!("{{prefix:>12{color}}} {rest}")
+}
+
+fn bar(verb: &str, length: u64, rest: &str) -> Bar {
     let shown = console().bars.add(ProgressBar::new(length));
-    if let Ok(style) = ProgressStyle::with_template(template) {
+    if let Ok(style) = ProgressStyle::with_template(&template(rest)) {
         shown.set_style(style.progress_chars("=> "));
     }
     shown.set_prefix(verb.to_owned());
@@ -148,5 +174,25 @@ impl Bar {
 impl Drop for Bar {
     fn drop(&mut self) {
         self.0.finish_and_clear();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn colours_are_for_terminals_unless_somebody_decides() {
+        let set = Some(OsStr::new("1"));
+        for (color, terminal, no_color, expected) in [
+            (Color::Auto, true, None, true),
+            (Color::Auto, true, Some(OsStr::new("")), true),
+            (Color::Auto, true, set, false),
+            (Color::Auto, false, None, false),
+            (Color::Always, false, set, true),
+            (Color::Never, true, None, false),
+        ] {
+            assert_eq!(color.is_wanted(terminal, no_color), expected, "{color:?} {terminal}");
+        }
     }
 }

@@ -4,6 +4,7 @@ use std::fs::{self, File};
 use std::io;
 use std::path::Path;
 
+use rustix::fs::Access;
 use serde::{Deserialize, Serialize};
 
 use crate::error::Error;
@@ -52,17 +53,18 @@ impl Check {
     }
 }
 
-/// Looks at the host. `cache` is where packages and tools are kept, `target` where results are;
-/// both need not exist yet.
-pub fn checks(cache: &Path, target: &Path) -> Vec<Check> {
+/// Looks at the host, and leaves it as it is. `cache` is where packages and tools are kept, `target`
+/// where results are; both need not exist yet. `history` says whether a build asks git for the date
+/// of the last change.
+pub fn checks(cache: &Path, target: &Path, history: bool) -> Vec<Check> {
     vec![
         kernel(),
         namespaces(),
         ids(),
         memory(),
-        disk("disk for packages and tools", cache),
-        disk("disk for images", target),
-        host_program("git", "install git"),
+        disk("disk for packages and tools", cache, "HEIRLOOM_CACHE"),
+        disk("disk for images", target, "CARGO_TARGET_DIR"),
+        git(history),
         host_program("cc", "install a C compiler (gcc or clang), which cargo links with"),
         kvm(),
     ]
@@ -135,19 +137,33 @@ fn memory() -> Check {
     check
 }
 
-fn disk(name: &'static str, path: &Path) -> Check {
+/// The disk of `path`, which `variable` in the environment would put elsewhere.
+fn disk(name: &'static str, path: &Path, variable: &str) -> Check {
     let found = path.ancestors().find_map(|path| {
         let found = rustix::fs::statvfs(path).ok()?;
         Some((path, found.f_bavail.saturating_mul(found.f_frsize)))
     });
-    match found {
-        Some((at, free)) => {
-            let detail = format!("{} free at {}", gigabytes(free), at.display());
-            let hint = || Some(format!("a first build takes up to {}", gigabytes(DISK)));
-            if free < DISK { Check::bad(name, detail, hint()) } else { Check::good(name, detail) }
-        }
-        None => Check::bad(name, format!("{} cannot be looked at", path.display()), None),
+    let Some((at, free)) = found else {
+        return Check::bad(name, format!("{} cannot be looked at", path.display()), None);
+    };
+    if let Err(error) = rustix::fs::access(at, Access::WRITE_OK | Access::EXEC_OK) {
+        let detail = format!("{} cannot be written: {error}", at.display());
+        let hint = format!("make it yours, or let {variable} name another folder");
+        return Check::bad(name, detail, Some(hint));
     }
+    let detail = format!("{} free at {}", gigabytes(free), at.display());
+    let hint = || Some(format!("a first build takes up to {}", gigabytes(DISK)));
+    if free < DISK { Check::bad(name, detail, hint()) } else { Check::good(name, detail) }
+}
+
+/// Asked for the date of the last change, and for nothing else.
+fn git(history: bool) -> Check {
+    let check = host_program("git", "install git, or set SOURCE_DATE_EPOCH");
+    if check.ok || history {
+        return check;
+    }
+    let detail = format!("{}; here it is not asked", check.detail);
+    Check { ok: true, detail, hint: None, ..check }
 }
 
 fn host_program(program: &'static str, hint: &str) -> Check {
@@ -194,7 +210,12 @@ mod tests {
 
     #[test]
     fn the_host_is_looked_at_where_folders_are_missing_too() {
-        let check = disk("disk", Path::new("/no/such/folder"));
-        assert!(check.detail.ends_with("free at /"), "{}", check.detail);
+        let check = disk("disk", Path::new("/proc/no/such/folder"), "X");
+        // Root may try, and is told of no room.
+        assert!(check.detail.contains("/proc") && !check.ok, "{check:?}");
+        let folder = tempfile::tempdir().unwrap();
+        let check = disk("disk", &folder.path().join("no/such/folder"), "X");
+        let expected = format!("free at {}", folder.path().display());
+        assert!(check.detail.ends_with(&expected), "{}", check.detail);
     }
 }

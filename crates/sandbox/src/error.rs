@@ -165,17 +165,17 @@ impl Error {
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::Setup { step: Step::UserNamespace | Step::IdMap | Step::Namespaces, .. } => {
-                Some(namespaces_hint())
+                Some(namespaces_hint(kernel_setting))
             }
             Self::Setup { step: Step::Mounts, source, .. }
                 if source.raw_os_error() == Some(libc::EPERM)
                     || source.raw_os_error() == Some(libc::EACCES) =>
             {
-                Some(namespaces_hint())
+                Some(namespaces_hint(kernel_setting))
             }
             Self::NoIdRange { user, .. } => Some(format!(
-                "give the user a range: `usermod --add-subuids 100000-165535 --add-subgids \
-                 100000-165535 {user}` as root, or run as root"
+                "give the user a range in /etc/subuid and /etc/subgid: `usermod --add-subuids \
+                 100000-165535 --add-subgids 100000-165535 {user}` as root, or run as root"
             )),
             Self::NoIdMapper { .. } => Some(
                 "install it (package uidmap on Debian and Ubuntu, shadow-utils on Fedora and \
@@ -210,25 +210,59 @@ impl Error {
     }
 }
 
-/// Why namespaces may be forbidden here, as far as the kernel says.
-pub(crate) fn namespaces_hint() -> String {
-    let setting = |path: &str| {
-        let text = std::fs::read_to_string(format!("/proc/sys/{path}")).ok()?;
-        text.trim().parse::<u64>().ok()
-    };
-    if setting("kernel/unprivileged_userns_clone") == Some(0) {
-        return "allow user namespaces: `sysctl kernel.unprivileged_userns_clone=1` as root".into();
-    }
-    if setting("user/max_user_namespaces") == Some(0) {
-        return "allow user namespaces: `sysctl user.max_user_namespaces=15000` as root".into();
-    }
-    if setting("kernel/apparmor_restrict_unprivileged_userns") == Some(1) {
-        return "AppArmor restricts user namespaces here: `sysctl \
-                kernel.apparmor_restrict_unprivileged_userns=0` as root"
-            .into();
+/// A number below `/proc/sys`.
+fn kernel_setting(path: &str) -> Option<u64> {
+    let text = std::fs::read_to_string(format!("/proc/sys/{path}")).ok()?;
+    text.trim().parse().ok()
+}
+
+/// Why namespaces may be forbidden here, as far as the kernel's settings say.
+fn namespaces_hint(setting: impl Fn(&str) -> Option<u64>) -> String {
+    let forbids = [
+        ("kernel/unprivileged_userns_clone", 0, "allow user namespaces", 1),
+        ("user/max_user_namespaces", 0, "allow user namespaces", 15_000),
+        (
+            "kernel/apparmor_restrict_unprivileged_userns",
+            1,
+            "AppArmor restricts user namespaces here",
+            0,
+        ),
+    ];
+    for (path, value, why, better) in forbids {
+        if setting(path) == Some(value) {
+            let name = path.replace('/', ".");
+            return format!("{why}: `sysctl {name}={better}` as root");
+        }
     }
     "the host must allow user namespaces; in a container, its runtime has to (docker and podman: \
      `--privileged`, or `--security-opt seccomp=unconfined --security-opt \
      systempaths=unconfined`)"
         .into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_forbids_namespaces_is_named_with_what_allows_them() {
+        let hint = |forbids: &str, value: u64| {
+            namespaces_hint(|path| if path == forbids { Some(value) } else { None })
+        };
+        for (path, value, expected) in [
+            ("kernel/unprivileged_userns_clone", 0, "`sysctl kernel.unprivileged_userns_clone=1`"),
+            ("user/max_user_namespaces", 0, "`sysctl user.max_user_namespaces=15000`"),
+            (
+                "kernel/apparmor_restrict_unprivileged_userns",
+                1,
+                "`sysctl kernel.apparmor_restrict_unprivileged_userns=0`",
+            ),
+        ] {
+            let said = hint(path, value);
+            assert!(said.contains(expected) && said.ends_with(" as root"), "{said}");
+            // The same setting with a value that allows them is no reason.
+            assert!(hint(path, 7).contains("`--privileged`"), "{path}");
+        }
+        assert!(namespaces_hint(|_| None).contains("`--privileged`"));
+    }
 }

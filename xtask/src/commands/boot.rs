@@ -6,7 +6,7 @@ use machine::{Firmware, Machine};
 use sandbox::Group;
 
 use super::session;
-use crate::cli::{Boot, Global};
+use crate::cli::{Boot, Forward, Global};
 
 /// Ports of the usual servers: ssh, smtp, http, imap, https, submission, imaps.
 const PORTS: [u16; 7] = [22, 25, 80, 143, 443, 587, 993];
@@ -20,14 +20,41 @@ pub(crate) fn run(global: &Global, arguments: &Boot) -> anyhow::Result<ExitCode>
     let firmware = if arguments.uefi { Firmware::Uefi } else { Firmware::Bios };
     let mut machine =
         Machine::new(&qemu).disk(&medium.path).firmware(firmware).memory(arguments.memory);
-    for port in PORTS.iter().chain(&arguments.forward) {
-        machine = machine.forward(*port);
+    for forward in forwards(&arguments.forward) {
+        machine = match forward.here {
+            Some(here) => machine.forward_from(here, forward.there),
+            None => machine.forward(forward.there),
+        };
     }
     machine.run_interactively(|forwards| {
+        if global.quiet {
+            return;
+        }
         for (here, there) in forwards {
             eprintln!("port {there} of {} is 127.0.0.1:{here}", server.name);
         }
         eprintln!("the image itself is not changed; Ctrl-A X ends the machine");
     })?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// The usual ports and those that were asked for; one that was asked for takes the place of the
+/// usual one.
+fn forwards(asked: &[Forward]) -> impl Iterator<Item = Forward> {
+    let usual = PORTS.into_iter().filter(|port| asked.iter().all(|it| it.there != *port));
+    usual.map(|there| Forward { here: None, there }).chain(asked.iter().copied())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_named_port_takes_the_place_of_the_usual_one() {
+        let named = Forward { here: Some(2222), there: 22 };
+        let all: Vec<_> = forwards(&[named]).collect();
+        assert_eq!(all.iter().filter(|it| it.there == 22).collect::<Vec<_>>(), [&named]);
+        assert_eq!(all.len(), PORTS.len());
+        assert_eq!(forwards(&[Forward { here: None, there: 4190 }]).count(), PORTS.len() + 1);
+    }
 }

@@ -1,14 +1,18 @@
 //! `cargo xtask doctor`: whether this machine can build images.
 
+use std::path::Path;
 use std::process::ExitCode;
 
-use super::{print_json, session};
-use crate::cli::{Global, Json};
+use super::print_json;
+use crate::cli::Json;
 use crate::output::say;
 
-pub(crate) fn run(global: &Global, arguments: &Json) -> anyhow::Result<ExitCode> {
-    let session = session(global)?;
-    let checks = sandbox::doctor::checks(session.store.cache_dir(), session.workspace.target());
+pub(crate) fn run(arguments: &Json) -> anyhow::Result<ExitCode> {
+    // No session, which makes the folders that are looked at here.
+    let workspace = definition::Workspace::load(Path::new("."))?;
+    let cache = store::Options::from_environment()?.cache;
+    let history = workspace.asks_history(std::env::var(definition::EPOCH_VARIABLE).ok().as_deref());
+    let checks = sandbox::doctor::checks(&cache, workspace.target(), history);
     let well = checks.iter().all(|check| check.ok);
     if arguments.json {
         print_json(&checks)?;

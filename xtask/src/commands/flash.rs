@@ -4,8 +4,9 @@ use std::process::ExitCode;
 
 use anyhow::ensure;
 use deploy::flash::{Target, flash};
+use serde_json::json;
 
-use super::{confirm, kept, megabytes, open, options};
+use super::{confirm, kept, megabytes, open, options, print_json};
 use crate::cli::{Flash, Global};
 use crate::output::say;
 
@@ -39,6 +40,14 @@ pub(crate) fn run(global: &Global, arguments: &Flash) -> anyhow::Result<ExitCode
     );
     let written = flash(&target, &medium.path)?;
     kept(&session)?.add(&built.bundle)?;
+    if arguments.json {
+        print_json(&json!({
+            "server": server.name.as_str(), "device": arguments.device,
+            "number": 1, "generation": built.generation,
+            "sha256": written.digest.hex(), "bytes": written.bytes, "seconds": written.seconds,
+        }))?;
+        return Ok(ExitCode::SUCCESS);
+    }
     say!("written     {} to {device}, read back and compared", server.name);
     say!("generation  1  {}", built.generation);
     say!(

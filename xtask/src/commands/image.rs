@@ -39,7 +39,7 @@ pub(crate) fn run(global: &Global, arguments: &Image) -> anyhow::Result<ExitCode
         print(&report);
     }
     if arguments.timings || arguments.explain {
-        stages(&report.stages, arguments.explain);
+        stages(&report, arguments.explain);
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -108,12 +108,20 @@ fn names(stages: &[Timing], hit: bool) -> Vec<String> {
     names
 }
 
-fn stages(stages: &[Timing], explain: bool) {
-    for stage in stages {
+fn stages(report: &Report, explain: bool) {
+    for stage in &report.stages {
         let outcome = if stage.hit { "reused" } else { "made" };
         eprintln!("{:8.2} s  {outcome:6}  {} {}", stage.seconds, stage.stage, stage.subject);
         for why in stage.why.iter().filter(|_| explain) {
             eprintln!("{:20}because {why}", "");
         }
     }
+    eprintln!("{:8.2} s  other", other(report));
+}
+
+/// Seconds between the stages: of what is shown of them, so that the lines add up to the whole.
+fn other(report: &Report) -> f64 {
+    let shown = |seconds: f64| (seconds * 100.0).round();
+    let stages: f64 = report.stages.iter().map(|stage| shown(stage.seconds)).sum();
+    (shown(report.seconds) - stages).max(0.0) / 100.0
 }

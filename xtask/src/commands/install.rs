@@ -4,8 +4,9 @@ use std::process::ExitCode;
 
 use deploy::Ssh;
 use deploy::disk::Survey;
+use serde_json::json;
 
-use super::{confirm, kept, megabytes, open, options};
+use super::{confirm, kept, megabytes, open, options, print_json};
 use crate::cli::{Global, Install};
 use crate::output::say;
 
@@ -23,6 +24,14 @@ pub(crate) fn run(global: &Global, arguments: &Install) -> anyhow::Result<ExitCo
     confirm(&survey, &format!("{host}: {}", survey.describe()), arguments.yes)?;
     let written = deploy::install::install(&ssh, &survey, &medium.path)?;
     kept(&session)?.add(&built.bundle)?;
+    if arguments.json {
+        print_json(&json!({
+            "server": server.name.as_str(), "host": host, "disk": survey.path,
+            "number": 1, "generation": built.generation,
+            "sent": written.sent, "bytes": written.bytes, "seconds": written.seconds,
+        }))?;
+        return Ok(ExitCode::SUCCESS);
+    }
     say!("installed   {} on {} of {host}, read back and compared", server.name, survey.path);
     say!("generation  1  {}", built.generation);
     let sent = written.sent.map_or("nothing".to_owned(), megabytes);

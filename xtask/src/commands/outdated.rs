@@ -3,12 +3,22 @@
 use std::process::ExitCode;
 
 use jiff::Timestamp;
+use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use serde::Serialize;
 
 use super::{print_json, session};
 use crate::cli::{Global, Outdated};
 use crate::output::say;
+
+/// What is newer, for programs.
+#[derive(Serialize)]
+struct Report<'a> {
+    server: &'a str,
+    /// The day of the archive that was looked at.
+    date: Date,
+    packages: &'a [Line],
+}
 
 #[derive(Serialize)]
 struct Line {
@@ -34,7 +44,7 @@ pub(crate) fn run(global: &Global, arguments: &Outdated) -> anyhow::Result<ExitC
         })
         .collect();
     if arguments.json {
-        print_json(&lines)?;
+        print_json(&Report { server: &arguments.server, date: day, packages: &lines })?;
         return Ok(ExitCode::SUCCESS);
     }
     for line in &lines {

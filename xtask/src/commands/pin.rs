@@ -1,23 +1,23 @@
 //! `cargo xtask pin` and `unpin`: hold a package at a version, or let it go.
 
-use std::fs;
 use std::process::ExitCode;
 
-use anyhow::Context;
 use definition::edit::{self, EditError};
+use pipeline::locking;
 
-use super::session;
+use super::locked::OfServer;
+use super::{print_json, session};
 use crate::cli::{Global, Pin, Unpin};
 use crate::output::say;
 
 pub(crate) fn pin(global: &Global, arguments: &Pin) -> anyhow::Result<ExitCode> {
-    let Pin { server, package, version, reason } = arguments;
-    change(global, server, package, |text| edit::pin(text, package, version, reason))
+    let Pin { server, package, version, reason, json } = arguments;
+    change(global, server, package, *json, |text| edit::pin(text, package, version, reason))
 }
 
 pub(crate) fn unpin(global: &Global, arguments: &Unpin) -> anyhow::Result<ExitCode> {
-    let Unpin { server, package } = arguments;
-    change(global, server, package, |text| edit::unpin(text, package))
+    let Unpin { server, package, json } = arguments;
+    change(global, server, package, *json, |text| edit::unpin(text, package))
 }
 
 /// Changes server.toml and the lock, or neither.
@@ -25,24 +25,16 @@ fn change(
     global: &Global,
     server: &str,
     package: &str,
+    json: bool,
     edit: impl FnOnce(&str) -> Result<String, EditError>,
 ) -> anyhow::Result<ExitCode> {
     anyhow::ensure!(!global.locked, "a pin changes the lock, and --locked forbids that");
     let session = session(global)?;
-    let path = session.workspace.server(server)?.definition_path();
-    let before = fs::read_to_string(&path)?;
-    let after = edit(&before).with_context(|| format!("could not change `{}`", path.display()))?;
-    fs::write(&path, after)?;
-    let relocked = session
-        .workspace
-        .server(server)
-        .map_err(anyhow::Error::from)
-        .and_then(|it| Ok(pipeline::locking::repin(&session.store, &it, package)?));
-    if relocked.is_err() {
-        fs::write(&path, before)?;
-    }
-    let relocked = relocked?;
-    if relocked.diff.is_empty() {
+    let resolve = |store: &_, server: &_| locking::resolve_pin(store, server, package);
+    let relocked = locking::change(&session, server, edit, resolve)?;
+    if json {
+        print_json(&OfServer::new(server, &relocked))?;
+    } else if relocked.diff.is_empty() {
         say!("{server}: the lock stays as it is");
     } else {
         say!("{}", relocked.diff);

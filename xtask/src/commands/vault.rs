@@ -2,7 +2,9 @@
 
 use std::process::ExitCode;
 
-use super::{megabytes, session};
+use serde_json::json;
+
+use super::{megabytes, print_json, session};
 use crate::cli::{Global, Vault};
 use crate::output::say;
 
@@ -11,6 +13,13 @@ pub(crate) fn run(global: &Global, arguments: &Vault) -> anyhow::Result<ExitCode
     let server = session.workspace.server(&arguments.server)?;
     let items = pipeline::files(&session, &server)?;
     let made = store::vault::make(&session.store, &items, &arguments.dir)?;
+    if arguments.json {
+        print_json(&json!({
+            "server": server.name.as_str(), "dir": arguments.dir,
+            "copied": made.copied, "kept": made.kept, "bytes": made.bytes,
+        }))?;
+        return Ok(ExitCode::SUCCESS);
+    }
     say!(
         "{}: {} files copied, {} there already, {} in all",
         arguments.dir.display(),

@@ -147,9 +147,10 @@ fn all_commands() -> Result<()> {
     has(&nowhere, &["git 0.1-1 is neither in a repository", &format!("there is {second}")])?;
     ensure!(arch.workspace.read(SERVER_LOCK)? == before);
 
-    let outdated: Vec<Value> = arch.run(&["outdated", SERVER, "--json"])?.json()?;
-    ensure!(outdated.len() == 1 && outdated[0]["name"] == "git", "{outdated:?}");
-    ensure!(outdated[0]["available"] == **third, "{outdated:?}");
+    let outdated: Value = arch.run(&["outdated", SERVER, "--json"])?.json()?;
+    let packages = outdated["packages"].as_array().context("no packages")?;
+    ensure!(packages.len() == 1 && packages[0]["name"] == "git", "{outdated}");
+    ensure!(packages[0]["available"] == **third, "{outdated}");
 
     // Built twice in different surroundings, with the ids recorded.
     let verified = arch.run(&["verify", SERVER])?.succeeded()?;

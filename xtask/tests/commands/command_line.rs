@@ -1,13 +1,15 @@
 //! What every command has in common, and those that only show.
 
 use std::path::Path;
+use std::process::Command;
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
+use digest::Digest;
 use libtest_mimic::Trial;
 use pipeline::Report;
 use serde_json::Value;
 
-use crate::workspace::{Workspace, has, same};
+use crate::workspace::{Ran, Workspace, cargo, has, same};
 use crate::{SERVER, trial, undisturbed};
 
 const COMMANDS: [&str; 17] = [
@@ -35,9 +37,12 @@ pub(crate) fn all() -> Vec<Trial> {
         trial("help_of_every_command_ends_with_an_example", help),
         trial("a_server_that_is_not_there_brings_the_one_that_was_meant", unknown_server),
         trial("a_wrong_host_or_medium_is_refused_before_anything_is_built", wrong_target),
+        trial("colours_are_where_they_are_asked_for_in_every_message", colours),
+        trial("a_lock_says_as_much_as_was_asked_for", verbosity_of_lock),
         trial("outside_of_a_workspace_it_is_said_that_there_is_none", outside),
         trial("lists_and_checks_are_json_when_asked_for", json),
         trial("image_prints_results_only_when_quiet_and_the_same_as_json", image),
+        trial("timings_add_up_and_explain_names_the_file_that_changed", timings),
         trial("list_shows_the_servers_beside_a_broken_one_and_fails", broken_list),
         trial("a_new_server_is_listed_and_its_image_builds", new_server),
         trial("a_new_server_takes_no_name_that_is_taken", taken_name),
@@ -56,6 +61,9 @@ fn help() -> Result<()> {
         let (_, example) = help.rsplit_once("Example").unwrap_or_default();
         has(example, &[&format!("cargo xtask {command}")])?;
         has(&help, &["--offline", "--locked", "--quiet", "--verbose", "--color <WHEN>"])?;
+        // `boot` ends when the machine does; `bench` is for people.
+        let for_programs = !["boot", "bench"].contains(&command);
+        ensure!(help.contains("--json") == for_programs, "{command} --json:\n{help}");
         ensure!(!help.contains("--plant-clock"), "what only tests use is shown:\n{help}");
     }
     let listed = text.lines().filter(|line| line.starts_with("  ") && !line.starts_with("   "));
@@ -120,10 +128,55 @@ fn wrong_target() -> Result<()> {
     Ok(())
 }
 
+fn colours() -> Result<()> {
+    let workspace = Workspace::new()?;
+    // One of ours, and one that clap says before anything is parsed.
+    for wrong in ["wbeserver", "--frmat"] {
+        let with = |more: &[&str], no_color: &str| -> Result<String> {
+            let arguments = ["image", wrong].into_iter().chain(more.iter().copied());
+            let output = workspace.xtask(arguments).env("NO_COLOR", no_color).output()?;
+            Ran::from(output).failed()
+        };
+        let plain = with(&["--color", "never"], "")?;
+        ensure!(plain.starts_with("error: ") && !plain.contains('\x1b'), "{plain}");
+        // What reads the messages here is no terminal.
+        same(&with(&[], "")?, &plain)?;
+        for always in [["--color", "always"].as_slice(), &["--color=always"]] {
+            // Who says so wins over the environment.
+            let coloured = with(always, "1")?;
+            let head = coloured.split("error:").next().unwrap_or_default();
+            ensure!(
+                head.starts_with("\x1b[") && coloured.contains("error:\x1b[0m "),
+                "{coloured:?}"
+            );
+        }
+    }
+    let text = workspace.run(["image", "wbeserver", "--color", "always"])?.failed()?;
+    has(&text, &["\x1b[1;31merror:\x1b[0m there is no server", "\x1b[1;36mhelp:\x1b[0m did you"])
+}
+
+fn verbosity_of_lock() -> Result<()> {
+    let workspace = Workspace::of_final_suite()?;
+    let quiet = workspace.run(["lock", SERVER, "--quiet"])?;
+    same(&quiet.stderr, "")?;
+    let result = quiet.succeeded()?;
+    let lines: Vec<_> = result.lines().collect();
+    ensure!(lines.last().is_some_and(|it| it.starts_with("webserver: ")), "{result}");
+    // Once more, for there is nothing new any longer: the last line is the same.
+    let normal = workspace.run(["lock", SERVER])?;
+    ensure!(!normal.stderr.contains("Index"), "{}", normal.stderr);
+    same(&normal.succeeded()?, lines.last().unwrap_or(&""))?;
+    let verbose = workspace.run(["lock", SERVER, "--verbose", "--color", "always"])?;
+    has(&verbose.stderr, &["\x1b[1;36m       Index\x1b[0m bookworm, signed 20"])?;
+    same(&verbose.succeeded()?, lines.last().unwrap_or(&""))?;
+    let both = workspace.run(["lock", SERVER, "--verbose", "--quiet"])?.failed()?;
+    has(&both, &["error: ", "--verbose", "cannot be used with", "--quiet"])
+}
+
 fn outside() -> Result<()> {
     let workspace = Workspace::new()?;
     let output = workspace.xtask(["list"]).current_dir("/").output()?;
-    let text = crate::workspace::Ran::from(output).failed()?;
+    let text = Ran::from(output).failed()?;
     has(&text, &["error: cargo cannot read the workspace in .", "could not find `Cargo.toml`"])
 }
 
@@ -151,6 +204,21 @@ fn json() -> Result<()> {
     }
     let shown = workspace.run(["doctor"])?.succeeded()?;
     ensure!(shown.lines().count() > checks.len(), "{shown}");
+
+    // Who names the date need not have git, and who does not has to: this copy lies in a repository.
+    let bin = workspace.root().join("bin");
+    std::fs::create_dir(&bin)?;
+    std::os::unix::fs::symlink(cargo(), bin.join("cargo"))?;
+    let git = |command: &mut Command| -> Result<Value> {
+        let output = command.env("PATH", &bin).output()?;
+        let checks: Vec<Value> = serde_json::from_slice(&output.stdout)?;
+        checks.into_iter().find(|it| it["name"] == "git").context("git is not looked for")
+    };
+    let named = git(&mut workspace.xtask(["doctor", "--json"]))?;
+    ensure!(named["ok"] == true && named["detail"] == "not found; here it is not asked", "{named}");
+    let asked = git(workspace.xtask(["doctor", "--json"]).env_remove("SOURCE_DATE_EPOCH"))?;
+    let hint = "install git, or set SOURCE_DATE_EPOCH";
+    ensure!(asked["ok"] == false && asked["hint"] == hint, "{asked}");
     Ok(())
 }
 
@@ -172,8 +240,52 @@ fn image() -> Result<()> {
     ensure!(report.stages.iter().all(|stage| stage.hit), "{:?}", report.stages);
     ensure!(report.artefacts.iter().all(|it| it.path.is_file()), "{:?}", report.artefacts);
 
+    let card = twin.root().join("card.img");
+    let flashed: Value =
+        twin.run(["flash", "--board", "pc", SERVER, "card.img", "--json"])?.json()?;
+    ensure!(flashed["server"] == SERVER && flashed["device"] == "card.img", "{flashed}");
+    ensure!(flashed["generation"] == report.generation.to_string(), "{flashed}");
+    ensure!(flashed["bytes"] == card.metadata()?.len(), "{flashed}");
+    let digest = Digest::of_reader(std::fs::File::open(&card)?)?.0;
+    ensure!(flashed["sha256"] == digest.hex(), "{flashed}");
+
     let explained = twin.run(["image", SERVER, "--explain", "--verbose"])?;
     has(&explained.stderr, &["reused  packages webserver", "Reused"])
+}
+
+fn timings() -> Result<()> {
+    let undisturbed = undisturbed::get()?;
+    let twin = undisturbed.twin(&[])?;
+    twin.run(["image", SERVER])?.succeeded()?;
+    twin.write("servers/webserver/rootfs/etc/motd", "welcome\n")?;
+    let ran = twin.run(["image", SERVER, "--timings", "--explain"])?;
+    has(&ran.stdout, &["made        config, disk in "])?;
+    let lines: Vec<_> = ran.stderr.lines().collect();
+    let at = |part: &str| {
+        let found = lines.iter().position(|line| line.contains(part));
+        found.with_context(|| format!("`{part}` is not in\n{}", ran.stderr))
+    };
+    let config = at(" s  made    config webserver")?;
+    let why: Vec<_> = lines[config + 1..]
+        .iter()
+        .map_while(|line| line.trim_start().strip_prefix("because "))
+        .collect();
+    ensure!(why.len() == 1 && why[0].contains("/etc/motd"), "{why:?}");
+    for stage in ["program", "packages", "layer", "initramfs"] {
+        at(&format!(" s  reused  {stage} "))?;
+    }
+    ensure!(lines.last().is_some_and(|line| line.ends_with(" s  other")), "{lines:?}");
+    // The lines add up to what `made` says, to the last digit that is shown.
+    let seconds = |text: &str| -> Result<f64> { Ok(text.trim().parse()?) };
+    let sum: f64 = lines.iter().filter_map(|line| seconds(line.split_once(" s  ")?.0).ok()).sum();
+    let (_, total) = ran.stdout.rsplit_once(" in ").context("no seconds")?;
+    let total = seconds(total.split_once(" s; ").context("no seconds")?.0)?;
+    ensure!((sum - total).abs() < 0.005, "{sum} is not {total}:\n{}", ran.stderr);
+
+    // Nothing is said of it that was not asked for.
+    let ran = twin.run(["image", SERVER, "--timings"])?;
+    ensure!(!ran.stderr.contains("because") && ran.stderr.contains(" s  other"), "{}", ran.stderr);
+    Ok(())
 }
 
 fn broken_list() -> Result<()> {

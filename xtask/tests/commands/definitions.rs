@@ -138,8 +138,15 @@ fn every_command() -> Result<()> {
         &["lock", SERVER],
         &["lock", SERVER, "--date", "2026-11-20"],
         &["pin", SERVER, "nginx", "1", "--reason", "x"],
+        &["unpin", SERVER, "nginx"],
         &["outdated", SERVER],
         &["vault", SERVER, "vault"],
+        &["deploy", SERVER, "root@localhost"],
+        &["rollback", SERVER, "root@localhost"],
+        &["generations", SERVER, "root@localhost"],
+        &["install", SERVER, "root@localhost", "--disk", "/dev/vda", "--yes"],
+        &["flash", "--board", "pc", SERVER, "card.img", "--yes"],
+        &["bench", SERVER],
     ] {
         let text = workspace.run(arguments)?.failed()?;
         has(&text, &["servers/webserver/server.toml:2:9"])?;

@@ -7,7 +7,9 @@ use std::process::{Child, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use anyhow::{Result, bail, ensure};
+use anyhow::{Context, Result, bail, ensure};
+use archive::lock::Lock;
+use jiff::civil::Date;
 use libtest_mimic::Trial;
 use pipeline::Report;
 
@@ -26,7 +28,8 @@ pub(crate) fn all() -> Vec<Trial> {
         trial("killed_in_initramfs_and_run_again_it_makes_the_same", || killed_in("initramfs")),
         trial("killed_in_config_and_run_again_it_makes_the_same", || killed_in("config")),
         trial("killed_in_disk_and_run_again_it_makes_the_same", || killed_in("disk")),
-        trial("killed_while_it_locks_it_leaves_the_old_lock_or_the_new", killed_in_lock),
+        trial("killed_while_it_locks_it_leaves_all_of_the_old_or_all_of_the_new", killed_in_lock),
+        trial("a_definition_that_is_edited_while_it_is_locked_is_left_as_it_is", edited_meanwhile),
         trial("two_at_once_make_the_same_and_do_the_work_once", two_at_once),
     ]
 }
@@ -96,29 +99,77 @@ fn begins(workspace: &Workspace, stage: &str, image: &mut Child) -> Result<bool>
     }
 }
 
+/// server.toml and server.lock.
+type Both = [String; 2];
+
 fn killed_in_lock() -> Result<()> {
-    const LOCK: &str = "servers/webserver/server.lock";
+    let files = ["servers/webserver/server.toml", "servers/webserver/server.lock"];
     let workspace = Workspace::of_final_suite()?;
+    let read = || -> Result<Both> { Ok([workspace.read(files[0])?, workspace.read(files[1])?]) };
+    let write = |both: &Both| -> Result<()> {
+        files.iter().zip(both).try_for_each(|(file, text)| workspace.write(file, text))
+    };
     workspace.run(["lock", SERVER])?.succeeded()?;
-    let old = workspace.read(LOCK)?;
-    workspace.replace("servers/webserver/server.toml", "[\"nginx\"]", "[\"nginx\", \"rsync\"]")?;
-    let start = Instant::now();
-    workspace.run(["lock", SERVER])?.succeeded()?;
-    let whole = start.elapsed();
-    let new = workspace.read(LOCK)?;
-    ensure!(new != old);
-    for part in 1..=5 {
-        workspace.write(LOCK, &old)?;
-        let mut lock =
-            workspace.xtask(["lock", SERVER, "--quiet"]).stdout(Stdio::null()).spawn()?;
-        sleep(whole * part / 5);
-        lock.kill()?;
-        lock.wait()?;
-        let left = workspace.read(LOCK)?;
-        ensure!(left == old || left == new, "half a lock is left:\n{left}");
+    let old = read()?;
+    let version = Lock::read(&workspace.root().join(files[1]))?;
+    let version = version.package("nginx").context("nginx is not locked")?.version.clone();
+    let day = old[0].lines().find_map(|line| line.strip_prefix("date = ")).context("no date")?;
+    let day: Date = day.trim_matches('"').parse()?;
+    let earlier = day.yesterday()?.to_string();
+
+    // The definition was changed by hand: only the lock is written.
+    workspace.replace(files[0], "[\"nginx\"]", "[\"nginx\", \"rsync\"]")?;
+    let edited = [workspace.read(files[0])?, old[1].clone()];
+    for (before, command) in [
+        (&edited, ["lock", SERVER].as_slice()),
+        (&old, &["lock", SERVER, "--date", &earlier]),
+        (&old, &["pin", SERVER, "nginx", &version, "--reason", "a test"]),
+    ] {
+        write(before)?;
+        let start = Instant::now();
+        workspace.run(command)?.succeeded()?;
+        let whole = start.elapsed();
+        let after = read()?;
+        ensure!(after != *before, "{command:?} does nothing");
+        for part in 1..=5 {
+            write(before)?;
+            let mut child =
+                workspace.xtask(command).arg("--quiet").stdout(Stdio::null()).spawn()?;
+            sleep(whole * part / 5);
+            child.kill()?;
+            child.wait()?;
+            let left = read()?;
+            let whole = left == *before || left == after;
+            ensure!(whole, "half of {command:?} is left:\n{}", left[0]);
+        }
+        write(before)?;
+        workspace.run(command)?.succeeded()?;
+        ensure!(read()? == after, "{command:?} comes to something else");
     }
-    workspace.run(["lock", SERVER])?.succeeded()?;
-    ensure!(workspace.read(LOCK)? == new);
+    Ok(())
+}
+
+/// Whoever edits server.toml while its packages are resolved loses nothing.
+fn edited_meanwhile() -> Result<()> {
+    let toml = "servers/webserver/server.toml";
+    let workspace = Workspace::of_final_suite()?;
+    let lock = workspace.read("servers/webserver/server.lock")?;
+    let (before, start) = (workspace.read(toml)?, Instant::now());
+    let earlier = ["lock", SERVER, "--date", "2026-11-20"];
+    workspace.run(earlier)?.succeeded()?;
+    let whole = start.elapsed();
+    workspace.write(toml, &before)?;
+    workspace.write("servers/webserver/server.lock", &lock)?;
+
+    let child = workspace.xtask(earlier).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
+    sleep(whole / 2);
+    let edited = format!("{before}# edited\n");
+    workspace.write(toml, &edited)?;
+    let text = Ran::from(child.wait_with_output()?).failed()?;
+    ensure!(text.contains("server.toml` was changed meanwhile"), "{text}");
+    ensure!(text.contains("help: nothing was written"), "{text}");
+    ensure!(workspace.read(toml)? == edited, "the edit is lost");
+    ensure!(workspace.read("servers/webserver/server.lock")? == lock);
     Ok(())
 }
 

@@ -1,8 +1,10 @@
 //! Locks that are moved: by date, by pin, and not at all when that fails.
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
+use archive::lock::Lock;
+use jiff::civil::Date;
 use libtest_mimic::Trial;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::workspace::{Workspace, has};
 use crate::{SERVER, trial};
@@ -14,6 +16,7 @@ pub(crate) fn all() -> Vec<Trial> {
     vec![
         trial("a_lock_goes_to_another_day_and_back", there_and_back),
         trial("a_pin_comes_and_goes_and_leaves_everything_as_it_was", pin),
+        trial("another_version_is_pinned_seen_and_let_go_and_nothing_else_moves", other_versions),
         trial("what_cannot_be_locked_changes_neither_definition_nor_lock", failures),
         trial("a_day_that_has_not_come_is_refused", future),
         trial("outdated_writes_nothing", outdated),
@@ -42,6 +45,17 @@ fn there_and_back() -> Result<()> {
 
     let text = workspace.run(["lock", SERVER, "--date", &earlier])?.succeeded()?;
     has(&text, &[&format!("packages of {earlier}")])?;
+    let again: Value = workspace.run(["lock", SERVER, "--date", &earlier, "--json"])?.json()?;
+    let lock = lock_of(&workspace)?;
+    let (packages, bytes) = (lock.packages.len(), lock.size());
+    ensure!(
+        again
+            == json!({
+                "server": SERVER, "date": earlier, "packages": packages, "bytes": bytes,
+                "added": [], "removed": [], "changed": [],
+            }),
+        "{again}"
+    );
     let moved = both(&workspace)?;
     ensure!(value(&moved.0, "date")? == earlier && value(&moved.1, "date")? == earlier);
     ensure!(moved.0 == before.0.replace(day, &earlier), "more than the date was changed");
@@ -61,8 +75,6 @@ fn pin() -> Result<()> {
     workspace.run(["pin", SERVER, "nginx", version, "--reason", "a test"])?.succeeded()?;
     let pinned = both(&workspace)?;
     has(&pinned.0, &["name = \"nginx\"", &format!("version = \"{version}\""), "\"a test\""])?;
-    let shown: Vec<Value> = workspace.run(["outdated", SERVER, "--json"])?.json()?;
-    ensure!(shown.iter().all(|it| it["locked"] != it["available"]), "{shown:?}");
 
     workspace.run(["unpin", SERVER, "nginx"])?.succeeded()?;
     let after = both(&workspace)?;
@@ -78,6 +90,101 @@ fn pin() -> Result<()> {
     ensure!(after.1 == before.1, "the lock is now\n{}", after.1);
     let text = workspace.run(["unpin", SERVER, "nginx"])?.failed()?;
     has(&text, &["could not change", "server.toml", "`nginx` is not pinned"])
+}
+
+fn lock_of(workspace: &Workspace) -> Result<Lock> {
+    Ok(Lock::read(&workspace.root().join(SERVER_LOCK))?)
+}
+
+/// The locked version of a package.
+fn locked_version(workspace: &Workspace, package: &str) -> Result<String> {
+    let lock = lock_of(workspace)?;
+    Ok(lock.package(package).with_context(|| format!("{package} is not locked"))?.version.clone())
+}
+
+/// The version of `package` that the suites have beside the one that is locked: who pins one that
+/// is not there is told.
+fn other_version(workspace: &Workspace, package: &str) -> Result<String> {
+    let locked = locked_version(workspace, package)?;
+    let text = workspace.run(["pin", SERVER, package, "0", "--reason", "x"])?.failed()?;
+    let there = text.lines().find_map(|line| line.strip_prefix("help: there is "));
+    let there = there.and_then(|line| line.split(';').next()).with_context(|| text.clone())?;
+    let Some(other) = there.split(", ").find(|version| *version != locked) else {
+        bail!("there is one version of {package} only: {there}");
+    };
+    Ok(other.to_owned())
+}
+
+/// Which packages a command that locks says that it changed: name, from, to. What they need may
+/// come and go with them.
+fn changed(workspace: &Workspace, arguments: &[&str]) -> Result<Vec<[String; 3]>> {
+    let said: Value = workspace.run(arguments.iter().chain(&["--json"]))?.json()?;
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let changed = said["changed"].as_array().context("nothing is said of what changed")?;
+    Ok(changed.iter().map(|it| ["name", "from", "to"].map(|key| text(&it[key]))).collect())
+}
+
+/// Packages of which bookworm has one version and its backports another.
+fn other_versions() -> Result<()> {
+    let workspace = Workspace::new()?;
+    let today = jiff::Zoned::now().with_time_zone(jiff::tz::TimeZone::UTC).date();
+    let day = value(&workspace.read(SERVER_TOML)?, "date")?.to_owned();
+    workspace.replace(SERVER_TOML, &day, &today.to_string())?;
+    workspace.replace(SERVER_TOML, "[\"nginx\"]", "[\"nginx\", \"iproute2\", \"tmux\"]")?;
+    let locked: Value = workspace.run(["lock", SERVER, "--json"])?.json()?;
+    ensure!(locked["server"] == SERVER && locked["date"] == today.to_string(), "{locked}");
+    let added = locked["added"].as_array().context("nothing is said of what came")?;
+    let tmux = locked_version(&workspace, "tmux")?;
+    let entry = json!({"name": "tmux", "architecture": "amd64", "version": tmux});
+    ensure!(added.contains(&entry), "{locked}");
+    let before = both(&workspace)?;
+    let outdated = || -> Result<Vec<Value>> {
+        let said: Value = workspace.run(["outdated", SERVER, "--json"])?.json()?;
+        let date: Date = said["date"].as_str().context("no date")?.parse()?;
+        ensure!(date >= today && said["server"] == SERVER, "{said}");
+        Ok(said["packages"].as_array().context("no packages")?.clone())
+    };
+    ensure!(outdated()?.is_empty(), "what was just locked is out of date");
+
+    // Each pin moves its package, and no other.
+    let iproute2 = locked_version(&workspace, "iproute2")?;
+    let packages = [("iproute2", iproute2.as_str()), ("tmux", &tmux)];
+    let packages = packages.map(|(name, was)| Ok((name, was, other_version(&workspace, name)?)));
+    let packages = packages.into_iter().collect::<Result<Vec<_>>>()?;
+    for (name, was, other) in &packages {
+        let moved = changed(&workspace, &["pin", SERVER, name, other, "--reason", "a test"])?;
+        ensure!(moved == [[*name, was, other].map(str::to_owned)], "{moved:?}");
+        ensure!(locked_version(&workspace, name)? == *other);
+    }
+    let pinned = both(&workspace)?;
+    let expected: Vec<_> = packages
+        .iter()
+        .map(|(name, was, other)| {
+            json!({"name": name, "architecture": "amd64", "locked": other, "available": was})
+        })
+        .collect();
+    // What only the pinned version needs is out of date, too: it would go.
+    let (of_today, would_go): (Vec<_>, Vec<_>) =
+        outdated()?.into_iter().partition(|it| expected.contains(it));
+    ensure!(of_today == expected && would_go.iter().all(|it| it["available"].is_null()));
+    let text = workspace.run(["outdated", SERVER])?.succeeded()?;
+    for (name, was, other) in &packages {
+        has(&text, &[&format!("{name} {other} -> {was}\n")])?;
+    }
+    ensure!(both(&workspace)? == pinned, "outdated wrote something");
+
+    // One is let go by `unpin`, the other by hand and then by `--update`.
+    let (iproute2, tmux) = (&packages[0], &packages[1]);
+    let moved = changed(&workspace, &["unpin", SERVER, "tmux"])?;
+    ensure!(moved == [["tmux", &tmux.2, tmux.1].map(str::to_owned)], "{moved:?}");
+    workspace.write(SERVER_TOML, &before.0)?;
+    let moved = changed(&workspace, &["lock", SERVER, "--update", "tmux"])?;
+    ensure!(moved.is_empty(), "{moved:?}");
+    ensure!(locked_version(&workspace, "iproute2")? == iproute2.2);
+    let moved = changed(&workspace, &["lock", SERVER, "--update", "iproute2"])?;
+    ensure!(moved == [["iproute2", &iproute2.2, iproute2.1].map(str::to_owned)], "{moved:?}");
+    ensure!(both(&workspace)? == before, "the way back does not lead to where it began");
+    Ok(())
 }
 
 fn failures() -> Result<()> {
@@ -117,8 +224,15 @@ fn future() -> Result<()> {
 fn outdated() -> Result<()> {
     let workspace = Workspace::new()?;
     let before = both(&workspace)?;
-    let _: Vec<Value> = workspace.run(["outdated", SERVER, "--json"])?.json()?;
-    ensure!(!workspace.run(["outdated", SERVER])?.succeeded()?.is_empty());
+    let said: Value = workspace.run(["outdated", SERVER, "--json"])?.json()?;
+    let packages = said["packages"].as_array().context("no packages")?;
+    let shown = workspace.run(["outdated", SERVER])?.succeeded()?;
+    match said["date"].as_str() {
+        Some(day) if packages.is_empty() => {
+            has(&shown, &["everything is as new as the archive of ", day])?;
+        }
+        _ => ensure!(shown.lines().count() == packages.len(), "{shown}\n{said}"),
+    }
     ensure!(both(&workspace)? == before);
     Ok(())
 }

@@ -4,6 +4,7 @@
 //! tools come from the user's store, so that nothing is fetched twice.
 
 mod arch;
+mod boot;
 mod command_line;
 mod definitions;
 mod full_disk;
@@ -38,6 +39,7 @@ fn main() -> ExitCode {
         full_disk::all(),
         reproducible::all(),
         arch::all(),
+        boot::all(),
         ordinary_user::all(),
     ];
     let conclusion = libtest_mimic::run(&arguments, trials.into_iter().flatten().collect());

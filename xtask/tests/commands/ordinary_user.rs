@@ -1,7 +1,7 @@
-//! The same image, built by somebody who is not root.
+//! The same image, built by somebody who is not root, and what is said to who cannot build it.
 //!
-//! Only root can become somebody else, and only where there is a user with a range of ids to give
-//! away: elsewhere the test is listed as ignored. Tests make no users.
+//! Only root can become somebody else, and a user with a range of ids to give away has to be there:
+//! elsewhere the tests are listed as ignored. Tests make no users.
 
 use std::ffi::OsString;
 use std::fs;
@@ -14,9 +14,10 @@ use std::process::Command;
 use anyhow::{Context, Result, ensure};
 use libtest_mimic::Trial;
 use pipeline::Report;
+use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::workspace::{EPOCH, Ran, XTASK};
+use crate::workspace::{EPOCH, Ran, Workspace, XTASK, has};
 use crate::{SERVER, results, trial, undisturbed};
 
 pub(crate) fn all() -> Vec<Trial> {
@@ -27,8 +28,12 @@ pub(crate) fn all() -> Vec<Trial> {
                    user with ranges in /etc/subuid and /etc/subgid, and newuidmap)";
         let _ = writeln!(std::io::stderr(), "{why}");
     }
-    let name = "an_ordinary_user_builds_the_same_to_the_last_byte";
-    vec![trial(name, build).with_ignored_flag(user.is_none())]
+    vec![
+        trial("an_ordinary_user_builds_the_same_to_the_last_byte", build)
+            .with_ignored_flag(user.is_none()),
+        trial("who_has_no_ids_to_give_away_is_told_by_doctor_and_by_image", no_ids)
+            .with_ignored_flag(!User::can_be_nobody()),
+    ]
 }
 
 /// Somebody to build as.
@@ -38,6 +43,18 @@ struct User {
 }
 
 impl User {
+    /// Linux's overflow id, which owns nothing and has no ids to give away.
+    const NOBODY: Self = Self { uid: 65_534, gid: 65_534 };
+
+    /// Whether this process can become [`Self::NOBODY`], and that is as poor as it should be.
+    fn can_be_nobody() -> bool {
+        let text = fs::read_to_string("/etc/subuid").unwrap_or_default();
+        let has_range = text.lines().any(|line| {
+            line.split(':').next().is_some_and(|who| ["nobody", "65534"].contains(&who))
+        });
+        rustix::process::geteuid().is_root() && !has_range
+    }
+
     /// A user who has ids to give away, if this process can become that user.
     fn find() -> Option<Self> {
         if !rustix::process::geteuid().is_root() {
@@ -65,7 +82,8 @@ struct Home {
 }
 
 impl Home {
-    fn new(user: &User, from: &crate::undisturbed::Undisturbed) -> Result<Self> {
+    /// With the workspace of `from`, and its compiled programs.
+    fn new(user: &User, from: &Workspace) -> Result<Self> {
         let folder = tempfile::Builder::new().prefix("commands-user-").tempdir_in(reachable())?;
         let home = Self { folder };
         let sysroot = output("rustc", &["--print", "sysroot"])?;
@@ -89,12 +107,33 @@ impl Home {
         let store = store::Store::open(store::Options::from_environment()?)?;
         provide_tree(&store.cache_dir().join("store/sha256"), &home.at("cache/store/sha256"))?;
 
-        let before = from.before("program")?;
-        let workspace = definition::Workspace::load(&before.root())?;
+        let workspace = definition::Workspace::load(&from.root())?;
         pipeline::copy_workspace(&workspace, &home.at("workspace"))?;
-        results::take(&before.stages(), &home.at("target/heirloom/stages"), "program")?;
+        results::take(&from.stages(), &home.at("target/heirloom/stages"), "program")?;
         home.give_to(user, &home.path())?;
         Ok(home)
+    }
+
+    /// `xtask` as `user`, not started.
+    fn xtask(&self, user: &User, arguments: &[&str]) -> Command {
+        let mut path = OsString::from(self.at("toolchain/bin"));
+        path.push(":");
+        path.push(std::env::var_os("PATH").unwrap_or_default());
+        let mut command = Command::new(self.at("xtask"));
+        command
+            .args(arguments)
+            .current_dir(self.at("workspace"))
+            .uid(user.uid)
+            .gid(user.gid)
+            .env_clear()
+            .env("PATH", path)
+            .env("HOME", self.path())
+            .env("CARGO_HOME", self.at("cargo"))
+            .env("CARGO_NET_OFFLINE", "true")
+            .env("CARGO_TARGET_DIR", self.at("target"))
+            .env("HEIRLOOM_CACHE", self.at("cache"))
+            .env("SOURCE_DATE_EPOCH", EPOCH);
+        command
     }
 
     fn path(&self) -> PathBuf {
@@ -124,24 +163,9 @@ impl Home {
 fn build() -> Result<()> {
     let user = User::find().context("there is no such user any more")?;
     let undisturbed = undisturbed::get()?;
-    let home = Home::new(&user, &undisturbed)?;
-    let mut path = OsString::from(home.at("toolchain/bin"));
-    path.push(":");
-    path.push(std::env::var_os("PATH").unwrap_or_default());
-    let output = Command::new(home.at("xtask"))
-        .args(["image", SERVER, "--json", "--quiet", "--offline"])
-        .current_dir(home.at("workspace"))
-        .uid(user.uid)
-        .gid(user.gid)
-        .env_clear()
-        .env("PATH", path)
-        .env("HOME", home.path())
-        .env("CARGO_HOME", home.at("cargo"))
-        .env("CARGO_NET_OFFLINE", "true")
-        .env("CARGO_TARGET_DIR", home.at("target"))
-        .env("HEIRLOOM_CACHE", home.at("cache"))
-        .env("SOURCE_DATE_EPOCH", EPOCH)
-        .output()?;
+    let home = Home::new(&user, &undisturbed.before("program")?)?;
+    let image = ["image", SERVER, "--json", "--quiet", "--offline"];
+    let output = home.xtask(&user, &image).output()?;
     let report: Report = Ran::from(output).json()?;
     let stages = report.stages.iter().filter(|it| !it.hit).count();
     ensure!(stages == undisturbed::STAGES.len(), "{:?}", report.stages);
@@ -150,6 +174,55 @@ fn build() -> Result<()> {
     ensure!(results::digests(&report)? == undisturbed.digests, "other bytes");
     ensure!(report.generation == undisturbed.report.generation);
     Ok(())
+}
+
+fn no_ids() -> Result<()> {
+    let user = User::NOBODY;
+    let undisturbed = undisturbed::get()?;
+    let rest = ["packages", "layer", "initramfs", "config", "disk"];
+    let home = Home::new(&user, &undisturbed.twin(&rest)?)?;
+    let output = home.xtask(&user, &["doctor", "--json"]).output()?;
+    ensure!(output.status.code() == Some(1), "{output:?}");
+    let checks: Vec<Value> = serde_json::from_slice(&output.stdout)?;
+    let bad: Vec<_> = checks.iter().filter(|check| check["ok"] == false).collect();
+    ensure!(bad.len() == 1 && bad[0]["name"] == "65,536 user and group ids", "{checks:?}");
+    let hint = bad[0]["hint"].as_str().unwrap_or_default();
+    has(hint, &["/etc/subuid", "usermod --add-subuids "])?;
+
+    let lock = "workspace/servers/webserver/server.lock";
+    let before = fs::read(home.at(lock))?;
+    let image = ["image", SERVER, "--quiet", "--offline"];
+    let text = Ran::from(home.xtask(&user, &image).output()?).failed()?;
+    has(
+        &text,
+        &["error: ", " may not use the 65,536 user and group ids", &format!("help: {hint}")],
+    )?;
+    ensure!(fs::read(home.at(lock))? == before && !home.at("target/heirloom/images").exists());
+    let stages = home.at("target/heirloom/stages");
+    for stage in rest {
+        let mut left = results::finished(&stages, stage)?;
+        left.extend(results::unfinished(&stages, stage)?);
+        ensure!(left.is_empty(), "{left:?} is left");
+    }
+    let scratch = home.at("target/heirloom/scratch");
+    ensure!(fs::read_dir(&scratch)?.next().is_none(), "something is left in the scratch");
+
+    // A cache that is somebody else's is a line like any other.
+    let doctor = |arguments| -> Result<_> {
+        let mut command = home.xtask(&user, arguments);
+        Ok(command.env("HEIRLOOM_CACHE", "/root/cache").output()?)
+    };
+    let checks: Vec<Value> = serde_json::from_slice(&doctor(&["doctor", "--json"])?.stdout)?;
+    let cache = checks.iter().find(|it| it["name"] == "disk for packages and tools");
+    let cache = cache.context("the cache is not looked at")?;
+    let detail = cache["detail"].as_str().unwrap_or_default();
+    ensure!(cache["ok"] == false && detail.contains(" cannot be written: "), "{cache}");
+    let shown = doctor(&["doctor"])?;
+    let shown = String::from_utf8(shown.stdout)?;
+    has(
+        &shown,
+        &["NO  disk for packages and tools", "let HEIRLOOM_CACHE name", "see the lines with NO"],
+    )
 }
 
 /// A folder that everybody can reach: below the target folder, if that is one.
