@@ -213,6 +213,7 @@ type KernelKeys = (Vec<KernelArgument>, Vec<(DistributionName, Vec<PackageName>)
 
 fn read_kernel(mut table: read::Table<'_, '_>) -> KernelKeys {
     let cmdline = table.value("cmdline").map(|value| kernel::arguments(&value));
+    let cmdline = cmdline.map(|all| all.into_iter().map(|argument| argument.value).collect());
     let mut packages = Vec::new();
     for name in DistributionName::ALL {
         let Some(mut keys) = table.table(name.as_str()) else { continue };

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::claims::{self, Claim, Family};
 use crate::install;
+use crate::kernel::LONGEST_CMDLINE;
 use crate::load::{RoleFiles, ServerFiles};
 use crate::{
     Board, DebconfQuestion, DistributionName, KernelArgument, Laid, Origin, OverlayEntry, Part,
@@ -21,6 +22,7 @@ pub fn compose(
     let requests = members.in_order.iter().map(|member| (member.name, member.part));
     let install = install::requests(server, board, requests, &members.family, &mut problems);
     let kernel = install::kernel(server, board);
+    let cmdline = cmdline(board, &members, &mut problems);
     let overlay = overlay(&members, &mut problems);
     let state = state(&members, &mut problems);
     let debconf = debconf(&members, &mut problems);
@@ -62,7 +64,7 @@ pub fn compose(
         pins,
         recommends: toml.part.recommends.is_some(),
         kernel,
-        cmdline: cmdline(board, &members),
+        cmdline,
         debconf,
         overlay,
         users,
@@ -144,13 +146,30 @@ fn laid_on<'a>(
 }
 
 /// The board's arguments, then those of the parts in the order of laying; none twice.
-fn cmdline(board: &Board, members: &Members<'_>) -> Vec<KernelArgument> {
+fn cmdline(
+    board: &Board,
+    members: &Members<'_>,
+    problems: &mut Vec<Problem>,
+) -> Vec<KernelArgument> {
+    let board = board.cmdline.iter().map(|argument| (argument, &board.origin));
     let parts = members.in_order.iter().flat_map(|member| &member.part.kernel.cmdline);
+    let parts = parts.map(|argument| (&argument.value, &argument.origin));
     let mut arguments: Vec<KernelArgument> = Vec::new();
-    for argument in board.cmdline.iter().chain(parts) {
-        if !arguments.contains(argument) {
-            arguments.push(argument.clone());
+    let mut length = 0;
+    for (argument, origin) in board.chain(parts) {
+        if arguments.contains(argument) {
+            continue;
         }
+        let fits = length <= LONGEST_CMDLINE;
+        length += usize::from(!arguments.is_empty()) + argument.as_str().len();
+        if fits && length > LONGEST_CMDLINE {
+            let message = format!(
+                "the kernel's command line has more than {LONGEST_CMDLINE} bytes from here on"
+            );
+            let hint = "kernels read no longer one: leave some arguments out".to_owned();
+            problems.push(Problem::new(origin, message).hint(hint));
+        }
+        arguments.push(argument.clone());
     }
     arguments
 }

@@ -9,6 +9,10 @@ checked_text! {
     KernelArgument, check_argument
 }
 
+/// The longest command line, in bytes with the spaces between the arguments: what
+/// `generation::config::MAX_CMDLINE` leaves to the definition.
+pub const LONGEST_CMDLINE: usize = 1536;
+
 fn check_argument(text: &str) -> Result<(), Refused> {
     let hint = "one argument a text; as in [\"quiet\", \"panic=10\"]";
     if text.is_empty() {
@@ -16,6 +20,10 @@ fn check_argument(text: &str) -> Result<(), Refused> {
     }
     if !text.chars().all(|c| c.is_ascii_graphic() && c != '"') {
         return Err(Refused::new("has a space, a quote or a character that is not ASCII", hint));
+    }
+    if text == "--" {
+        let hint = "the kernel would leave everything behind it to init";
+        return Err(Refused::new("ends the kernel's own arguments", hint));
     }
     let key = text.split('=').next().unwrap_or_default();
     if key.starts_with("heirloom.") || ["root", "init", "rdinit", "initrd"].contains(&key) {
@@ -37,7 +45,7 @@ fn check_argument(text: &str) -> Result<(), Refused> {
 pub struct Kernel {
     pub(crate) pocket: Option<Located<Pocket>>,
     pub(crate) package: Option<Located<PackageName>>,
-    pub(crate) cmdline: Vec<KernelArgument>,
+    pub(crate) cmdline: Vec<Located<KernelArgument>>,
 }
 
 impl Kernel {
@@ -54,13 +62,13 @@ impl Kernel {
     }
 }
 
-fn cmdline(mut table: read::Table<'_, '_>) -> Vec<KernelArgument> {
+fn cmdline(mut table: read::Table<'_, '_>) -> Vec<Located<KernelArgument>> {
     let arguments = table.value("cmdline").map(|value| arguments(&value)).unwrap_or_default();
     table.finish();
     arguments
 }
 
 /// The arguments of a list, none twice: several consoles differ in their names.
-pub(crate) fn arguments(value: &read::Value<'_, '_>) -> Vec<KernelArgument> {
-    value.texts().unwrap_or_default().into_iter().map(|argument| argument.value).collect()
+pub(crate) fn arguments(value: &read::Value<'_, '_>) -> Vec<Located<KernelArgument>> {
+    value.texts().unwrap_or_default()
 }

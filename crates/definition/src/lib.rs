@@ -56,7 +56,7 @@ pub use board::{Architecture, Board, Firmware, Initramfs, Module};
 pub use compose::compose;
 pub use epoch::{EPOCH_VARIABLE, Epoch};
 pub use error::Error;
-pub use kernel::{Kernel, KernelArgument};
+pub use kernel::{Kernel, KernelArgument, LONGEST_CMDLINE};
 pub use layers::LayerFormat;
 pub use load::{RoleFiles, ServerFiles};
 pub use names::{GroupName, Hostname, PartName, Refused, UserName};

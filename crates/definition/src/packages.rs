@@ -193,7 +193,8 @@ pub(crate) fn pins(value: &read::Value<'_, '_>) -> Vec<Pin> {
         match pins.iter().find(|known| known.name == pin.name) {
             Some(first) => {
                 let message = format!("`{}` is pinned twice", pin.name);
-                item.report(Problem::new(&pin.origin, message).and(&first.origin));
+                let problem = Problem::new(&pin.origin, message).and(&first.origin);
+                item.report(problem.hint("a package has one version: remove one pin".to_owned()));
             }
             None => pins.push(pin),
         }

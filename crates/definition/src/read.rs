@@ -153,7 +153,8 @@ impl<'r, 'i> Table<'r, 'i> {
                 format!("unknown key `{name}`{table}"),
             );
             let hint = suggest::hint(name, "the keys here are", self.known.iter().copied());
-            self.report(problem.hint(hint));
+            let none = || format!("`[{}]` has no keys: remove it", self.name);
+            self.report(problem.hint(hint.unwrap_or_else(none)));
         }
     }
 
@@ -196,11 +197,13 @@ impl<'r, 'i> Value<'r, 'i> {
         let origin = self.origin();
         let DeValue::String(text) = self.value.get_ref() else {
             let hint = match self.value.get_ref() {
-                DeValue::Table(_) | DeValue::Array(_) => None,
+                DeValue::Table(_) | DeValue::Array(_) => {
+                    format!("one text; as in {} = \"...\"", self.name)
+                }
                 _ => {
                     let span = self.value.span();
                     let written = self.reader.text.get(span).unwrap_or_default().trim();
-                    Some(format!("write it in quotes: \"{written}\""))
+                    format!("write it in quotes: \"{written}\"")
                 }
             };
             self.expected("a text in quotes", hint);
@@ -236,7 +239,7 @@ impl<'r, 'i> Value<'r, 'i> {
     /// The values of a list.
     pub(crate) fn items(&self) -> Option<Vec<Value<'r, 'i>>> {
         let DeValue::Array(items) = self.value.get_ref() else {
-            self.expected("a list", Some("as in [\"one\", \"two\"]".to_owned()));
+            self.expected("a list", "as in [\"one\", \"two\"]".to_owned());
             return None;
         };
         let value = |value| Value { reader: self.reader, name: self.name.clone(), value };
@@ -247,7 +250,7 @@ impl<'r, 'i> Value<'r, 'i> {
     pub(crate) fn boolean(&self) -> Option<bool> {
         let value = self.value.get_ref().as_bool();
         if value.is_none() {
-            self.expected("`true` or `false`", None);
+            self.expected("`true` or `false`", "one of the two words, without quotes".to_owned());
         }
         value
     }
@@ -260,13 +263,13 @@ impl<'r, 'i> Value<'r, 'i> {
     /// A table.
     pub(crate) fn table(&self) -> Option<Table<'r, 'i>> {
         let DeValue::Table(entries) = self.value.get_ref() else {
-            self.expected("a table", Some(format!("as in `[{}]` or {{ key = value }}", self.name)));
+            self.expected("a table", format!("as in `[{}]` or {{ key = value }}", self.name));
             return None;
         };
         Some(Table::new(self.reader, &self.name, self.value.span(), entries))
     }
 
-    fn expected(&self, what: &str, hint: Option<String>) {
+    fn expected(&self, what: &str, hint: String) {
         let found = match self.value.get_ref() {
             DeValue::String(_) => "a text",
             DeValue::Integer(_) | DeValue::Float(_) => "a number",

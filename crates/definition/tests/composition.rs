@@ -241,6 +241,28 @@ fn files_for_the_distribution_are_laid_over_those_for_all() {
 }
 
 #[test]
+fn a_command_line_that_no_kernel_reads_to_its_end_is_shown_where_it_gets_too_long() {
+    let board = "console=ttyS0".len();
+    let first = "a".repeat(1000);
+    // With a space before each.
+    let rest = definition::LONGEST_CMDLINE - board - 1 - first.len() - 1;
+    let role = role("a", &[], &format!("[kernel]\ncmdline = [\"{first}\"]"), &[]);
+    let server = |length: usize| {
+        let last = "b".repeat(length);
+        server(&["a"], &format!("[kernel]\ncmdline = [\"{last}\", \"c\"]"), &[])
+    };
+    assert!(composed(&server(rest - 2), std::slice::from_ref(&role)).is_ok());
+    let said = complaint(&server(rest - 1), std::slice::from_ref(&role));
+    assert!(
+        said.contains("more than 1536 bytes from here on\n --> server/server.toml:9:"),
+        "{said}"
+    );
+    assert!(said.contains("\"c\"]"), "{said}");
+    let said = complaint(&server(rest + 1), std::slice::from_ref(&role));
+    assert_eq!(said.matches("more than").count(), 1, "{said}");
+}
+
+#[test]
 fn the_command_line_is_the_boards_then_the_roles_then_the_servers() {
     let role = role("a", &[], "[kernel]\ncmdline = [\"quiet\", \"console=ttyS0\"]", &[]);
     let made = composed(&server(&["a"], "[kernel]\ncmdline = [\"x=1\"]", &[]), &[role]).unwrap();

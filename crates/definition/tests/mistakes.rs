@@ -38,6 +38,11 @@ fn every_mistake_is_shown_where_it_is_and_with_what_would_be_right() {
         let name = path.file_stem().unwrap().to_str().unwrap();
         let text = fs::read_to_string(&path).unwrap();
         let problems = mistakes(name, &text).unwrap_or_else(|| panic!("{name} has no mistake"));
+        for problem in problems.iter() {
+            let place = problem.places.first().unwrap_or_else(|| panic!("{name}: {problem}"));
+            assert!(place.line > 0, "{name}: {problem}\nis nowhere");
+            assert!(problem.hint.is_some(), "{name}: {problem}\nhas no hint");
+        }
         let hint = problems.hint().map(|hint| format!("\nhelp: {hint}")).unwrap_or_default();
         settings.bind(|| insta::assert_snapshot!(name, format!("error: {problems}{hint}")));
         tried += 1;

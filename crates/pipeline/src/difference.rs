@@ -209,6 +209,39 @@ mod tests {
     }
 
     #[test]
+    fn the_other_fields_are_named_too() {
+        let folder = tempfile::tempdir().unwrap();
+        let tar = |name: &str, headers: [Header; 5]| {
+            let path = folder.path().join(name);
+            let mut writer = tarball::Writer::new(File::create(&path).unwrap());
+            for header in headers {
+                writer.append(&header, &mut std::io::empty()).unwrap();
+            }
+            writer.finish().unwrap();
+            path
+        };
+        let plain = |name: &str| Header::new(name, Kind::File(0), 0o644, 7);
+        let one = ["a", "b", "c", "d", "e"].map(plain);
+        let mut other = one.clone();
+        other[0].mtime = 8;
+        other[1].gid = 12;
+        other[2].kind = Kind::Symlink(b"x".to_vec());
+        other[3].xattrs.insert("user.x".to_owned(), b"1".to_vec());
+        other[4].kind = Kind::HardLink(b"a".to_vec());
+        let lines = differences(&tar("one", one), &tar("other", other)).unwrap();
+        assert_eq!(
+            lines,
+            [
+                "/a: mtime is 7 and 8",
+                "/b: group is 0 and 12",
+                "/c: kind is file and Symlink([120])",
+                "/d: extended attributes is {} and {\"user.x\": [49]}",
+                "/e: kind is file and HardLink([97])",
+            ]
+        );
+    }
+
+    #[test]
     fn contents_that_are_no_text_or_only_longer_are_told_by_their_byte() {
         let lines = compared(
             &[("a", 0o644, 0, "\0one"), ("b", 0o644, 0, "line\n")],

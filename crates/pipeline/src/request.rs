@@ -63,3 +63,59 @@ fn constraint(package: &PackageRequest) -> (Option<String>, Option<String>) {
         Constraint::Version(version) => (None, Some(version.to_string())),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::{BTreeMap, BTreeSet};
+    use std::path::Path;
+
+    use definition::{Board, ServerFiles, ServerToml, compose};
+
+    use super::*;
+
+    /// The request of a server on Debian whose `[packages]` is `packages`.
+    fn debian(packages: &str) -> debian::Request {
+        let board = "architecture = \"x86_64\"\nfirmware = [\"bios\"]\n\
+                     [kernel.debian]\npackages = [\"linux-image-amd64\"]\n";
+        let (pc, folder) = ("pc".parse().unwrap(), Path::new("boards/pc"));
+        let board = Board::parse(pc, folder, &folder.join("board.toml"), board).unwrap();
+        let text = format!(
+            "hostname = \"s\"\nboard = \"pc\"\n[archive]\ndistribution = \"debian\"\n\
+             suite = \"bookworm\"\npockets = [\"backports\"]\ndate = \"2026-11-22\"\n[packages]\n{packages}"
+        );
+        let server = ServerFiles {
+            name: "server".parse().unwrap(),
+            dir: "server".into(),
+            server: ServerToml::parse(Path::new("server/server.toml"), &text).unwrap(),
+            laid: Vec::new(),
+            laid_for: BTreeMap::new(),
+            depends: BTreeSet::new(),
+            bytes: 0,
+        };
+        match of(&compose(&server, &[], &board).unwrap()) {
+            Request::Debian(request) => request,
+            Request::Arch(_) => panic!("asked of Arch"),
+        }
+    }
+
+    #[test]
+    fn what_a_server_says_of_its_packages_is_asked_for() {
+        let packages = "install = [\"nginx=1.22.1-9\", \"git/backports\"]\n\
+                        pin = [{ name = \"curl\", version = \"7.88\", reason = \"why\" }]\n";
+        let request = debian(packages);
+        let asked: Vec<_> = request.install.iter().map(ToString::to_string).collect();
+        assert_eq!(asked, ["git/bookworm-backports", "linux-image-amd64", "nginx=1.22.1-9"]);
+        let [pin] = &*request.pins else { panic!("{:?}", request.pins) };
+        assert_eq!((&*pin.name, &*pin.version, &*pin.reason), ("curl", "7.88", "why"));
+        assert_eq!(request.architectures, ["amd64"]);
+    }
+
+    #[test]
+    fn recommended_packages_are_asked_for_where_the_server_wants_them_and_only_there() {
+        let (with, without) = (debian("recommends = true"), debian("recommends = false"));
+        assert!(with.recommends);
+        assert!(!without.recommends);
+        assert_eq!(without, debian(""));
+        assert_ne!(with.digest(), without.digest(), "a lock would stay as it is");
+    }
+}

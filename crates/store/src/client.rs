@@ -224,7 +224,7 @@ fn redirect(from: &Uri, headers: &HeaderMap) -> Result<Uri, Trouble> {
         .zip(from.authority())
         .map(|(s, a)| (s, a.as_str()))
         .ok_or_else(nowhere)?;
-    let absolute = if location.contains("://") {
+    let absolute = if has_scheme(location) {
         location.to_owned()
     } else if location.starts_with("//") {
         format!("{scheme}:{location}")
@@ -241,6 +241,14 @@ fn redirect(from: &Uri, headers: &HeaderMap) -> Result<Uri, Trouble> {
             "it redirects to what is not https".to_owned(),
         ))),
     }
+}
+
+/// Whether a reference is a whole URL (RFC 3986, 3.1): a query may well have another one in it.
+fn has_scheme(location: &str) -> bool {
+    location.split_once("://").is_some_and(|(scheme, _)| {
+        scheme.starts_with(|c: char| c.is_ascii_alphabetic())
+            && scheme.chars().all(|c| c.is_ascii_alphanumeric() || "+-.".contains(c))
+    })
 }
 
 fn text<'a>(headers: &'a HeaderMap, name: &'static str) -> Option<&'a str> {
@@ -289,4 +297,36 @@ pub(crate) fn silent(patience: Duration) -> String {
 pub(crate) fn is_silence(error: &io::Error) -> bool {
     let inner = error.get_ref().and_then(|inner| inner.downcast_ref::<ureq::Error>());
     error.kind() == io::ErrorKind::TimedOut || matches!(inner, Some(ureq::Error::Timeout(_)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_redirect_is_followed_as_rfc_3986_reads_it() {
+        let from: Uri = "https://mirror.example/debian/pool/a.deb".parse().unwrap();
+        for (location, expected) in [
+            ("https://other.example/a.deb", "https://other.example/a.deb"),
+            ("HTTPS://other.example/a.deb", "https://other.example/a.deb"),
+            ("//other.example/a.deb", "https://other.example/a.deb"),
+            ("/get/a.deb", "https://mirror.example/get/a.deb"),
+            ("b.deb", "https://mirror.example/debian/pool/b.deb"),
+            ("/get?url=https://x/y", "https://mirror.example/get?url=https://x/y"),
+            ("/get?url=http://x/y", "https://mirror.example/get?url=http://x/y"),
+            ("get?url=https://x/y", "https://mirror.example/debian/pool/get?url=https://x/y"),
+        ] {
+            let headers = HeaderMap::from_iter([(
+                HeaderName::from_static("location"),
+                location.parse().unwrap(),
+            )]);
+            let to = redirect(&from, &headers);
+            assert_eq!(to.unwrap().to_string(), expected, "{location}");
+        }
+        let headers = HeaderMap::from_iter([(
+            HeaderName::from_static("location"),
+            "http://mirror.example/a.deb".parse().unwrap(),
+        )]);
+        assert!(redirect(&from, &headers).is_err(), "from https to http");
+    }
 }

@@ -100,6 +100,22 @@ impl Repository {
         Ok(installed.collect())
     }
 
+    /// The base system and what apt would add to it.
+    pub(crate) fn with_base<'p>(
+        &self,
+        packages: impl IntoIterator<Item = &'p str>,
+    ) -> Result<Versions, String> {
+        let added = self.apt(System::Base, packages)?;
+        Ok(self.base.clone().into_iter().chain(added).collect())
+    }
+
+    /// The versions of a package that the suites have.
+    pub(crate) fn versions(&self, name: &str) -> std::io::Result<BTreeSet<String>> {
+        let lists = self.lists()?;
+        let of_it = lists.split("\n\n").filter(|stanza| field(stanza, "Package: ") == name);
+        Ok(of_it.map(|stanza| field(stanza, "Version: ")).collect())
+    }
+
     /// Runs apt-get on this repository alone; its output.
     fn run<'p>(&self, arguments: impl IntoIterator<Item = &'p str>) -> Result<String, String> {
         self.apt

@@ -3,26 +3,6 @@
 /// A name and what is asked for.
 pub(crate) type Set = (&'static str, &'static [&'static str]);
 
-/// What the example servers have in common. The kernel comes from backports.
-pub(crate) const BASE: &[&str] = &[
-    "systemd",
-    "systemd-sysv",
-    "dbus",
-    "udev",
-    "iproute2",
-    "systemd-resolved",
-    "systemd-timesyncd",
-    "openssh-server",
-    "linux-image-cloud-amd64/bookworm-backports",
-];
-
-/// The example servers.
-pub(crate) const SERVERS: &[Set] = &[
-    ("mailserver", &["postfix", "dovecot-imapd", "dovecot-lmtpd"]),
-    ("gitserver", &["git", "nginx-light", "fcgiwrap", "cgit"]),
-    ("webserver", &["nginx"]),
-];
-
 /// Sets that are harder: many alternatives, virtual packages, several providers, packages that
 /// exclude each other.
 pub(crate) const SETS: &[Set] = &[
@@ -63,9 +43,18 @@ pub(crate) const SETS: &[Set] = &[
     ("logs by another", &["syslog-ng-core", "logcheck"]),
 ];
 
+/// Packages of which several suites have a version each, none of them in the base system: every one
+/// is asked for by its version.
+pub(crate) const VERSIONS: &[&str] = &["linux-image-cloud-amd64", "tzdata"];
+
+/// The same, where the first depends on its own version of the second.
+pub(crate) const TIED: (&str, &str) = ("curl", "libcurl4");
+
 /// What cannot be had, for either.
 pub(crate) const IMPOSSIBLE: &[Set] = &[
     ("two mail servers", &["exim4-daemon-light", "postfix"]),
-    ("a package that is not there", &["prometheus", "grafana"]),
     ("two inits", &["sysvinit-core", "systemd-sysv"]),
 ];
+
+/// What nobody has: the last is not there.
+pub(crate) const UNKNOWN: Set = ("a package that is not there", &["prometheus", "grafana"]);
