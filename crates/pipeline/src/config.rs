@@ -48,9 +48,10 @@ pub(crate) fn layer(
     epoch: Epoch,
 ) -> Result<(Blob, Done), Error> {
     let format = format(server);
-    let mut config = of(server, epoch);
+    let mut config = of(server, epoch)?;
     for (path, program) in [(HEALTH, &programs.health), (AGENT, &programs.agent)] {
-        let source = Source::File { file: program.path.clone(), executable: true };
+        let (file, digest) = (program.path.clone(), program.digest);
+        let source = Source::File { file, digest, executable: true };
         config.overlay.push(Overlay { path: path.to_owned(), source });
     }
     if session.plant_clock {
@@ -70,7 +71,7 @@ pub(crate) fn layer(
         .text("format", format.name())
         .digest("tools", tools.key(Group::Image)?);
     // An input a file, so that `--explain` names the one that changed.
-    for (path, content) in contents(&config)? {
+    for (path, content) in contents(&config) {
         inputs = inputs.text(&path, content);
     }
     let done = session.cache.run(server.name.as_str(), &inputs, |out| {
@@ -91,16 +92,17 @@ pub(crate) fn layer(
 }
 
 /// The definition, as `rootfs` has it.
-fn of(server: &Server, epoch: Epoch) -> Config {
-    let overlay = server.overlay.iter().map(|entry| Overlay {
-        path: entry.path.to_string(),
-        source: match &entry.kind {
+fn of(server: &Server, epoch: Epoch) -> Result<Config, Error> {
+    let overlay = server.overlay.iter().map(|entry| {
+        let source = match &entry.kind {
             Kind::Directory => Source::Directory,
             Kind::Symlink { target } => Source::Symlink(target.clone()),
             Kind::File { executable, .. } => {
-                Source::File { file: entry.source.clone(), executable: *executable }
+                let (file, executable) = (entry.source.clone(), *executable);
+                Source::File { digest: digest_of(&file)?, file, executable }
             }
-        },
+        };
+        Ok(Overlay { path: entry.path.to_string(), source })
     });
     let permissions = server.permissions.iter().map(|permission| Permission {
         path: permission.path.to_string(),
@@ -108,8 +110,8 @@ fn of(server: &Server, epoch: Epoch) -> Config {
         group: permission.group.as_ref().map(ToString::to_string),
         mode: permission.mode.map(definition::Mode::bits),
     });
-    Config {
-        overlay: overlay.collect(),
+    Ok(Config {
+        overlay: overlay.collect::<Result<_, Error>>()?,
         permissions: permissions.collect(),
         users: users(server),
         groups: groups(server),
@@ -117,19 +119,19 @@ fn of(server: &Server, epoch: Epoch) -> Config {
         hostname: Some(server.hostname.to_string()),
         // No epoch is later than 2106.
         epoch: i64::try_from(epoch.seconds()).unwrap_or(i64::MAX),
-    }
+    })
 }
 
 /// What each path is made from: kind, and the digest of a file's content. Where the file lies on
 /// this machine is no input.
-fn contents(config: &Config) -> Result<BTreeMap<String, String>, Error> {
+fn contents(config: &Config) -> BTreeMap<String, String> {
     let mut contents = BTreeMap::new();
     for overlay in &config.overlay {
         let text = match &overlay.source {
             Source::Directory => "directory".to_owned(),
             Source::Symlink(target) => format!("symlink {target}"),
-            Source::File { file, executable } => {
-                format!("file {} {}", if *executable { "x" } else { "-" }, digest_of(file)?)
+            Source::File { digest, executable, .. } => {
+                format!("file {} {digest}", if *executable { "x" } else { "-" })
             }
             Source::Bytes { bytes, executable } => {
                 let digest = digest::Digest::of(bytes);
@@ -138,7 +140,7 @@ fn contents(config: &Config) -> Result<BTreeMap<String, String>, Error> {
         };
         contents.insert(overlay.path.clone(), text);
     }
-    Ok(contents)
+    contents
 }
 
 /// A file that holds the time of day: what `verify` must catch.

@@ -11,6 +11,8 @@ mod write;
 
 use std::path::PathBuf;
 
+use digest::Digest;
+
 use crate::accounts::{Accounts, Group, User};
 use crate::ids::Completed;
 use crate::paths::Paths;
@@ -52,6 +54,8 @@ pub enum Source {
     File {
         /// Where it lies.
         file: PathBuf,
+        /// What it holds, by which the result is known: it may change while it is laid.
+        digest: Digest,
         /// Whether git has it as executable.
         executable: bool,
     },

@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use digest::Digest;
+
 use super::resolve::{Found, Last, resolve};
 use super::{Base, Config, Permission, Source};
 use crate::accounts::Accounts;
@@ -36,7 +38,7 @@ pub(super) enum Content {
     /// It has none.
     None,
     /// A file on disk.
-    File(PathBuf),
+    File(PathBuf, Digest),
     /// Here it is.
     Bytes(Vec<u8>),
     /// The same path of the package tree.
@@ -91,8 +93,8 @@ impl Planner<'_> {
         let place = resolve(path, Last::Keep, |path| self.look(path))?;
         let mode = |executable: bool| if executable { 0o755 } else { 0o644 };
         let (entry, content) = match source {
-            Source::File { file, executable } => {
-                (self.entry(Kind::File, mode(*executable)), Content::File(file.clone()))
+            Source::File { file, digest, executable } => {
+                (self.entry(Kind::File, mode(*executable)), Content::File(file.clone(), *digest))
             }
             Source::Bytes { bytes, executable } => {
                 (self.entry(Kind::File, mode(*executable)), Content::Bytes(bytes.clone()))

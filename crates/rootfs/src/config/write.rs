@@ -4,6 +4,8 @@ use std::fs::File;
 use std::io::{self, Write};
 use std::path::Path;
 
+use digest::Hasher;
+
 use super::plan::{Content, Planned, plan};
 use super::{Base, Config};
 use crate::error::Error;
@@ -27,18 +29,20 @@ fn one<W: Write>(
     tree: &Path,
 ) -> Result<(), Error> {
     let entry = planned.entry;
-    let (kind, mut content): (Kind, Box<dyn io::Read>) = match (entry.kind, planned.content) {
+    let mut expected = None;
+    let (kind, content): (Kind, Box<dyn io::Read>) = match (entry.kind, planned.content) {
         (paths::Kind::Directory, _) => (Kind::Directory, Box::new(io::empty())),
         (paths::Kind::Symlink(target), _) => {
             (Kind::Symlink(target.into_bytes()), Box::new(io::empty()))
         }
-        (paths::Kind::File, Content::File(file)) => {
+        (paths::Kind::File, Content::File(file, digest)) => {
             let read = |source| Error::Read { path: file.clone(), source };
             let open = File::open(&file).map_err(read)?;
             let metadata = open.metadata().map_err(read)?;
             if !metadata.is_file() {
                 return Err(read(io::Error::other("it is no regular file")));
             }
+            expected = Some((file, digest));
             (Kind::File(metadata.len()), Box::new(open))
         }
         (paths::Kind::File, Content::Bytes(bytes)) => {
@@ -59,5 +63,27 @@ fn one<W: Write>(
         xattrs: entry.xattrs,
         ..Header::new(place, kind, entry.mode, entry.mtime)
     };
-    Ok(writer.append(&header, &mut content)?)
+    let mut content = Hashing { content, hasher: Hasher::new() };
+    writer.append(&header, &mut content)?;
+    match expected {
+        Some((path, digest)) if content.hasher.finish() != digest => {
+            let changed = io::Error::other("it changed while it was read; build once more");
+            Err(Error::Read { path, source: changed })
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Knows what was read.
+struct Hashing<R> {
+    content: R,
+    hasher: Hasher,
+}
+
+impl<R: io::Read> io::Read for Hashing<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let read = self.content.read(buffer)?;
+        self.hasher.update(&buffer[..read]);
+        Ok(read)
+    }
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::PathBuf;
 
+use digest::Digest;
 use rootfs::config::{self, Base, Config, Overlay, Permission, Source};
 use rootfs::ids::{Ids, complete};
 use rootfs::paths::Paths;
@@ -123,12 +124,27 @@ fn error_of(config: Config) -> (String, Option<String>) {
 }
 
 #[test]
+fn a_file_that_is_not_what_it_was_is_refused() {
+    let directory = tempfile::tempdir().unwrap();
+    let file: PathBuf = directory.path().join("edited");
+    fs::write(&file, "saved meanwhile").unwrap();
+    let source =
+        Source::File { file: file.clone(), digest: Digest::of("as read"), executable: false };
+    let overlay = vec![Overlay { path: "/etc/edited".to_owned(), source }];
+    let error = layer_of(&Config { overlay, ..config() }).unwrap_err();
+    let cause = std::error::Error::source(&error).unwrap().to_string();
+    assert_eq!(error.to_string(), format!("cannot read {}", file.display()));
+    assert_eq!(cause, "it changed while it was read; build once more");
+}
+
+#[test]
 fn modes_come_from_the_executable_bit_and_times_from_the_epoch() {
     let directory = tempfile::tempdir().unwrap();
     let file: PathBuf = directory.path().join("odd");
     fs::write(&file, "content").unwrap();
     fs::set_permissions(&file, std::os::unix::fs::PermissionsExt::from_mode(0o604)).unwrap();
-    let source = |executable| Source::File { file: file.clone(), executable };
+    let digest = Digest::of("content");
+    let source = |executable| Source::File { file: file.clone(), digest, executable };
     let overlay = vec![
         Overlay { path: "/etc/plain".to_owned(), source: source(false) },
         Overlay { path: "/usr/local/bin/run".to_owned(), source: source(true) },
