@@ -114,11 +114,6 @@ pub fn note_head(head: &str) -> String {
     console().painted("36", head)
 }
 
-/// Whether `--verbose` was given.
-pub fn is_verbose() -> bool {
-    console().verbosity >= Verbosity::Verbose
-}
-
 /// Work of a known size; gone when dropped.
 pub struct Bar(ProgressBar);
 

@@ -2,6 +2,8 @@
 
 use std::process::ExitCode;
 
+use anyhow::ensure;
+use definition::Board;
 use machine::{Firmware, Machine};
 use sandbox::Group;
 
@@ -14,10 +16,10 @@ const PORTS: [u16; 7] = [22, 25, 80, 143, 443, 587, 993];
 pub(crate) fn run(global: &Global, arguments: &Boot) -> anyhow::Result<ExitCode> {
     let session = session(global)?;
     let server = session.workspace.server(&arguments.server)?;
+    let firmware = firmware(&server.board, arguments.uefi)?;
     let built = pipeline::generation(&session, &server)?;
     let medium = pipeline::medium(&session, &server, &built, pipeline::Format::Raw)?;
     let qemu = session.tools()?.root(Group::Qemu)?;
-    let firmware = if arguments.uefi { Firmware::Uefi } else { Firmware::Bios };
     let mut machine =
         Machine::new(&qemu).disk(&medium.path).firmware(firmware).memory(arguments.memory);
     for forward in forwards(&arguments.forward) {
@@ -38,6 +40,20 @@ pub(crate) fn run(global: &Global, arguments: &Boot) -> anyhow::Result<ExitCode>
     Ok(ExitCode::SUCCESS)
 }
 
+/// BIOS, unless UEFI was asked for or is all that the board has.
+fn firmware(board: &Board, uefi: bool) -> anyhow::Result<Firmware> {
+    let has = |firmware| board.firmware.contains(&firmware);
+    if !uefi && has(definition::Firmware::Bios) {
+        return Ok(Firmware::Bios);
+    }
+    ensure!(
+        has(definition::Firmware::Uefi),
+        "board `{0}` has no UEFI: `firmware` in boards/{0}/board.toml says so",
+        board.name
+    );
+    Ok(Firmware::Uefi)
+}
+
 /// The usual ports and those that were asked for; one that was asked for takes the place of the
 /// usual one.
 fn forwards(asked: &[Forward]) -> impl Iterator<Item = Forward> {
@@ -47,7 +63,22 @@ fn forwards(asked: &[Forward]) -> impl Iterator<Item = Forward> {
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use super::*;
+
+    #[test]
+    fn a_machine_starts_with_firmware_that_its_board_has() {
+        let board = |firmware: &str| {
+            let text = format!("architecture = \"x86_64\"\nfirmware = [{firmware}]\n");
+            let (dir, file) = (Path::new("boards/thin"), Path::new("boards/thin/board.toml"));
+            Board::parse("thin".parse().unwrap(), dir, file, &text).unwrap()
+        };
+        assert_eq!(firmware(&board("\"bios\", \"uefi\""), false).unwrap(), Firmware::Bios);
+        assert_eq!(firmware(&board("\"uefi\""), false).unwrap(), Firmware::Uefi);
+        let error = firmware(&board("\"bios\""), true).unwrap_err().to_string();
+        assert!(error.starts_with("board `thin` has no UEFI"), "{error}");
+    }
 
     #[test]
     fn a_named_port_takes_the_place_of_the_usual_one() {
