@@ -15,8 +15,8 @@ use libtest_mimic::{Failed, Trial};
 use rootfs::tarball::{self, Header, Kind};
 use rootfs::{Facts, packages};
 
-use crate::Outcome;
 use crate::surroundings::{Surroundings, Wanted, build, compare};
+use crate::{Outcome, clock};
 pub(crate) use inspect::Ask;
 use set::{BUILT, EPOCH, Set};
 
@@ -29,11 +29,12 @@ pub(crate) fn all() -> Vec<Trial> {
         let bench = bench.clone();
         Trial::test(format!("arch::{name}"), move || test(&bench))
     };
-    let honest: [Test; 7] = [
+    let honest: [Test; 8] = [
         ("a_build_in_other_surroundings_gives_the_same_bytes", same_bytes),
         ("files_are_as_their_packages_have_them", files),
         ("what_scripts_and_hooks_did_is_there", scripts),
         ("what_differs_from_build_to_build_is_not_there", normalised),
+        ("nothing_in_the_tree_has_todays_date", undated),
         ("pacman_knows_the_tree_and_finds_nothing_missing", known),
         ("facts_are_those_of_the_tree", facts),
         ("a_whole_system_is_installed_the_same_twice", whole::whole_system),
@@ -154,6 +155,13 @@ fn normalised(bench: &Bench) -> Outcome {
     let day = EPOCH / 86_400;
     let shadow = format!("root:*:{day}::::::\ngit:!*:{day}::::::\n");
     assert_eq!(first.text("etc/shadow")?, shadow);
+    Ok(())
+}
+
+fn undated(bench: &Bench) -> Outcome {
+    let tar = bench.first()?.directory.path().join(packages::TREE);
+    let found = clock::dated(&tar, EPOCH)?;
+    assert!(found.is_empty(), "{found:#?}");
     Ok(())
 }
 

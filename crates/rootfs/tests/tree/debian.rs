@@ -9,13 +9,15 @@ mod set;
 
 use std::fs::File;
 use std::io::{self, BufReader};
+use std::path::Path;
 use std::sync::{Arc, OnceLock};
 
 use libtest_mimic::{Failed, Trial};
+use rootfs::debian::{PackageFile, Packages};
 use rootfs::{Facts, packages, tarball};
 
-use crate::Outcome;
 use crate::surroundings::{Surroundings, Wanted, build, compare};
+use crate::{Outcome, clock};
 use inspect::Inspect;
 use set::Set;
 
@@ -29,6 +31,7 @@ pub(crate) fn all() -> Vec<Trial> {
         trial("a_build_in_other_surroundings_gives_the_same_bytes", same_bytes),
         trial("dpkg_finds_nothing_wrong_with_the_tree", sound),
         trial("facts_are_those_of_the_tree", facts),
+        trial("nothing_in_the_tree_has_todays_date", undated),
         trial("a_script_that_fails_is_an_error_with_its_last_words", failing_script),
         trial("a_link_where_dpkgs_database_is_written_is_refused", hostile::links_in_the_database),
         trial("a_name_that_is_a_path_is_refused", hostile::names_that_are_paths),
@@ -41,6 +44,7 @@ pub(crate) fn all() -> Vec<Trial> {
 #[derive(Default)]
 struct Bench {
     first: OnceLock<Result<Built, String>>,
+    few: OnceLock<Result<Set, String>>,
 }
 
 struct Built {
@@ -51,7 +55,7 @@ struct Built {
 impl Bench {
     fn first(&self) -> Result<&Built, Failed> {
         let first = self.first.get_or_init(|| {
-            let set = Set::fetch().map_err(|error| error.to_string())?;
+            let set = Set::fetch(&set::WANTED).map_err(|error| error.to_string())?;
             let directory = tempfile::tempdir().map_err(|error| error.to_string())?;
             let job = Wanted::Debian(set.job(directory.path(), 2));
             build(&job, directory.path(), &Surroundings::plain())?;
@@ -59,6 +63,18 @@ impl Bench {
         });
         first.as_ref().map_err(|error| error.as_str().into())
     }
+
+    fn few(&self) -> Result<&Set, Failed> {
+        let fetch = || Set::fetch(&set::FEW).map_err(|error| error.to_string());
+        self.few.get_or_init(fetch).as_ref().map_err(|error| error.as_str().into())
+    }
+}
+
+/// Builds a tree of these packages and gives what was said if that failed.
+fn built(files: Vec<PackageFile>, out: &Path) -> Result<(), String> {
+    let job = Set { files }.job(out, 1);
+    let job = Packages { debconf: Default::default(), ..job };
+    build(&Wanted::Debian(job), out, &Surroundings::plain())
 }
 
 fn same_bytes(bench: &Bench) -> Outcome {
@@ -99,25 +115,43 @@ fn facts(bench: &Bench) -> Outcome {
     assert_eq!(su.mode, 0o4755, "set-id bits are kept");
     let (_, bundle) = file("etc/ssl/certs/ca-certificates.crt")?.ok_or("no bundle")?;
     assert!(bundle.len() > 100_000, "made once all scripts have run");
-    for gone in ["usr/sbin/policy-rc.d", "etc/hosts", "var/log/dpkg.log", "etc/passwd-"] {
+    assert!(file("etc/aliases")?.is_some(), "postfix has made its aliases, and their database");
+    for gone in [
+        "usr/sbin/policy-rc.d",
+        "etc/hosts",
+        "var/log/dpkg.log",
+        "var/log/alternatives.log",
+        "etc/passwd-",
+        "etc/aliases.db",
+        "etc/ssl/certs/ssl-cert-snakeoil.pem",
+        "etc/ssl/private/ssl-cert-snakeoil.key",
+    ] {
         assert_eq!(file(gone)?, None, "{gone}");
     }
-    let mut times = Vec::new();
+    let mut headers = Vec::new();
     tarball::read(BufReader::new(File::open(&tar)?), |header, _| -> io::Result<()> {
-        times.push(header.mtime);
+        headers.push(header);
         Ok(())
     })?;
-    assert!(times.iter().all(|time| *time <= set::EPOCH as i64));
+    assert!(headers.iter().all(|header| header.mtime <= set::EPOCH as i64));
+    let compiled = headers.iter().find(|header| header.shown().ends_with(".pyc"));
+    assert_eq!(compiled, None, "compiled modules have times");
+    assert!(headers.iter().any(|header| header.shown().ends_with(".py")));
+    Ok(())
+}
+
+fn undated(bench: &Bench) -> Outcome {
+    let tar = bench.first()?.directory.path().join(packages::TREE);
+    let found = clock::dated(&tar, set::EPOCH)?;
+    assert!(found.is_empty(), "{found:#?}");
     Ok(())
 }
 
 fn failing_script(bench: &Bench) -> Outcome {
-    let set = &bench.first()?.set;
     let directory = tempfile::tempdir()?;
     let bad = set::failing_package(directory.path())?;
-    let mut job = set.job(directory.path(), 2);
-    job.files.push(bad);
-    let Err(error) = build(&Wanted::Debian(job), directory.path(), &Surroundings::plain()) else {
+    let files = bench.few()?.files.iter().cloned().chain([bad]).collect();
+    let Err(error) = built(files, directory.path()) else {
         return Err("it was built all the same".into());
     };
     assert!(error.contains("cannot configure the packages"), "{error}");

@@ -3,12 +3,13 @@
 //! Jobs need 65,536 ids: where this user has none, the tests are listed as ignored.
 
 mod arch;
+mod clock;
 mod debian;
 mod surroundings;
 
 use std::path::Path;
 
-use libtest_mimic::{Arguments, Failed};
+use libtest_mimic::{Arguments, Failed, Trial};
 use sandbox::JobEntry;
 
 use debian::inspect::{self, Inspect, Nothing};
@@ -37,6 +38,7 @@ fn main() {
     let arguments = Arguments::from_args();
     let possible = inspect::are_jobs_possible();
     let trials = debian::all().into_iter().chain(arch::all());
-    let trials = trials.map(|trial| trial.with_ignored_flag(!possible)).collect();
+    let mut trials: Vec<Trial> = trials.map(|trial| trial.with_ignored_flag(!possible)).collect();
+    trials.push(Trial::test("a_day_is_found_in_each_of_its_spellings", clock::spellings));
     libtest_mimic::run(&arguments, trials).exit();
 }

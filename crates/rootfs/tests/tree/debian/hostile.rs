@@ -5,13 +5,12 @@ use std::fs;
 use std::io;
 use std::path::Path;
 
-use rootfs::debian::{PackageFile, Packages};
+use rootfs::debian::PackageFile;
 use rootfs::packages;
 
 use super::deb::Deb;
-use super::{Bench, set};
+use super::{Bench, built};
 use crate::Outcome;
-use crate::surroundings::{Surroundings, Wanted, build};
 
 /// A directory of the host that nobody may touch. It is not below `/tmp`, which programs of a tree
 /// have for themselves.
@@ -38,13 +37,6 @@ impl Canary {
         }
         Err(format!("{what} has reached the host's files: {found:?}").into())
     }
-}
-
-/// Builds a tree of these packages and gives what was said if that failed.
-fn built(files: Vec<PackageFile>, out: &Path) -> Result<(), String> {
-    let job = set::Set { files }.job(out, 1);
-    let job = Packages { debconf: Default::default(), ..job };
-    build(&Wanted::Debian(job), out, &Surroundings::plain())
 }
 
 pub(super) fn links_in_the_database(_: &Bench) -> Outcome {
@@ -106,7 +98,7 @@ pub(super) fn etc_becomes_a_link(bench: &Bench) -> Outcome {
         "#!/bin/sh\nset -e\nmkdir -p '{parent}'\nmv /etc '{elsewhere}'\nln -s '{elsewhere}' /etc\n"
     );
     let evil = Deb::new("zzz-evil")?.control("postinst", &postinst)?.write(out.path())?;
-    let files = bench.first()?.set.files.iter().cloned().chain([evil]).collect();
+    let files = bench.few()?.files.iter().cloned().chain([evil]).collect();
     let result = built(files, out.path());
     canary.check("a script")?;
     result?;

@@ -14,8 +14,13 @@ use super::deb::Deb;
 pub(crate) const EPOCH: u64 = 1_795_305_600;
 const DATE: &str = "2026-11-22";
 
-/// The essential packages, a user, a trigger, questions, certificates.
-const WANTED: [&str; 3] = ["dbus", "ca-certificates", "ucf"];
+/// The essential packages, a user, a trigger, questions, certificates; and what differs from build
+/// to build: an alias database with a random id, a machine's own certificate, compiled modules.
+pub(crate) const WANTED: [&str; 6] =
+    ["dbus", "ca-certificates", "ucf", "postfix", "ssl-cert", "python3-minimal"];
+
+/// The essential packages, for tests that only want a tree in which scripts run.
+pub(crate) const FEW: [&str; 1] = ["ucf"];
 
 /// A locked set of packages, all in the store.
 pub(crate) struct Set {
@@ -23,11 +28,11 @@ pub(crate) struct Set {
 }
 
 impl Set {
-    pub(crate) fn fetch() -> Result<Self, Box<dyn Error>> {
+    pub(crate) fn fetch(wanted: &[&str]) -> Result<Self, Box<dyn Error>> {
         let store = store::Store::open(store::Options::from_environment()?)?;
         let mut request = Request::new("bookworm", "amd64", DATE.parse()?);
         request.pockets.clear();
-        request.install = WANTED.iter().map(|name| name.parse()).collect::<Result<_, _>>()?;
+        request.install = wanted.iter().map(|name| name.parse()).collect::<Result<_, _>>()?;
         let lock = debian::resolve(&store, &request, None)?;
         store.fetch(&lock.items())?;
         let file = |package: archive::lock::Package| PackageFile {
@@ -41,7 +46,8 @@ impl Set {
     }
 
     pub(crate) fn job(&self, out: &Path, threads: usize) -> Packages {
-        let answers = [("ca-certificates/trust_new_crts", "yes")];
+        let answers =
+            [("ca-certificates/trust_new_crts", "yes"), ("postfix/main_mailer_type", "Local only")];
         let answers = answers.map(|(question, answer)| (question.to_owned(), answer.to_owned()));
         Packages {
             files: self.files.clone(),
