@@ -59,24 +59,30 @@ const ANEW: &[&str] = &[
     "/etc/udev/hwdb.bin",
     "/usr/lib/udev/hwdb.bin",
     "/var/lib/systemd/catalog",
-    // Made by systemd's own tmpfiles.d and units, for services that may come.
-    "/var/lib/systemd/coredump",
-    "/var/lib/systemd/ephemeral-trees",
-    "/var/lib/systemd/linger",
-    "/var/lib/systemd/pstore",
+    // When a timer elapsed last. Without its stamp it waits from the boot on.
     "/var/lib/systemd/timers",
-    "/var/lib/private",
-    "/var/log/private",
-    "/var/cache/private",
+    // A lock, without content (lckpwdf(3)), and a link to /etc/machine-id.
+    "/etc/.pwd.lock",
     "/var/lib/dbus/machine-id",
-    "/var/lib/machines",
-    "/var/lib/portables",
     // The record of this boot, with the logins since. Those are in the journal as well, which the
     // base role keeps.
     "/var/log/wtmp",
     "/var/log/btmp",
     "/var/log/lastlog",
     "/var/log/README",
+];
+
+/// Directories that systemd's own tmpfiles.d and units make, for what may come. They are made anew
+/// when they are empty; what is in them is somebody's.
+const ANEW_EMPTY: &[&str] = &[
+    "/var/lib/machines",
+    "/var/lib/portables",
+    "/var/lib/private",
+    "/var/lib/systemd/coredump",
+    "/var/lib/systemd/ephemeral-trees",
+    "/var/lib/systemd/linger",
+    "/var/lib/systemd/pstore",
+    "/var/log/private",
 ];
 
 /// Compares. `upper` is the upper directory of the overlay that is the root, `state` the directory
@@ -110,7 +116,7 @@ fn walk(
         let mut push = |what, size| {
             // A socket or a pipe has nothing in it that could be kept.
             let kind = found.file_type();
-            let anew = is_made_at_boot(&path) || kind.is_socket() || kind.is_fifo();
+            let anew = is_made_at_boot(&path, what) || kind.is_socket() || kind.is_fifo();
             lost.push(Lost { path: path.clone(), what, size, anew });
         };
         if is_whiteout(&found) {
@@ -131,9 +137,11 @@ fn is_empty(directory: &Path) -> Result<bool> {
     Ok(entries.next().is_none())
 }
 
-fn is_made_at_boot(path: &Path) -> bool {
+fn is_made_at_boot(path: &Path, what: What) -> bool {
     let private = |name: &str| name.starts_with("systemd-private-");
+    let empty = || ANEW_EMPTY.iter().any(|anew| path == Path::new(anew));
     ANEW.iter().any(|anew| path.starts_with(anew))
+        || (what == What::Directory && empty())
         // What PrivateTmp= services have in the place of /var/tmp goes when they end.
         || path.strip_prefix("/var/tmp").is_ok_and(|it| it.to_str().is_some_and(private))
 }
@@ -185,15 +193,20 @@ mod tests {
     #[test]
     fn a_directory_is_lost_that_no_layer_has() {
         let upper = tempfile::tempdir().unwrap();
-        for directory in ["srv/new/inner", "srv/layered", "srv/full"] {
+        let made = ["var/lib/private", "var/lib/systemd/linger"];
+        for directory in ["srv/new/inner", "srv/layered", "srv/full"].iter().chain(&made) {
             fs::create_dir_all(upper.path().join(directory)).unwrap();
         }
-        fs::write(upper.path().join("srv/full/file"), "").unwrap();
+        for file in ["srv/full/file", "var/lib/systemd/linger/me"] {
+            fs::write(upper.path().join(file), "").unwrap();
+        }
         assert_eq!(
             lost(upper.path()),
             [
                 ("/srv/full/file".into(), What::Written, false),
                 ("/srv/new/inner".into(), What::Directory, false),
+                ("/var/lib/private".into(), What::Directory, true),
+                ("/var/lib/systemd/linger/me".into(), What::Written, false),
             ]
         );
     }

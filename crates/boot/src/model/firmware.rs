@@ -5,8 +5,10 @@
 //! changed in the file's name. An entry without a kernel that is there is none.
 //!
 //! syslinux 6.04: the configuration is read from its beginning, what is included in its place; the
-//! last `DEFAULT` counts, and the first of two labels of one name. The label that is to be started once is taken out of `ldlinux.sys` first.
-//! When a label is not there or its kernel is not, what `ONERROR` names is started.
+//! last `DEFAULT` counts, and the first of two labels of one name
+//! (`com32/elflink/ldlinux/readconfig.c`, `unlabel`). The label that is to be started once is taken
+//! out of `ldlinux.sys` first. When a label is not there or its kernel is not, what `ONERROR` names
+//! is started.
 
 use std::collections::BTreeMap;
 

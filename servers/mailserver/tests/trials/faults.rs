@@ -48,9 +48,14 @@ fn said(reason: &str, words: &str) -> Result<String> {
 
 fn good_update(ground: &mut Ground<'_>) -> Result<String> {
     let before = ground.booted()?;
-    ground.run("echo lost >/etc/undeclared")?;
+    ground.run("echo lost >/etc/undeclared; mkdir /srv/undeclared; touch /etc/systemd/x /tmp/x")?;
+    ground.run("rm /etc/systemd/x")?;
     let audit = ground.run("heirloom audit")?;
-    ensure!(audit.contains("/etc/undeclared"), "audit has another opinion:\n{audit}");
+    let lists = |path: &str| audit.lines().any(|line| line.ends_with(path));
+    ensure!(lists(" /etc/undeclared"), "audit has another opinion:\n{audit}");
+    ensure!(lists("directory  /srv/undeclared"), "a new directory is not lost:\n{audit}");
+    // One that was copied up for a file that is gone again, and what every boot makes.
+    ensure!(!lists(" /etc/systemd") && !lists(" /tmp/x"), "audit has another opinion:\n{audit}");
     let outcome = ground.deploy(true)?;
     let number = outcome.number.unwrap_or_default();
     ensure!(outcome.ending == Ending::Tried(Verdict::Confirmed), "{outcome:?}");
