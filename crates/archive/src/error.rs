@@ -1,7 +1,7 @@
 //! What can go wrong between a request and a lock.
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use jiff::civil::Date;
 
@@ -230,11 +230,11 @@ impl Error {
     /// What to do now.
     pub fn hint(&self) -> Option<String> {
         Some(match self {
-            Self::ReadLock { source, .. } if source.kind() == io::ErrorKind::NotFound => {
-                "`cargo xtask lock NAME` writes it".to_owned()
+            Self::ReadLock { path, source } if source.kind() == io::ErrorKind::NotFound => {
+                format!("`{}` writes it", writes(path))
             }
-            Self::InvalidLock { .. } => {
-                "take the file back from git, or write it anew: `cargo xtask lock NAME`".to_owned()
+            Self::InvalidLock { path, .. } => {
+                format!("take the file back from git, or write it anew: `{}`", writes(path))
             }
             Self::NoIndex { refusals, .. } => no_index_hint(refusals)?,
             Self::NoComponent { .. } => {
@@ -281,6 +281,11 @@ impl Error {
     }
 }
 
+/// The command that writes a lock.
+fn writes(lock: &Path) -> &'static str {
+    if lock.ends_with("tools.lock") { "cargo xtask lock --tools" } else { "cargo xtask lock NAME" }
+}
+
 fn no_index_hint(refusals: &[WhyNot]) -> Option<String> {
     let any = |test: fn(&WhyNot) -> bool| refusals.iter().any(test);
     if any(|why| matches!(why, WhyNot::Replayed { .. })) {
@@ -297,4 +302,30 @@ fn no_index_hint(refusals: &[WhyNot]) -> Option<String> {
         );
     }
     None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_lock_is_written_by_its_command() {
+        let hint = |path: &str| {
+            let source = io::ErrorKind::NotFound.into();
+            let missing = Error::ReadLock { path: path.into(), source }.hint().unwrap();
+            let (path, what) = (path.into(), String::new());
+            let broken = Error::InvalidLock { path, line: 1, column: 1, what }.hint().unwrap();
+            (missing, broken)
+        };
+        for (path, command) in [
+            ("/w/tools.lock", "`cargo xtask lock --tools`"),
+            ("/w/servers/a/server.lock", "`cargo xtask lock NAME`"),
+        ] {
+            let (missing, broken) = hint(path);
+            assert!(
+                missing.starts_with(command) && broken.ends_with(command),
+                "{missing} {broken}"
+            );
+        }
+    }
 }

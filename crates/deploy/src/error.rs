@@ -3,7 +3,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use crate::ssh::VARIABLE;
+use crate::ssh::{Ssh, VARIABLE};
 
 /// A result of this crate.
 pub type Result<T> = std::result::Result<T, Error>;
@@ -165,18 +165,19 @@ impl Error {
     /// What ssh said when it ended with its own status, 255.
     pub(crate) fn ssh(host: &str, stderr: &str) -> Self {
         let says = |text: &str| stderr.contains(text);
-        let name = host.strip_prefix("ssh://").unwrap_or(host);
+        let ssh = command_line(host);
         let (why, hint) = if says("REMOTE HOST IDENTIFICATION HAS CHANGED") {
+            let name = known_as(host, stderr);
             let hint = format!(
-                "after an installation that is expected: `ssh-keygen -R {name}`, then `ssh {host}`; \
+                "after an installation that is expected: `ssh-keygen -R {name}`, then `{ssh}`; \
                  otherwise somebody stands between"
             );
             ("its host key is not the one that ssh knows".to_owned(), Some(hint))
         } else if says("Host key verification failed") {
-            let hint = format!("log in by hand once, and compare its fingerprint: `ssh {host}`");
+            let hint = format!("log in by hand once, and compare its fingerprint: `{ssh}`");
             ("ssh does not know its host key".to_owned(), Some(hint))
         } else if says("Permission denied") || says("Too many authentication failures") {
-            let hint = format!("`ssh {host} true` has to work: is your key on the server?");
+            let hint = format!("`{ssh} true` has to work: is your key on the server?");
             ("it refused the login".to_owned(), Some(hint))
         } else if says("Could not resolve hostname") {
             ("no such host is known".to_owned(), None)
@@ -218,7 +219,8 @@ impl Error {
                 Some("server and workspace have versions of heirloom that differ too much".into())
             }
             Self::Undecided { host, .. } => Some(format!(
-                "it goes on by itself, and falls back if it has to; `ssh {host} heirloom status` later"
+                "it goes on by itself, and falls back if it has to; `{} heirloom status` later",
+                command_line(host)
             )),
             Self::Board { server, .. } => {
                 Some(format!("`board` in servers/{server}/server.toml says it"))
@@ -234,5 +236,45 @@ impl Error {
             Self::Generation(error) => error.hint(),
             _ => None,
         }
+    }
+}
+
+/// How a person reaches `host` as this program does.
+fn command_line(host: &str) -> String {
+    Ssh::new(host).map_or_else(|_| format!("ssh {host}"), |ssh| ssh.command_line())
+}
+
+/// What `ssh-keygen -R` calls `host`: ssh says it, and knows what its configuration makes of a name.
+fn known_as(host: &str, stderr: &str) -> String {
+    let said = stderr.lines().find_map(|line| {
+        line.trim().strip_prefix("Host key for ")?.split_once(" has changed").map(|(name, _)| name)
+    });
+    match said {
+        Some(name) if name.starts_with('[') => format!("'{}'", name.escape_debug()),
+        Some(name) => name.escape_debug().to_string(),
+        None => Ssh::new(host).map_or_else(|_| host.to_owned(), |ssh| ssh.known_as()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_changed_host_key_is_taken_away_by_the_name_that_ssh_has_for_it() {
+        let changed = "@ WARNING: REMOTE HOST IDENTIFICATION HAS CHANGED! @\n";
+        let hint = |host, stderr: &str| Error::ssh(host, stderr).hint().unwrap();
+        for (host, more, name) in [
+            ("root@mail.example.org", "", "`ssh-keygen -R mail.example.org`"),
+            ("ssh://root@localhost:2222", "", "`ssh-keygen -R '[localhost]:2222'`"),
+            ("mail", "Host key for [10.0.0.1]:2222 has changed and you", "-R '[10.0.0.1]:2222'`"),
+            ("mail", "Host key for 10.0.0.1 has changed and you", "-R 10.0.0.1`"),
+        ] {
+            let said = hint(host, &format!("{changed}{more}"));
+            assert!(said.contains(name), "{said}");
+            assert!(said.contains(&format!("ssh {host}`")), "{said}");
+        }
+        let said = hint("mail", "x: Permission denied (publickey).");
+        assert!(said.starts_with("`ssh mail true` has to work"), "{said}");
     }
 }

@@ -45,8 +45,7 @@ impl Ssh {
 
     fn with(destination: &str, variable: Option<&str>) -> Result<Self> {
         let wrong = |c: char| c.is_whitespace() || c.is_control();
-        let host = destination.strip_prefix("ssh://").unwrap_or(destination);
-        let host = host.rsplit_once('@').map_or(host, |(_, host)| host);
+        let host = without_user(destination.strip_prefix("ssh://").unwrap_or(destination));
         if [destination, host].iter().any(|it| it.is_empty() || it.starts_with('-'))
             || destination.contains(wrong)
         {
@@ -56,6 +55,47 @@ impl Ssh {
         let program = words.next().unwrap_or_else(|| "ssh".to_owned());
         let arguments = words.chain(OPTIONS.map(str::to_owned)).collect();
         Ok(Self { program, arguments, destination: destination.to_owned() })
+    }
+
+    /// What its owner types to get there as this program does: `ssh -p 2222 root@localhost`.
+    pub fn command_line(&self) -> String {
+        let words = [&self.program].into_iter().chain(self.own_arguments());
+        words.chain([&self.destination]).map(String::as_str).collect::<Vec<_>>().join(" ")
+    }
+
+    /// What `ssh-keygen -R` calls it, quoted for a shell: `localhost`, `'[localhost]:2222'`. What an
+    /// ssh_config makes of a name is not known here.
+    pub fn known_as(&self) -> String {
+        let (host, port) = match self.destination.strip_prefix("ssh://") {
+            Some(address) => {
+                let host = without_user(address);
+                match host.rsplit_once(':') {
+                    Some((host, port)) if !port.ends_with(']') => (host, Some(port)),
+                    _ => (host, None),
+                }
+            }
+            None => (without_user(&self.destination), None),
+        };
+        let host = host.trim_start_matches('[').trim_end_matches(']');
+        match port.or_else(|| self.own_port()) {
+            None | Some("22") => host.to_owned(),
+            Some(port) => format!("'[{host}]:{port}'"),
+        }
+    }
+
+    /// The arguments that the owner gave, without ours.
+    fn own_arguments(&self) -> &[String] {
+        &self.arguments[..self.arguments.len() - OPTIONS.len()]
+    }
+
+    /// The port of `-p 2222`.
+    fn own_port(&self) -> Option<&str> {
+        let own = self.own_arguments();
+        let at = own.iter().position(|it| it.starts_with("-p"))?;
+        match own[at].strip_prefix("-p") {
+            Some("") => own.get(at + 1).map(String::as_str),
+            port => port,
+        }
     }
 
     /// Who logs in: as the destination says, or root, whose the server's generations are.
@@ -75,6 +115,10 @@ impl Transport for Ssh {
         ssh.args(&self.arguments).args([&self.destination, command]);
         running(ssh).map_err(|source| Error::NoSsh { program: self.program.clone(), source })
     }
+}
+
+fn without_user(host: &str) -> &str {
+    host.rsplit_once('@').map_or(host, |(_, host)| host)
 }
 
 /// Starts a program with pipes on all sides.
@@ -150,6 +194,23 @@ mod tests {
             ("ssh2", &["-p", "22", "-i", "key"].map(String::from)[..])
         );
         assert!(!ssh.arguments.iter().any(|it| it.contains("HostKey")));
+    }
+
+    #[test]
+    fn what_a_person_is_told_to_type_gets_there_too() {
+        for (destination, variable, line, known) in [
+            ("mail", None, "ssh mail", "mail"),
+            ("root@mail", None, "ssh root@mail", "mail"),
+            ("root@[::1]", None, "ssh root@[::1]", "::1"),
+            ("ssh://root@h:22", None, "ssh ssh://root@h:22", "h"),
+            ("ssh://root@[::1]:2222", None, "ssh ssh://root@[::1]:2222", "'[::1]:2222'"),
+            ("ssh://root@[::1]", None, "ssh ssh://root@[::1]", "::1"),
+            ("root@h", Some("ssh -p 2222 -i key"), "ssh -p 2222 -i key root@h", "'[h]:2222'"),
+            ("root@h", Some("ssh -p2222"), "ssh -p2222 root@h", "'[h]:2222'"),
+        ] {
+            let ssh = Ssh::with(destination, variable).unwrap();
+            assert_eq!((ssh.command_line().as_str(), ssh.known_as().as_str()), (line, known));
+        }
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! What keeps a server from being built.
 
+use std::collections::BTreeSet;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -99,12 +100,12 @@ pub enum Error {
         server: String,
     },
     /// The lock lacks ids, and may not be changed.
-    #[error("server.lock of `{server}` lacks the ids of {}", names.join(", "))]
+    #[error("server.lock of `{server}` lacks the ids of {}", listed(names))]
     Ids {
         /// Which server.
         server: String,
         /// Users and groups without a recorded id.
-        names: Vec<String>,
+        names: BTreeSet<String>,
     },
     /// The packages bring no kernel.
     #[error("no package of `{server}` brings a kernel")]
@@ -155,6 +156,10 @@ impl Error {
         };
         Some(hint)
     }
+}
+
+fn listed(names: &BTreeSet<String>) -> String {
+    names.iter().map(String::as_str).collect::<Vec<_>>().join(", ")
 }
 
 fn io_hint(path: &Path, source: &io::Error) -> Option<String> {

@@ -36,9 +36,9 @@ pub(crate) fn complete_ids(
         return Ok(completed);
     }
     if session.locked {
+        // A user's group often has the user's name.
         let names = completed.new.users.keys().chain(completed.new.groups.keys());
-        let mut names: Vec<_> = names.cloned().collect();
-        names.dedup();
+        let names = names.cloned().collect();
         return Err(Error::Ids { server: server.name.to_string(), names });
     }
     lock.users = completed.ids.users.clone();

@@ -136,7 +136,7 @@ pub enum Error {
         architecture: String,
     },
     /// `tools.lock` cannot be read, resolved or written.
-    #[error("cannot lock the tools")]
+    #[error(transparent)]
     Archive(#[from] archive::Error),
     /// A tool's package could not be fetched.
     #[error("cannot fetch the tools")]
@@ -191,9 +191,13 @@ impl Error {
             Self::JobDied { status: Status::Signalled(libc::SIGKILL), .. } => {
                 Some("the kernel kills what does not fit into memory: see `dmesg`".into())
             }
-            Self::StaleToolsLock { .. } | Self::NoTools { .. } => {
+            Self::StaleToolsLock { .. } => {
                 Some("`cargo xtask lock --tools` resolves the groups of tools.toml anew".into())
             }
+            Self::NoTools { architecture, .. } => Some(format!(
+                "name `{architecture}` under `architectures` in tools.toml, then `cargo xtask \
+                 lock --tools`"
+            )),
             Self::Archive(error) => error.hint(),
             Self::Store(error) => error.hint(),
             Self::Unpack(error) => error.hint(),

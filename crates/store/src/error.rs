@@ -70,6 +70,12 @@ pub enum Error {
         /// The files, with what vaults and folders said, if there are any.
         missing: Vec<Failure>,
     },
+    /// `--offline`, and a file is needed of which no hash is known: a signed index.
+    #[error("{}", offline_message(std::slice::from_ref(missing)))]
+    OfflineIndex {
+        /// The file, with what folders said, if there are any.
+        missing: Failure,
+    },
     /// No source gave these files.
     #[error("{}", unavailable_message(failures))]
     Unavailable {
@@ -101,6 +107,11 @@ impl Error {
             }
             Self::Offline { .. } => Some(
                 "run once without `--offline`, or give a folder that has the files with `--vault`"
+                    .to_owned(),
+            ),
+            Self::OfflineIndex { .. } => Some(
+                "a lock is made with the network: leave out `--offline`, or name a mirror that is a \
+                 folder (`file://`) in ~/.config/heirloom/config.toml; vaults have no indexes"
                     .to_owned(),
             ),
             Self::Unavailable { failures } => Some(unavailable_hint(failures)),

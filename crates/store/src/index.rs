@@ -155,7 +155,7 @@ impl Candidates<'_> {
     pub fn into_error(self) -> Error {
         let failure = Failure { name: self.path, refusals: self.refusals };
         if self.store.is_offline() {
-            Error::Offline { missing: vec![failure] }
+            Error::OfflineIndex { missing: failure }
         } else {
             Error::Unavailable { failures: vec![failure] }
         }

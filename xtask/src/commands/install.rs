@@ -36,7 +36,10 @@ pub(crate) fn run(global: &Global, arguments: &Install) -> anyhow::Result<ExitCo
     say!("generation  1  {}", built.generation);
     let sent = written.sent.map_or("nothing".to_owned(), megabytes);
     say!("sent        {sent} of {}, {} s", megabytes(written.bytes), written.seconds);
-    say!("next        leave the rescue system and boot from the disk: `ssh {host} reboot`");
-    say!("            its host key is a new one: `ssh-keygen -R HOST`, then compare fingerprints");
+    let (line, name) = (ssh.command_line(), ssh.known_as());
+    say!("next        leave the rescue system and boot from the disk: `{line} reboot`");
+    say!(
+        "            its host key is a new one: `ssh-keygen -R {name}`, then compare fingerprints"
+    );
     Ok(ExitCode::SUCCESS)
 }

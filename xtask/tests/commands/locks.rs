@@ -1,13 +1,16 @@
 //! Locks that are moved: by date, by pin, and not at all when that fails.
 
+use std::collections::BTreeSet;
+
 use anyhow::{Context, Result, bail, ensure};
 use archive::lock::Lock;
 use jiff::civil::Date;
 use libtest_mimic::Trial;
+use pipeline::Report;
 use serde_json::{Value, json};
 
-use crate::workspace::{Workspace, has};
-use crate::{SERVER, trial};
+use crate::workspace::{Ran, Workspace, has, same};
+use crate::{SERVER, results, trial, undisturbed};
 
 const SERVER_TOML: &str = "servers/webserver/server.toml";
 const SERVER_LOCK: &str = "servers/webserver/server.lock";
@@ -21,6 +24,8 @@ pub(crate) fn all() -> Vec<Trial> {
         trial("a_day_that_has_not_come_is_refused", future),
         trial("outdated_writes_nothing", outdated),
         trial("with_locked_no_lock_is_written_or_changed", locked),
+        trial("with_locked_a_lock_without_ids_is_refused_and_without_it_completed", lacking_ids),
+        trial("a_vault_is_all_that_a_build_needs_and_nothing_less", vault),
     ]
 }
 
@@ -262,4 +267,68 @@ fn locked() -> Result<()> {
     has(&text, &["error: `webserver` has no server.lock", "help: "])?;
     ensure!(!workspace.root().join(SERVER_LOCK).exists());
     Ok(())
+}
+
+fn lacking_ids() -> Result<()> {
+    let workspace = undisturbed::get()?.twin(&[])?;
+    let whole = workspace.read(SERVER_LOCK)?;
+    let lock = lock_of(&workspace)?;
+    let (without, _) = whole.split_once("\n[users]\n").context("the lock has no users")?;
+    workspace.write(SERVER_LOCK, without)?;
+    // Each once, though users and their groups have one name.
+    let names: BTreeSet<_> = lock.users.keys().chain(lock.groups.keys()).cloned().collect();
+    ensure!(names.len() < lock.users.len() + lock.groups.len(), "{names:?}");
+    let names = names.into_iter().collect::<Vec<_>>().join(", ");
+    same(
+        &workspace.run(["image", SERVER, "--locked", "--quiet"])?.failed()?,
+        &format!(
+            "error: server.lock of `webserver` lacks the ids of {names}\n\
+             help: `cargo xtask image webserver` without --locked records them"
+        ),
+    )?;
+    ensure!(workspace.read(SERVER_LOCK)? == without, "the lock was changed");
+    workspace.run(["image", SERVER, "--quiet"])?.succeeded()?;
+    ensure!(workspace.read(SERVER_LOCK)?.contains("\n[users]\n"), "nothing was recorded");
+    Ok(())
+}
+
+fn vault() -> Result<()> {
+    let undisturbed = undisturbed::get()?;
+    // Also one program is compiled anew, which takes the tools that the vault has for that.
+    let workspace = undisturbed.before("program")?;
+    for stage in ["packages", "layer", "initramfs", "config", "disk"] {
+        std::fs::remove_dir_all(workspace.stages().join(stage))?;
+    }
+    let folder = workspace.root().join("vault");
+    let made: Value = workspace.run(["vault", SERVER, "vault", "--json"])?.json()?;
+    ensure!(made["server"] == SERVER && made["dir"] == "vault" && made["kept"] == 0, "{made}");
+    let packages = lock_of(&workspace)?.packages.len() as u64;
+    ensure!(made["copied"].as_u64().is_some_and(|copied| copied > packages), "{made}");
+    let again: Value = workspace.run(["vault", SERVER, "vault", "--json"])?.json()?;
+    ensure!(again["copied"] == 0 && again["kept"] == made["copied"], "{again}");
+    ensure!(again["bytes"] == made["bytes"], "{again}");
+
+    let image = ["image", SERVER, "--json", "--quiet", "--offline", "--locked"];
+    let in_empty_cache = |more: &[&str]| -> Result<Ran> {
+        let cache = workspace.target().join("cache");
+        let arguments = image.iter().chain(more);
+        let output = workspace.xtask(arguments).env("HEIRLOOM_CACHE", cache).output()?;
+        Ok(output.into())
+    };
+    let nothing = in_empty_cache(&[])?.failed()?;
+    has(&nothing, &["not in the store, and `--offline` was given", "help: "])?;
+    let report: Report = in_empty_cache(&["--vault", "vault"])?.json()?;
+    ensure!(report.stages.iter().filter(|it| !it.hit).count() == undisturbed::STAGES.len());
+    ensure!(report.generation == undisturbed.report.generation, "another generation");
+    ensure!(results::digests(&report)? == undisturbed.digests, "other bytes");
+
+    // One file less, and it is missed by its name.
+    let lock = lock_of(&workspace)?;
+    let nginx = lock.package("nginx").context("nginx is not locked")?;
+    let hex = nginx.sha256.hex();
+    std::fs::remove_file(folder.join("sha256").join(&hex[..2]).join(&hex))?;
+    std::fs::remove_dir_all(workspace.target().join("cache"))?;
+    std::fs::remove_dir_all(workspace.stages().join("packages"))?;
+    let missing = in_empty_cache(&["--vault", "vault"])?.failed()?;
+    has(&missing, &["1 file is not in the store", "nginx_"])
 }

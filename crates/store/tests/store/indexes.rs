@@ -59,7 +59,10 @@ fn offline_has_no_candidates() {
     let store = Store::open(options).unwrap();
     let mut candidates = store.fetch_index("debian", PATH, date(2026, 11, 1)).unwrap();
     assert_eq!(candidates.next(), None);
-    assert!(matches!(candidates.into_error(), Error::Offline { .. }));
+    let error = candidates.into_error();
+    assert!(matches!(error, Error::OfflineIndex { .. }), "{error}");
+    // A vault would not help: it is never asked for an index.
+    assert!(!error.hint().unwrap().contains("--vault"), "{error}");
     assert_eq!(mirror.requests().len(), 0);
 }
 
