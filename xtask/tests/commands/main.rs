@@ -6,6 +6,7 @@
 mod arch;
 mod command_line;
 mod definitions;
+mod formats;
 mod full_disk;
 mod hostile;
 mod interrupted;
@@ -34,6 +35,7 @@ fn main() -> ExitCode {
         definitions::all(),
         locks::all(),
         hostile::all(),
+        formats::all(),
         interrupted::all(),
         full_disk::all(),
         reproducible::all(),
