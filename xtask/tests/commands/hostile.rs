@@ -47,13 +47,21 @@ fn complaint(workspace: &Workspace) -> Result<String> {
     Ok(text)
 }
 
+/// The name of the file that `block` is about.
+fn file_name(block: &str) -> Result<&str> {
+    let path = line(block, "path")?;
+    Ok(path.rsplit('/').next().unwrap_or_default().trim_end_matches('"'))
+}
+
 fn wrong_hash() -> Result<()> {
     let (workspace, block) = workspace()?;
     let wrong = "0123456789abcdef".repeat(4);
-    let tampered = block.replace(line(&block, "sha256")?, &format!("sha256 = \"{wrong}\""));
+    let right = line(&block, "sha256")?;
+    let tampered = block.replace(right, &format!("sha256 = \"{wrong}\""));
     workspace.replace(SERVER_LOCK, &block, &tampered)?;
-    let name = line(&block, "path")?.rsplit('/').next().unwrap_or_default().trim_end_matches('"');
-    has(&complaint(&workspace)?, &["error: ", name])?;
+    let found = right.trim_start_matches("sha256 = ").trim_matches('"');
+    let refused = format!("sent other bytes (sha256:{found})");
+    has(&complaint(&workspace)?, &["caused by: no source has `", file_name(&block)?, &refused])?;
     let cache = store::Store::open(store::Options::from_environment()?)?;
     let digest = digest::Digest::from_hex(&wrong)?;
     ensure!(!cache.contains(digest), "a file is kept under a hash that it has not");
@@ -62,14 +70,17 @@ fn wrong_hash() -> Result<()> {
 
 fn wrong_size() -> Result<()> {
     let (workspace, block) = workspace()?;
-    // With another hash too: a file that is in the store by its hash is not fetched.
-    let wrong = "fedcba9876543210".repeat(4);
-    let tampered = block
-        .replace(line(&block, "sha256")?, &format!("sha256 = \"{wrong}\""))
-        .replace(line(&block, "size")?, "size = 7");
+    // The file itself is in the store, and is what the hash says.
+    let cache = store::Store::open(store::Options::from_environment()?)?;
+    let lock = archive::lock::Lock::read(&workspace.root().join(SERVER_LOCK))?;
+    let item = lock.items().into_iter().next().context("no package is locked")?;
+    cache.fetch(std::slice::from_ref(&item))?;
+    let tampered = block.replace(line(&block, "size")?, "size = 7");
     workspace.replace(SERVER_LOCK, &block, &tampered)?;
-    let name = line(&block, "path")?.rsplit('/').next().unwrap_or_default().trim_end_matches('"');
-    has(&complaint(&workspace)?, &["error: ", name])
+    let expected = ["caused by: no source has `", file_name(&block)?, "sent more than 7 bytes"];
+    has(&complaint(&workspace)?, &expected)?;
+    ensure!(cache.contains(item.digest), "a lock that is wrong removed a file from the store");
+    Ok(())
 }
 
 fn outside_path() -> Result<()> {

@@ -1,7 +1,7 @@
 //! Commands that are killed in the middle of a stage, and commands that come at the same time.
 
 use std::collections::BTreeMap;
-use std::fs;
+use std::fs::{self, File};
 use std::os::unix::process::ExitStatusExt;
 use std::process::{Child, Stdio};
 use std::thread::sleep;
@@ -12,9 +12,12 @@ use archive::lock::Lock;
 use jiff::civil::Date;
 use libtest_mimic::Trial;
 use pipeline::Report;
+use sandbox::Group;
+use store::Store;
+use tempfile::TempDir;
 
-use crate::undisturbed::{self, STAGES, Undisturbed};
-use crate::workspace::{Ran, Workspace};
+use crate::undisturbed::{self, Expected, STAGES, Undisturbed};
+use crate::workspace::{Ran, Workspace, repository};
 use crate::{SERVER, results, trial};
 
 /// How often a process that ended before it could be killed is started again.
@@ -28,6 +31,11 @@ pub(crate) fn all() -> Vec<Trial> {
         trial("killed_in_initramfs_and_run_again_it_makes_the_same", || killed_in("initramfs")),
         trial("killed_in_config_and_run_again_it_makes_the_same", || killed_in("config")),
         trial("killed_in_disk_and_run_again_it_makes_the_same", || killed_in("disk")),
+        trial("killed_in_qcow2_and_run_again_it_makes_the_same", || killed_in("qcow2")),
+        trial("killed_in_iso_and_run_again_it_makes_the_same", || killed_in("iso")),
+        trial("killed_in_tar_and_run_again_it_makes_the_same", || killed_in("tar")),
+        trial("killed_in_oci_and_run_again_it_makes_the_same", || killed_in("oci")),
+        trial("killed_while_it_unpacks_tools_and_run_again_it_makes_the_same", killed_in_tools),
         trial("killed_while_it_locks_it_leaves_all_of_the_old_or_all_of_the_new", killed_in_lock),
         trial("a_definition_that_is_edited_while_it_is_locked_is_left_as_it_is", edited_meanwhile),
         trial("two_at_once_make_the_same_and_do_the_work_once", two_at_once),
@@ -36,10 +44,15 @@ pub(crate) fn all() -> Vec<Trial> {
 
 /// Asserts that `image` in `workspace` now makes what the undisturbed build made, and that nothing
 /// is left of what came before.
-pub(crate) fn carries_on(undisturbed: &Undisturbed, workspace: &Workspace) -> Result<()> {
-    let report: Report = workspace.run(["image", SERVER, "--json"])?.json()?;
+pub(crate) fn carries_on(
+    undisturbed: &Undisturbed,
+    expected: &Expected,
+    workspace: &Workspace,
+) -> Result<()> {
+    let image = ["image", SERVER, "--json", "--format", expected.format];
+    let report: Report = workspace.run(image)?.json()?;
     ensure!(report.generation == undisturbed.report.generation, "another generation");
-    ensure!(results::digests(&report)? == undisturbed.digests, "other bytes");
+    ensure!(results::digests(&report)? == expected.digests, "other bytes");
     for stage in STAGES {
         let left = results::unfinished(&workspace.stages(), stage)?;
         ensure!(left.is_empty(), "{left:?} is left");
@@ -52,19 +65,20 @@ pub(crate) fn carries_on(undisturbed: &Undisturbed, workspace: &Workspace) -> Re
 fn killed_in(stage: &str) -> Result<()> {
     let undisturbed = undisturbed::get()?;
     let workspace = undisturbed.before(stage)?;
-    let half = Duration::from_secs_f64(undisturbed.seconds(stage) / 2.0);
+    let expected = undisturbed.expected(stage)?;
+    let half = Duration::from_secs_f64(expected.seconds / 2.0);
     for moment in [Duration::ZERO, half] {
-        kill(&workspace, stage, moment)?;
+        kill(&workspace, stage, expected.format, moment)?;
     }
-    carries_on(&undisturbed, &workspace)
+    carries_on(&undisturbed, &expected, &workspace)
 }
 
 /// Kills `image` when `moment` has passed since `stage` began.
-fn kill(workspace: &Workspace, stage: &str, moment: Duration) -> Result<()> {
+fn kill(workspace: &Workspace, stage: &str, format: &str, moment: Duration) -> Result<()> {
     let before = results::finished(&workspace.stages(), stage)?;
     for attempt in 0..ATTEMPTS {
         let mut image = workspace
-            .xtask(["image", SERVER, "--quiet"])
+            .xtask(["image", SERVER, "--quiet", "--format", format])
             .stdout(Stdio::null())
             .stderr(Stdio::inherit())
             .spawn()?;
@@ -97,6 +111,54 @@ fn begins(workspace: &Workspace, stage: &str, image: &mut Child) -> Result<bool>
         }
         sleep(Duration::from_millis(1));
     }
+}
+
+/// A cache of one's own with the packages of the tools that make disks, not unpacked yet.
+pub(crate) fn packed_tools() -> Result<TempDir> {
+    let real = Store::open(store::Options::from_environment()?)?;
+    let tools = sandbox::Tools::open(repository(), &real)?;
+    let lock = tools.locked(Group::Image)?;
+    real.fetch(&lock.items())?;
+    let cache = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR"))?;
+    let store = Store::open(store::Options::bare(cache.path()))?;
+    for package in &lock.packages {
+        store.put(File::open(real.path(package.sha256))?)?;
+    }
+    Ok(cache)
+}
+
+fn killed_in_tools() -> Result<()> {
+    let undisturbed = undisturbed::get()?;
+    let cache = packed_tools()?;
+    let workspace = undisturbed.twin(&["disk"])?;
+    let image = || {
+        let mut command = workspace.xtask(["image", SERVER, "--json", "--quiet", "--offline"]);
+        command.env("HEIRLOOM_CACHE", cache.path()).stdout(Stdio::piped());
+        command
+    };
+    let tools = cache.path().join("tools");
+    let in_the_making = || {
+        let entries = fs::read_dir(&tools).into_iter().flatten().flatten();
+        entries.filter(|entry| entry.file_name().as_encoded_bytes().starts_with(b".part-")).count()
+    };
+    for moment in [0, 300] {
+        let mut command = image().spawn()?;
+        while in_the_making() == 0 {
+            ensure!(command.try_wait()?.is_none(), "it was never caught at work");
+            sleep(Duration::from_millis(1));
+        }
+        sleep(Duration::from_millis(moment));
+        command.kill()?;
+        command.wait()?;
+        ensure!(in_the_making() == 1, "it was done already, or left more than its own");
+    }
+    let report: Report = Ran::from(image().output()?).json()?;
+    ensure!(results::digests(&report)? == undisturbed.digests, "other bytes");
+    let mut left: Vec<_> = fs::read_dir(&tools)?.flatten().map(|it| it.file_name()).collect();
+    left.sort();
+    let [group, lock] = &*left else { bail!("{left:?} is left") };
+    ensure!(group.as_encoded_bytes().starts_with(b"image-") && lock == "lock", "{left:?} is left");
+    Ok(())
 }
 
 /// server.toml and server.lock.
@@ -193,5 +255,5 @@ fn two_at_once() -> Result<()> {
     let once = ["config", "disk", "initramfs", "layer", "packages"].map(|it| (it.to_owned(), 1));
     let expected = once.into_iter().chain([("program".to_owned(), 0)]).collect();
     ensure!(runs == expected, "how often each stage ran: {runs:?}");
-    carries_on(&undisturbed, &workspace)
+    carries_on(&undisturbed, &undisturbed.expected("disk")?, &workspace)
 }

@@ -7,6 +7,7 @@ mod arch;
 mod boot;
 mod command_line;
 mod definitions;
+mod formats;
 mod full_disk;
 mod hostile;
 mod interrupted;
@@ -35,6 +36,7 @@ fn main() -> ExitCode {
         definitions::all(),
         locks::all(),
         hostile::all(),
+        formats::all(),
         interrupted::all(),
         full_disk::all(),
         reproducible::all(),

@@ -12,15 +12,26 @@ use pipeline::Report;
 use crate::workspace::{Workspace, repository};
 use crate::{SERVER, results};
 
-/// The stages of an image, in their order.
-pub(crate) const STAGES: [&str; 6] =
-    ["program", "packages", "layer", "initramfs", "config", "disk"];
+/// The stages of an image, in their order, and those of the other formats.
+pub(crate) const STAGES: [&str; 10] =
+    ["program", "packages", "layer", "initramfs", "config", "disk", "qcow2", "iso", "tar", "oci"];
+
+/// The formats other than that of `disk`, and the stages that make them.
+const FORMATS: [&str; 4] = ["qcow2", "iso", "tar", "oci"];
 
 /// An image that was built in peace.
 pub(crate) struct Undisturbed {
     workspace: Workspace,
     pub(crate) report: Report,
     pub(crate) digests: BTreeMap<String, Digest>,
+}
+
+/// What a build comes to that has a certain stage in it.
+pub(crate) struct Expected {
+    pub(crate) format: &'static str,
+    pub(crate) digests: BTreeMap<String, Digest>,
+    /// How long the longest run of the stage took.
+    pub(crate) seconds: f64,
 }
 
 static MADE: Mutex<Option<Arc<Undisturbed>>> = Mutex::new(None);
@@ -80,11 +91,24 @@ impl Undisturbed {
         results::take(&self.workspace.stages(), &workspace.stages(), "program")
     }
 
-    /// Seconds that the longest run of `stage` took.
-    pub(crate) fn seconds(&self, stage: &str) -> f64 {
-        let runs = self.report.stages.iter().filter(|it| it.stage == stage);
-        runs.map(|it| it.seconds).fold(0.0, f64::max)
+    /// What `image` comes to, in the format that has `stage` in it.
+    pub(crate) fn expected(&self, stage: &str) -> Result<Expected> {
+        let Some(format) = FORMATS.into_iter().find(|format| *format == stage) else {
+            let seconds = longest(&self.report, stage);
+            return Ok(Expected { format: "raw", digests: self.digests.clone(), seconds });
+        };
+        // Not here: twins that want to see it made would have it.
+        let twin = self.twin(&[])?;
+        let image = ["image", SERVER, "--format", format, "--json", "--quiet"];
+        let report: Report = twin.run(image)?.json()?;
+        let seconds = longest(&report, stage);
+        Ok(Expected { format, digests: results::digests(&report)?, seconds })
     }
+}
+
+fn longest(report: &Report, stage: &str) -> f64 {
+    let runs = report.stages.iter().filter(|it| it.stage == stage);
+    runs.map(|it| it.seconds).fold(0.0, f64::max)
 }
 
 /// Spares `workspace` the compiler, where the repository has the programs already.

@@ -41,10 +41,14 @@ impl Database {
     /// # Errors
     /// When it is no tar archive to its end, is too large, or has nothing that could be read.
     pub(crate) fn parse(bytes: &[u8], architecture: &str) -> Result<Self, String> {
+        Self::parse_up_to(LARGEST, bytes, architecture)
+    }
+
+    fn parse_up_to(largest: u64, bytes: &[u8], architecture: &str) -> Result<Self, String> {
         let mut texts: BTreeMap<String, Texts> = BTreeMap::new();
         let mut newest = i64::from(gzip_time(bytes));
         let unpacked = unpacked(bytes).map_err(|error| error.to_string())?;
-        let mut archive = tar::Archive::new(unpacked.take(LARGEST));
+        let mut archive = tar::Archive::new(unpacked.take(largest));
         let broken = |error: io::Error| format!("it is no database: {error}");
         for (count, file) in archive.entries().map_err(broken)?.enumerate() {
             let mut file = file.map_err(broken)?;
@@ -64,6 +68,10 @@ impl Database {
             let texts = texts.entry(folder.to_owned()).or_default();
             texts.add(name, &mut file).map_err(broken)?;
         }
+        // What was cut between two files looks whole.
+        if archive.into_inner().limit() == 0 {
+            return Err(format!("unpacked, it has {largest} bytes or more"));
+        }
         Self::of_texts(texts, newest, architecture)
     }
 
@@ -78,7 +86,8 @@ impl Database {
         for (folder, texts) in texts {
             match texts.read(&folder, architecture) {
                 Ok(entry) => {
-                    // Which of two is meant cannot be known; libalpm takes the first too.
+                    // repo-add writes one. Which of two is meant cannot be known: it is the first
+                    // in the order of the folders, whatever order they come in.
                     if names.insert(entry.about.name.clone()) {
                         entries.push(entry);
                     }
@@ -180,6 +189,25 @@ mod tests {
         let mut bytes = Vec::new();
         gzip.read_to_end(&mut bytes).unwrap();
         assert_eq!(gzip_time(&bytes), 1_619_694_001);
+    }
+
+    #[test]
+    fn one_that_is_too_large_is_refused_wherever_it_would_be_cut() {
+        let text = |name: &str| format!("%NAME%\n{name}\n\n%VERSION%\n1-1\n");
+        let (a, b) = (text("aa"), text("bb"));
+        let mut bytes = packed("aa-1-1/desc", a.as_bytes());
+        // Its two blocks of zeros are the end; each file has a block, and one for its header.
+        bytes.truncate(1024);
+        bytes.extend(packed("bb-1-1/desc", b.as_bytes()));
+        let whole = Database::parse_up_to(bytes.len() as u64 + 1, &bytes, "x86_64");
+        assert!(!whole.is_err_and(|error| error.contains("unpacked")));
+        for largest in [512, 700, 1024, 1536, 2048] {
+            let error = Database::parse_up_to(largest, &bytes, "x86_64").unwrap_err();
+            let cut = error.contains("unpacked, it has") || error.contains("no database");
+            assert!(cut, "{largest}: {error}");
+        }
+        let error = Database::parse_up_to(1024, &bytes, "x86_64").unwrap_err();
+        assert_eq!(error, "unpacked, it has 1024 bytes or more");
     }
 
     proptest! {

@@ -39,7 +39,7 @@ pub(crate) fn solve<P: Packages>(
     roots: &[Root],
     preferred: &Preferred,
 ) -> Result<Result<Vec<RecordId>, Conflict>, Error> {
-    let provider = Provider { packages, preferred, sets: RefCell::default() };
+    let provider = Provider::new(packages, preferred);
     let requirements = roots
         .iter()
         .map(|root| provider.requirement(&root.text, &root.solutions))
@@ -86,6 +86,12 @@ pub(super) struct Provider<'p, P> {
     sets: RefCell<Sets>,
 }
 
+impl<'p, P> Provider<'p, P> {
+    pub(super) fn new(packages: &'p P, preferred: &'p Preferred) -> Self {
+        Self { packages, preferred, sets: RefCell::default() }
+    }
+}
+
 impl<P: Packages> Provider<'_, P> {
     /// The text of a requirement or constraint, as the archive has it.
     pub(super) fn text_of_set(&self, set: VersionSetId) -> String {
@@ -102,7 +108,7 @@ impl<P: Packages> Provider<'_, P> {
         }
     }
 
-    fn requirement(&self, text: &str, solutions: &[RecordId]) -> ConditionalRequirement {
+    pub(super) fn requirement(&self, text: &str, solutions: &[RecordId]) -> ConditionalRequirement {
         let mut ordered = solutions.to_vec();
         // What is preferred comes first; the sort is stable.
         ordered.sort_by_key(|solution| !self.preferred.has(*solution));
