@@ -189,6 +189,15 @@ impl Testbed {
         Ok(Machine::new(&qemu).cdrom(image))
     }
 
+    /// The same ISO, written onto a disk as onto a stick.
+    ///
+    /// # Errors
+    /// Those of [`Testbed::live`].
+    pub fn live_on_disk(&self) -> Result<Machine> {
+        let (image, qemu) = self.image(Format::Iso)?;
+        Ok(Machine::new(&qemu).disk(image))
+    }
+
     /// The root of a group of tools: for tests that look into disks.
     ///
     /// # Errors

@@ -44,8 +44,10 @@ impl ToolsLock {
     ) -> Result<()> {
         for group in Group::ALL {
             let request = definition.request(group, architecture);
-            let asked =
-                request.map_err(|message| Error::ToolsFile { path: path.into(), message })?;
+            let asked = request.map_err(|mistake| Error::ToolsFile {
+                path: path.into(),
+                message: mistake.to_string(),
+            })?;
             if self.group(architecture, group)?.request != asked.digest() {
                 return Err(Error::StaleToolsLock { group, path: path.into() });
             }
@@ -69,9 +71,9 @@ pub fn lock_tools(workspace: &Path, store: &Store) -> Result<Vec<LockedGroup>> {
     let mut locked = Vec::new();
     for architecture in &definition.architectures {
         for group in Group::ALL {
-            let request = definition
-                .request(group, architecture)
-                .map_err(|message| Error::ToolsFile { path: source.clone(), message })?;
+            let request = definition.request(group, architecture).map_err(|mistake| {
+                Error::ToolsFile { path: source.clone(), message: mistake.to_string() }
+            })?;
             let before = previous.get(&table(group, architecture));
             let lock = {
                 let _shown = progress::spinner("Resolving", format!("tools `{group}`"));

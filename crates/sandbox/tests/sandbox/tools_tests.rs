@@ -105,9 +105,13 @@ fn mistakes() -> Outcome {
         ("\"mtools\"", "\"Mtools!\"", "`Mtools!` is not of the form"),
         ("2026-11-22", "2026-02-30", "date"),
     ] {
+        let text = fs::read_to_string(roots::workspace().join("tools.toml"))?;
+        let place = text.find(from).map_or(0, |at| text[..at].matches('\n').count() + 1);
         let workspace = workspace(from, to)?;
         let text = refused(Tools::open(workspace.path(), &store))?.to_string();
-        check(text.contains("tools.toml: ") && text.contains(expected), text)?;
+        for part in ["tools.toml: ", &format!("line {place}"), expected] {
+            check(text.contains(part), format!("`{part}` is not in {text}"))?;
+        }
     }
     Ok(())
 }
