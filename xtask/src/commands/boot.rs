@@ -70,7 +70,8 @@ mod tests {
     #[test]
     fn a_machine_starts_with_firmware_that_its_board_has() {
         let board = |firmware: &str| {
-            let text = format!("architecture = \"x86_64\"\nfirmware = [{firmware}]\n");
+            let text = include_str!("../../../boards/pc/board.toml");
+            let text = text.replace("\"bios\", \"uefi\"", firmware);
             let (dir, file) = (Path::new("boards/thin"), Path::new("boards/thin/board.toml"));
             Board::parse("thin".parse().unwrap(), dir, file, &text).unwrap()
         };
