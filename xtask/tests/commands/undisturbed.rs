@@ -16,6 +16,9 @@ use crate::{SERVER, results};
 pub(crate) const STAGES: [&str; 10] =
     ["program", "packages", "layer", "initramfs", "config", "disk", "qcow2", "iso", "tar", "oci"];
 
+/// How many of them an image takes: `disk` and those before it.
+pub(crate) const OF_AN_IMAGE: usize = STAGES.len() - FORMATS.len();
+
 /// The formats other than that of `disk`, and the stages that make them.
 const FORMATS: [&str; 4] = ["qcow2", "iso", "tar", "oci"];
 
