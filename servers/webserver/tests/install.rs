@@ -44,6 +44,6 @@ fn a_small_machine_in_rescue_becomes_the_server() -> Result<()> {
         Machine::new(&testbed.tools(Group::Qemu)?).disk(&installed).forward(22).forward(80);
     let server = Online::start(&machine, clients)?;
     let listed = server.run("heirloom list")?;
-    assert!(listed.contains("default, running"), "{listed}");
+    assert!(listed.contains("running, default"), "{listed}");
     server.power_off()
 }
