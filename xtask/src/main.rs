@@ -29,7 +29,7 @@ fn main() -> ExitCode {
         cli::Color::Always => progress::Color::Always,
         cli::Color::Never => progress::Color::Never,
     };
-    progress::configure(verbosity, color);
+    progress::configure(progress::Settings { verbosity, color });
     match commands::run(&cli) {
         Ok(code) => code,
         Err(error) => {

@@ -3,7 +3,8 @@
 //! POCKETS is a list with commas, or `-`. `--closure` before SUITE leaves the Essential packages
 //! out, as for a tool root.
 
-use archive::debian::{self, Request};
+use archive::debian;
+use lock::debian::Request;
 
 fn main() {
     if let Err(error) = run() {

@@ -27,16 +27,12 @@ mod needs;
 mod package_file;
 mod relation;
 mod repository;
-mod request;
 mod signatures;
 mod universe;
 mod verify;
-mod version;
 mod walk;
 
 pub use keyring::{Keyring, SignatureError};
 pub use locking::{Archive, resolve, update};
 pub use main_keys::MainKeys;
-pub use request::{KEYRING, Request, Wanted, WantedError};
 pub use verify::verify;
-pub use version::compare;

@@ -18,26 +18,24 @@ mod names;
 mod needs;
 mod relation;
 mod release;
-mod request;
 mod resolve;
 mod signature;
 mod stanza;
 mod suite;
 mod universe;
-mod version;
+
+use lock::Lock;
+use lock::debian::Request;
 
 use index::SuiteIndex;
 use names::{architecture, suite_names, unknown_package};
 use suite::Suite;
 
+use crate::Error;
+
 pub use crate::files::Files;
-pub use request::{Pocket, Request, Wanted, WantedError};
 pub use resolve::{resolve, update};
 pub use signature::{Keyring, KeyringError, SignatureError};
-pub use version::{Version, VersionError};
-
-use crate::Error;
-use crate::lock::Lock;
 
 /// An archive to resolve against: where its files come from, and the keys that vouch for them.
 pub struct Archive<'f> {

@@ -1,49 +1,19 @@
 //! What can go wrong between a request and a lock.
 
 use std::io;
-use std::path::{Path, PathBuf};
 
 use jiff::civil::Date;
+use lock::debian::WantedError;
 
 use crate::arch::SignatureError as SignatureOfPackage;
-use crate::debian::{KeyringError, SignatureError, WantedError};
+use crate::debian::{KeyringError, SignatureError};
 
 /// The cause of an error that another crate knows more of.
 pub type Cause = Box<dyn std::error::Error + Send + Sync>;
 
-/// An error of reading or making a lock.
+/// An error of making a lock, or of checking what it says.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// A lock file cannot be read.
-    #[error("cannot read the lock {}", path.display())]
-    ReadLock {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        #[source]
-        source: io::Error,
-    },
-    /// A lock file cannot be written.
-    #[error("cannot write the lock {}", path.display())]
-    WriteLock {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        #[source]
-        source: io::Error,
-    },
-    /// A lock file says what no lock says.
-    #[error("{}:{line}:{column}: {what}", path.display())]
-    InvalidLock {
-        /// The file.
-        path: PathBuf,
-        /// The line, from 1.
-        line: usize,
-        /// The column in characters, from 1.
-        column: usize,
-        /// What is wrong there.
-        what: String,
-    },
     /// A request with a package that is not understood.
     #[error(transparent)]
     Wanted(#[from] WantedError),
@@ -230,12 +200,6 @@ impl Error {
     /// What to do now.
     pub fn hint(&self) -> Option<String> {
         Some(match self {
-            Self::ReadLock { path, source } if source.kind() == io::ErrorKind::NotFound => {
-                format!("`{}` writes it", writes(path))
-            }
-            Self::InvalidLock { path, .. } => {
-                format!("take the file back from git, or write it anew: `{}`", writes(path))
-            }
             Self::NoIndex { refusals, .. } => no_index_hint(refusals)?,
             Self::NoComponent { .. } => {
                 "see `components` and `pockets` under [archive] in server.toml".to_owned()
@@ -281,11 +245,6 @@ impl Error {
     }
 }
 
-/// The command that writes a lock.
-fn writes(lock: &Path) -> &'static str {
-    if lock.ends_with("tools.lock") { "cargo xtask lock --tools" } else { "cargo xtask lock NAME" }
-}
-
 fn no_index_hint(refusals: &[WhyNot]) -> Option<String> {
     let any = |test: fn(&WhyNot) -> bool| refusals.iter().any(test);
     if any(|why| matches!(why, WhyNot::Replayed { .. })) {
@@ -302,30 +261,4 @@ fn no_index_hint(refusals: &[WhyNot]) -> Option<String> {
         );
     }
     None
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn each_lock_is_written_by_its_command() {
-        let hint = |path: &str| {
-            let source = io::ErrorKind::NotFound.into();
-            let missing = Error::ReadLock { path: path.into(), source }.hint().unwrap();
-            let (path, what) = (path.into(), String::new());
-            let broken = Error::InvalidLock { path, line: 1, column: 1, what }.hint().unwrap();
-            (missing, broken)
-        };
-        for (path, command) in [
-            ("/w/tools.lock", "`cargo xtask lock --tools`"),
-            ("/w/servers/a/server.lock", "`cargo xtask lock NAME`"),
-        ] {
-            let (missing, broken) = hint(path);
-            assert!(
-                missing.starts_with(command) && broken.ends_with(command),
-                "{missing} {broken}"
-            );
-        }
-    }
 }

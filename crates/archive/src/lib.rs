@@ -9,16 +9,13 @@
 pub mod arch;
 mod deb;
 pub mod debian;
-mod diff;
 mod error;
 mod files;
-pub mod lock;
 mod openpgp;
-mod request;
+mod resolve;
 mod similar;
 mod solving;
 
-pub use diff::{Diff, Outdated, outdated};
 pub use error::{Cause, Error, WhyNot};
 pub use files::{Accept, Files};
-pub use request::{Pin, Request};
+pub use resolve::{resolve, update};

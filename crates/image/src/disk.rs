@@ -148,7 +148,7 @@ fn boot_code(tools: &ToolRoot) -> Result<[u8; 440]> {
     let bytes = fs::read(&path).map_err(Error::io("read", &path))?;
     let mut code = [0; 440];
     let place = code.get_mut(..bytes.len());
-    let place = place.ok_or_else(|| Error::NoRoom {
+    let place = place.ok_or(Error::NoRoom {
         what: "boot code",
         wanted: bytes.len() as u64,
         available: 440,

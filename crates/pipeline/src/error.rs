@@ -15,9 +15,18 @@ pub enum Error {
     /// The store, or fetching.
     #[error(transparent)]
     Store(#[from] store::Error),
-    /// Indexes, resolver, lock.
+    /// A lock file.
     #[error(transparent)]
-    Archive(#[from] archive::Error),
+    Lock(#[from] lock::Error),
+    /// Indexes, signatures, resolver.
+    #[error(transparent)]
+    Archive(#[from] lock::job::Failure),
+    /// The program that asks the archive did not compile, or did not answer.
+    #[error("could not ask the archive")]
+    ArchiveProgram {
+        /// Why not.
+        source: io::Error,
+    },
     /// Namespaces, tools.
     #[error(transparent)]
     Sandbox(#[from] sandbox::Error),
@@ -132,13 +141,17 @@ impl Error {
         let hint = match self {
             Self::Definition(error) => return error.hint(),
             Self::Store(error) => return error.hint(),
-            Self::Archive(error) => return error.hint(),
+            Self::Lock(error) => return error.hint(),
+            Self::Archive(failure) => return failure.hint(),
             Self::Sandbox(error) => return error.hint(),
             Self::Rootfs(error) => return error.hint(),
             Self::Compile(error) => return error.hint(),
             Self::Image(error) => return error.hint(),
             Self::Generation(error) => return error.hint(),
             Self::Stage(error) => return error.hint(),
+            Self::ArchiveProgram { .. } => {
+                "if crates are missing, `cargo fetch` brings them all".to_owned()
+            }
             Self::Io { path, source, .. } => return io_hint(path, source),
             Self::Edited { .. } => "nothing was written: give the command once more".to_owned(),
             Self::Path(problem) => return problem.hint.clone(),

@@ -1,8 +1,7 @@
 //! Every file that a build of a server needs from elsewhere: what a vault holds.
 
-use archive::Request;
-use archive::arch::MainKeys;
 use definition::Server;
+use lock::Request;
 use sandbox::Group;
 use store::Item;
 
@@ -20,7 +19,7 @@ pub fn files(session: &Session, server: &Server) -> Result<Vec<Item>, Error> {
     if let Request::Arch(request) = request::of(server) {
         groups.push(Group::Pacman);
         if request.main_keys.is_empty() {
-            items.push(MainKeys::item());
+            items.push(lock::arch::main_keys());
         }
     }
     for group in groups {

@@ -1,9 +1,9 @@
 //! A server's generation: lock, packages, config, manifest.
 
-use archive::lock::Lock;
 use definition::{Epoch, Server};
 use generation::{Config, State};
 use image::Bundle;
+use lock::Lock;
 
 use crate::built::{Artefact, Built, Sizes};
 use crate::{Error, Session, config, locking, packages, programs, tree};

@@ -12,7 +12,9 @@
 //! Nothing is decided here that another crate could decide: this one maps the types of one stage
 //! to those of the next, and names what each stage reads.
 
+mod archive;
 mod built;
+pub mod cargo;
 mod config;
 mod difference;
 mod error;

@@ -1,15 +1,15 @@
 //! The lock of a server: read, made, moved, compared.
 
-use archive::lock::Lock;
-use archive::{Diff, Outdated};
 use definition::edit::EditError;
 use definition::{Distribution, Server};
 use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
+use lock::{Diff, Lock, Outdated};
+use sandbox::LockedGroup;
 use store::Store;
 
-use crate::{Error, Session, replace, request};
+use crate::{Error, Session, archive, replace, request};
 
 /// A lock that was made.
 #[derive(Debug)]
@@ -114,13 +114,12 @@ pub fn resolve(store: &Store, server: &Server, update: &[String]) -> Result<Relo
     let previous = if path.exists() { Some(Lock::read(&path)?) } else { None };
     let request = request::of(server);
     not_in_future(server, request.date())?;
-    let spinner = progress::spinner("Resolving", server.name.to_string());
+    let subject = server.name.as_str();
     let lock = match (&previous, update) {
-        (Some(previous), [_, ..]) => request.update(store, previous, update)?,
+        (Some(previous), [_, ..]) => archive::update(store, subject, request, previous, update)?,
         (None, [_, ..]) => return Err(Error::Unlocked { server: server.name.to_string() }),
-        (previous, []) => request.resolve(store, previous.as_ref())?,
+        (previous, []) => archive::resolve(store, subject, request, previous.as_ref())?,
     };
-    drop(spinner);
     Ok(Relocked::new(previous.as_ref(), lock))
 }
 
@@ -137,9 +136,7 @@ pub fn resolve_pin(store: &Store, server: &Server, package: &str) -> Result<Relo
     let request = request::of(server);
     not_in_future(server, request.date())?;
     let moving: Vec<_> = previous.package(package).map(|it| it.name.clone()).into_iter().collect();
-    let spinner = progress::spinner("Resolving", server.name.to_string());
-    let lock = request.update(store, &previous, &moving)?;
-    drop(spinner);
+    let lock = archive::update(store, server.name.as_str(), request, &previous, &moving)?;
     Ok(Relocked::new(Some(&previous), lock))
 }
 
@@ -154,7 +151,7 @@ fn not_in_future(server: &Server, date: Date) -> Result<(), Error> {
 
 fn keep_others(store: &Store, server: &Server, previous: &Lock) -> Result<Relocked, Error> {
     let request = request::of(server);
-    let lock = request.update(store, previous, &[])?;
+    let lock = archive::update(store, server.name.as_str(), request, previous, &[])?;
     Relocked::new(Some(previous), lock).written(server)
 }
 
@@ -180,6 +177,17 @@ pub fn outdated(store: &Store, server: &Server, date: Date) -> Result<Vec<Outdat
     let request = request::of(server);
     let date = date.max(request.date());
     // What is pinned is out of date by intent and shown as such.
-    let newer = request.unpinned_at(date).resolve(store, Some(&lock))?;
-    Ok(archive::outdated(&lock, &newer))
+    let unpinned = request.unpinned_at(date);
+    let newer = archive::resolve(store, server.name.as_str(), unpinned, Some(&lock))?;
+    Ok(lock::outdated(&lock, &newer))
+}
+
+/// Resolves the tool root anew and writes tools.lock.
+///
+/// # Errors
+/// What keeps tools.toml from being read or resolved; the lock is as it was then.
+pub fn relock_tools(session: &Session) -> Result<Vec<LockedGroup>, Error> {
+    sandbox::lock_tools(session.workspace.root(), |subject, request, previous| {
+        archive::resolve(&session.store, subject, request, previous)
+    })
 }

@@ -4,11 +4,11 @@ use std::fs::File;
 use std::io::{BufReader, BufWriter};
 use std::path::{Path, PathBuf};
 
-use archive::lock::Lock;
 use definition::{Epoch, Server};
 use digest::Digest;
 use generation::Descriptor;
 use image::bundle::Blob;
+use lock::Lock;
 use rootfs::accounts::{Group, User};
 use rootfs::ids::{self, Completed, Ids, Renumbering};
 use sandbox::Tools;

@@ -1,7 +1,7 @@
 //! What a definition asks of the package archive.
 
-use archive::{Pin, Request, arch, debian};
 use definition::{Arch, Constraint, Debian, Distribution, PackageRequest, Pocket, Server};
+use lock::{Pin, Request, arch, debian};
 
 /// The request that a server's lock answers, at the date of its definition.
 pub(crate) fn of(server: &Server) -> Request {

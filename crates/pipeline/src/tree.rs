@@ -3,9 +3,8 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use archive::arch::{self, MainKeys};
-use archive::lock::Lock;
 use definition::{Arch, Distribution, Epoch, Server};
+use lock::Lock;
 use rootfs::arch::PackageFile;
 use rootfs::packages::Produced;
 use rootfs::{Facts, debian, packages};
@@ -13,7 +12,7 @@ use sandbox::{Group, Tools, in_namespace};
 use stage::{Done, Inputs};
 
 use crate::packages::text_of;
-use crate::{Error, Session};
+use crate::{Error, Session, archive};
 
 /// A configured package tree.
 pub(crate) struct Tree {
@@ -77,12 +76,12 @@ fn of_arch(
     session: &Session,
     tools: &Tools<'_>,
     server: &Server,
-    archive: &Arch,
+    asked: &Arch,
     lock: &Lock,
 ) -> Result<Done, Error> {
     let epoch = epoch(lock);
     let explicit: Vec<String> = server.install.iter().map(|it| it.name.to_string()).collect();
-    let main_keys: Vec<String> = archive.main_keys.iter().map(ToString::to_string).collect();
+    let main_keys: Vec<String> = asked.main_keys.iter().map(ToString::to_string).collect();
     let inputs = Inputs::new("packages", rootfs::arch::VERSION)
         .digest("lock", lock.packages_digest())
         .text("explicit", explicit.join(" "))
@@ -91,11 +90,8 @@ fn of_arch(
         .number("epoch", epoch);
     let done = session.cache.run(server.name.as_str(), &inputs, |out| {
         session.store.fetch(&lock.items())?;
-        let spinner = progress::spinner("Verifying", format!("{} signatures", lock.packages.len()));
-        let stored = |digest| session.store.path(digest);
-        arch::verify(lock, &MainKeys::of(&session.store, &main_keys)?, &stored, threads())?;
-        drop(spinner);
-        let request = arch::Request::new(&lock.architecture, lock.date);
+        archive::verify(&session.store, lock, &main_keys)?;
+        let request = lock::arch::Request::new(&lock.architecture, lock.date);
         let job = rootfs::arch::Packages {
             files: lock.packages.iter().map(|package| file(session, package)).collect(),
             explicit,
@@ -112,7 +108,7 @@ fn of_arch(
 }
 
 /// A locked package in the store, and what it has to be.
-fn debian_file(session: &Session, package: &archive::lock::Package) -> debian::PackageFile {
+fn debian_file(session: &Session, package: &lock::Package) -> debian::PackageFile {
     debian::PackageFile {
         path: session.store.path(package.sha256),
         name: package.name.clone(),
@@ -122,7 +118,7 @@ fn debian_file(session: &Session, package: &archive::lock::Package) -> debian::P
 }
 
 /// A locked package in the store, and the name that pacman knows its file by.
-fn file(session: &Session, package: &archive::lock::Package) -> PackageFile {
+fn file(session: &Session, package: &lock::Package) -> PackageFile {
     let name = package.path.rsplit('/').next().unwrap_or(&package.path);
     PackageFile { path: session.store.path(package.sha256), name: name.to_owned() }
 }

@@ -9,9 +9,10 @@ use std::sync::OnceLock;
 use std::time::Duration;
 
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
+use serde::{Deserialize, Serialize};
 
 /// How much is said.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Default)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Default, Serialize, Deserialize)]
 pub enum Verbosity {
     /// Errors only.
     Quiet,
@@ -23,7 +24,7 @@ pub enum Verbosity {
 }
 
 /// When colours are used.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub enum Color {
     /// On a terminal.
     #[default]
@@ -46,8 +47,17 @@ impl Color {
     }
 }
 
+/// How the console of a process is set.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Settings {
+    /// How much is said.
+    pub verbosity: Verbosity,
+    /// When in colour.
+    pub color: Color,
+}
+
 struct Console {
-    verbosity: Verbosity,
+    settings: Settings,
     color: bool,
     bars: MultiProgress,
 }
@@ -55,24 +65,29 @@ struct Console {
 static CONSOLE: OnceLock<Console> = OnceLock::new();
 
 /// Sets how much is said and whether in colour; the first call wins.
-pub fn configure(verbosity: Verbosity, color: Color) {
-    CONSOLE.get_or_init(|| Console::new(verbosity, color));
+pub fn configure(settings: Settings) {
+    CONSOLE.get_or_init(|| Console::new(settings));
+}
+
+/// How it is set: what another process of the same command is told.
+pub fn settings() -> Settings {
+    console().settings
 }
 
 fn console() -> &'static Console {
-    CONSOLE.get_or_init(|| Console::new(Verbosity::Normal, Color::Auto))
+    CONSOLE.get_or_init(|| Console::new(Settings::default()))
 }
 
 impl Console {
-    fn new(verbosity: Verbosity, color: Color) -> Self {
+    fn new(settings: Settings) -> Self {
         use std::io::IsTerminal;
         let terminal = std::io::stderr().is_terminal();
         let bars = MultiProgress::new();
-        if verbosity == Verbosity::Quiet || !terminal {
+        if settings.verbosity == Verbosity::Quiet || !terminal {
             bars.set_draw_target(ProgressDrawTarget::hidden());
         }
-        let color = color.is_wanted(terminal, std::env::var_os("NO_COLOR").as_deref());
-        Self { verbosity, color, bars }
+        let color = settings.color.is_wanted(terminal, std::env::var_os("NO_COLOR").as_deref());
+        Self { settings, color, bars }
     }
 
     fn painted(&self, style: &str, text: &str) -> String {
@@ -87,14 +102,14 @@ impl Console {
 
 /// A line that stays: what was done (`Fetched`), and to what.
 pub fn done(verb: &str, message: impl AsRef<str>) {
-    if console().verbosity >= Verbosity::Normal {
+    if console().settings.verbosity >= Verbosity::Normal {
         console().line("32", verb, message.as_ref());
     }
 }
 
 /// A line that stays, for those who asked for more.
 pub fn detail(verb: &str, message: impl AsRef<str>) {
-    if console().verbosity >= Verbosity::Verbose {
+    if console().settings.verbosity >= Verbosity::Verbose {
         console().line("36", verb, message.as_ref());
     }
 }

@@ -137,7 +137,7 @@ pub enum Error {
     },
     /// `tools.lock` cannot be read, resolved or written.
     #[error(transparent)]
-    Archive(#[from] archive::Error),
+    Lock(#[from] lock::Error),
     /// A tool's package could not be fetched.
     #[error("cannot fetch the tools")]
     Store(#[from] store::Error),
@@ -198,7 +198,7 @@ impl Error {
                 "name `{architecture}` under `architectures` in tools.toml, then `cargo xtask \
                  lock --tools`"
             )),
-            Self::Archive(error) => error.hint(),
+            Self::Lock(error) => error.hint(),
             Self::Store(error) => error.hint(),
             Self::Unpack(error) => error.hint(),
             _ => None,

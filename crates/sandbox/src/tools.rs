@@ -16,15 +16,15 @@ mod unpacking;
 
 use std::path::{Path, PathBuf};
 
-use archive::lock::Lock;
+use definition::Definition;
 use digest::{Digest, Hasher};
+use lock::Lock;
+use locked::ToolsLock;
 use store::Store;
 
 use crate::command::Command;
 use crate::error::Result;
 use crate::program::{Group, Program};
-use definition::Definition;
-use locked::ToolsLock;
 
 pub use locked::{LockedGroup, lock_tools};
 

@@ -4,13 +4,15 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use crate::proxy::Proxies;
 use crate::roots::Certificates;
 use crate::source::Mirrors;
 use crate::{Error, Result, apt, config};
 
 /// Base URLs of the archives that keep every day, in the order in which they are asked.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Dated {
     /// Below each: `<archive>/<YYYYMMDD>T<HHMMSS>Z/<path>`.
     pub debian: Vec<String>,
@@ -34,8 +36,9 @@ impl Dated {
     }
 }
 
-/// Where files are kept, where they come from, and how patiently.
-#[derive(Clone, Debug)]
+/// Where files are kept, where they come from, and how patiently. Another process of the same
+/// command is sent them whole: they may have passwords of proxies.
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Options {
     /// The cache folder: the store is `store/` in it.
     pub cache: PathBuf,

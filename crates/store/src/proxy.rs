@@ -3,12 +3,13 @@
 
 use std::net::IpAddr;
 
+use serde::{Deserialize, Serialize};
 use ureq::http::Uri;
 
 use crate::{Error, Result};
 
 /// The proxies of the environment.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Proxies {
     http: Option<String>,
     https: Option<String>,
@@ -16,7 +17,7 @@ pub(crate) struct Proxies {
 }
 
 /// One entry of `no_proxy`.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 enum Exception {
     Everything,
     /// A host and all below it, perhaps at one port only.

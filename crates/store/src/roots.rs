@@ -20,7 +20,7 @@ const BUNDLES: [&str; 6] = [
 ];
 
 /// Files and folders of certificates beside the host's own.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, serde::Serialize, serde::Deserialize)]
 pub(crate) struct Certificates {
     files: Vec<PathBuf>,
     folders: Vec<PathBuf>,

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use digest::Digest;
 use jiff::civil::Date;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
+use serde::{Deserialize, Serialize};
 
 use crate::item::Item;
 use crate::options::Options;
@@ -16,7 +17,7 @@ const PATH: &AsciiSet =
     &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~').remove(b'/').remove(b':');
 
 /// Mirrors of archives, by the archive's name, in the order in which they are asked.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Mirrors(BTreeMap<String, Vec<String>>);
 
 impl Mirrors {

@@ -42,6 +42,11 @@ impl Store {
         &self.options.cache
     }
 
+    /// How it was opened.
+    pub fn options(&self) -> &Options {
+        &self.options
+    }
+
     /// Whether the network is left alone.
     pub fn is_offline(&self) -> bool {
         self.options.offline

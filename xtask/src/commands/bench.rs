@@ -95,14 +95,7 @@ impl<'a> Runner<'a> {
 
     /// What a person waits for: Cargo looks whether the commands are compiled, then runs them.
     fn cargo_xtask_image(&self, server: &Server) -> anyhow::Result<f64> {
-        let mut cargo = Command::new("cargo");
-        // Cargo told this process which package it runs. Build scripts that watch those variables
-        // would run again, and what depends on them be compiled again.
-        let told =
-            |name: &str| name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_");
-        for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_str().is_some_and(told)) {
-            cargo.env_remove(name);
-        }
+        let mut cargo = pipeline::cargo::command("cargo");
         Ok(self.time(cargo.args(["--quiet", "xtask"]), server)?.1)
     }
 

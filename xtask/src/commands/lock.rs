@@ -14,10 +14,7 @@ pub(crate) fn run(global: &Global, arguments: &Lock) -> anyhow::Result<ExitCode>
     anyhow::ensure!(!global.locked, "`lock --locked` asks to write a lock and not to");
     let session = session(global)?;
     let Some(name) = &arguments.server else {
-        return print_tools(
-            &sandbox::lock_tools(session.workspace.root(), &session.store)?,
-            arguments.json,
-        );
+        return print_tools(&locking::relock_tools(&session)?, arguments.json);
     };
     let relocked = match arguments.date {
         None => {

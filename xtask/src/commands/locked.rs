@@ -1,8 +1,7 @@
 //! Locks that were just made, as programs read of them.
 
-use archive::Diff;
-use archive::lock::{Lock, Package};
 use jiff::civil::Date;
+use lock::{Diff, Lock, Package};
 use pipeline::locking::Relocked;
 use sandbox::LockedGroup;
 use serde::Serialize;

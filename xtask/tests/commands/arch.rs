@@ -6,9 +6,9 @@ use std::process::Command;
 use std::{fs, os::unix};
 
 use anyhow::{Context, Result, ensure};
-use archive::lock::Lock;
 use jiff::civil::Date;
 use libtest_mimic::Trial;
+use lock::Lock;
 use rootfs::{debian, packages};
 use serde_json::Value;
 use store::{Options, Store};

@@ -7,9 +7,9 @@ use std::os::unix::fs::FileExt;
 use std::path::Path;
 
 use anyhow::{Context, Result, ensure};
-use archive::lock::Lock;
 use digest::Digest;
 use libtest_mimic::Trial;
+use lock::Lock;
 use pipeline::Report;
 use rootfs::tarball::{self, Header, Kind};
 use sandbox::{Program, Tools};

@@ -72,7 +72,7 @@ fn wrong_size() -> Result<()> {
     let (workspace, block) = workspace()?;
     // The file itself is in the store, and is what the hash says.
     let cache = store::Store::open(store::Options::from_environment()?)?;
-    let lock = archive::lock::Lock::read(&workspace.root().join(SERVER_LOCK))?;
+    let lock = lock::Lock::read(&workspace.root().join(SERVER_LOCK))?;
     let item = lock.items().into_iter().next().context("no package is locked")?;
     cache.fetch(std::slice::from_ref(&item))?;
     let tampered = block.replace(line(&block, "size")?, "size = 7");

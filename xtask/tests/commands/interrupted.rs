@@ -8,9 +8,9 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
-use archive::lock::Lock;
 use jiff::civil::Date;
 use libtest_mimic::Trial;
+use lock::Lock;
 use pipeline::Report;
 use sandbox::Group;
 use store::Store;

@@ -3,9 +3,9 @@
 use std::collections::BTreeSet;
 
 use anyhow::{Context, Result, bail, ensure};
-use archive::lock::Lock;
 use jiff::civil::Date;
 use libtest_mimic::Trial;
+use lock::Lock;
 use pipeline::Report;
 use serde_json::{Value, json};
 

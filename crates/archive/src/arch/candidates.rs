@@ -3,13 +3,13 @@
 
 use std::collections::{HashMap, HashSet};
 
+use lock::Lock;
+use lock::arch::{Request, compare};
+
 use super::names::unknown_package;
 use super::repository::Repository;
-use super::request::Request;
 use super::universe::Universe;
-use super::version::compare;
 use crate::Error;
-use crate::lock::Lock;
 use crate::solving::{Choice, PackageId, RecordId};
 
 /// What of a lock stays as it is.
@@ -22,7 +22,7 @@ pub(crate) struct Keep<'l> {
 
 impl<'l> Keep<'l> {
     /// The packages that stay.
-    pub(crate) fn packages(self) -> impl Iterator<Item = &'l crate::lock::Package> {
+    pub(crate) fn packages(self) -> impl Iterator<Item = &'l lock::Package> {
         self.lock.packages.iter().filter(move |package| !self.but.contains(&package.name))
     }
 }

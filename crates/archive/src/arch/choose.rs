@@ -2,11 +2,12 @@
 
 use std::collections::{BTreeSet, HashSet};
 
+use lock::arch::{KEYRING, Request, Wanted};
+
 use super::candidates::{Candidates, Keep, candidates, not_in_repository};
 use super::names::unknown_package;
 use super::needs::Needs;
 use super::relation::{Operator, Relation};
-use super::request::{KEYRING, Request, Wanted};
 use super::universe::Universe;
 use super::walk::Walk;
 use crate::Error;

@@ -2,9 +2,9 @@
 
 use base64::Engine as _;
 use digest::Digest;
+use lock::arch::{is_name, is_version};
 
-use super::relation::{Relation, is_name};
-use super::version::is_version;
+use super::relation::Relation;
 
 /// No package file is larger: the largest of Arch has some 4 GB.
 const LARGEST_PACKAGE: u64 = 16 << 30;

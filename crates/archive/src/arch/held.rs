@@ -2,18 +2,17 @@
 //! package file itself.
 
 use digest::Digest;
+use lock::arch::{Request, compare};
+use lock::{Lock, Package};
 use store::Item;
 
 use super::entry::{Entry, LARGEST_SIGNATURE};
 use super::keyring::{Keyring, SignatureError};
 use super::package_file::about;
 use super::repository::{ARCHIVE, Repository, path};
-use super::request::Request;
 use super::universe::Held;
-use super::version::compare;
 use crate::error::{Cause, Error};
 use crate::files::Files;
-use crate::lock::{Lock, Package};
 
 /// How the package tree's files end; the second until the end of 2019.
 const ENDINGS: [&str; 2] = ["zst", "xz"];

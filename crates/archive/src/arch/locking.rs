@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use lock::arch::{KEYRING, Request, compare};
+use lock::{FORMAT, Lock};
 use store::Item;
 
 use super::candidates::Keep;
@@ -12,13 +14,11 @@ use super::keyring::Keyring;
 use super::main_keys::MainKeys;
 use super::names::unknown_package;
 use super::repository::{ARCHIVE, Repository, path};
-use super::request::{KEYRING, Request};
 use super::universe::{Held, Universe};
-use super::version::compare;
 use super::{candidates, signatures};
 use crate::error::{Error, WhyNot};
 use crate::files::Files;
-use crate::lock::{FORMAT, Lock};
+use crate::resolve::complete;
 
 /// An archive to resolve against: where its files come from, and the keys that trust begins with.
 pub struct Archive<'f> {
@@ -136,7 +136,7 @@ impl<'f> Archive<'f> {
         let universe = Universe::new(&repositories, &request.architecture, &held);
         let chosen = choose(&universe, request, keep)?;
         let packages = signatures::packages(&source, &keyring, &universe, &chosen, previous)?;
-        Lock {
+        let lock = Lock {
             version: FORMAT,
             distribution: "arch".to_owned(),
             architecture: request.architecture.clone(),
@@ -146,8 +146,8 @@ impl<'f> Archive<'f> {
             packages,
             users: BTreeMap::new(),
             groups: BTreeMap::new(),
-        }
-        .complete(previous)
+        };
+        complete(lock, previous)
     }
 
     /// The keyring that the lock will have, and its package if no repository has that version.

@@ -1,30 +1,13 @@
-//! The keys that trust begins with.
-//!
-//! Five or so people hold Arch's main keys. They certify the keys of packagers, and packagers sign
-//! packages. Which the main keys are is known from the package that Debian makes of Arch's keyring:
-//! its digest stands in this file. From there on each archlinux-keyring that is locked says itself
-//! which main keys there are, once its own signature has been checked.
+//! The keys that trust begins with: [`lock::arch::main_keys`] says where they come from.
 
 use std::collections::BTreeSet;
-
-use digest::Digest;
-use jiff::civil::Date;
-use store::Item;
 
 use super::keyring::parse_fingerprint;
 use crate::deb;
 use crate::error::Error;
 use crate::files::Files;
 
-/// Version 0~20231113-1~deb12u1 of bookworm: Arch's keyring of 13 November 2023.
-const PACKAGE: &str = "archlinux-keyring_0~20231113-1~deb12u1_all.deb";
-const PATH: &str = "pool/main/a/archlinux-keyring/";
-const SHA256: [u8; 32] = [
-    0xcc, 0xdb, 0x8d, 0x57, 0x0d, 0x8c, 0x27, 0xde, 0xe2, 0x19, 0x83, 0x1f, 0xb2, 0xa8, 0x52, 0x14,
-    0xb6, 0x26, 0xe2, 0xe0, 0xf4, 0x1a, 0x5b, 0xe8, 0xe9, 0x78, 0xd8, 0x95, 0xcb, 0x06, 0x89, 0xc5,
-];
-const SIZE: u64 = 1_209_672;
-/// The file in it.
+/// The file in the package.
 const TRUSTED: &str = "./usr/share/keyrings/archlinux-trusted";
 
 /// The fingerprints of the main keys that trust begins with.
@@ -45,11 +28,13 @@ impl MainKeys {
     /// # Errors
     /// When Debian's package of Arch's keyring cannot be had.
     pub fn arch(files: &dyn Files) -> Result<Self, Error> {
-        let package = files
-            .file(&Self::item())
-            .map_err(|source| Error::Fetch { what: PACKAGE.to_owned(), source })?;
+        let item = lock::arch::main_keys();
+        let package = match files.file(&item) {
+            Ok(package) => package,
+            Err(source) => return Err(Error::Fetch { what: item.name, source }),
+        };
         let trusted = deb::file(&package, TRUSTED)
-            .map_err(|source| Error::KeyringPackage { package: PACKAGE.to_owned(), source })?;
+            .map_err(|source| Error::KeyringPackage { package: item.name, source })?;
         Ok(Self(trusted_keys(&String::from_utf8_lossy(&trusted))))
     }
 
@@ -64,18 +49,6 @@ impl MainKeys {
             })
         });
         Ok(Self(keys.collect::<Result<_, _>>()?))
-    }
-
-    /// The file that [`MainKeys::arch`] reads. Who builds without a network has to have it too.
-    pub fn item() -> Item {
-        Item {
-            digest: Digest::from(SHA256),
-            size: SIZE,
-            name: PACKAGE.to_owned(),
-            archive: "debian".to_owned(),
-            path: format!("{PATH}{PACKAGE}"),
-            date: Date::constant(2025, 12, 31),
-        }
     }
 }
 

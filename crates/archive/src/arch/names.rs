@@ -1,6 +1,7 @@
 //! Names that a request gets wrong.
 
-use super::request::Request;
+use lock::arch::Request;
+
 use super::universe::Universe;
 use crate::Error;
 use crate::similar::{SHOWN, similar_names};

@@ -4,7 +4,7 @@
 use std::cmp::Ordering;
 use std::fmt;
 
-use super::version::compare;
+use lock::arch::compare;
 
 /// What a package needs, excludes, provides or replaces.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -89,14 +89,6 @@ impl fmt::Display for Relation {
         }
         Ok(())
     }
-}
-
-/// Whether text may be the name of a package, of a group or of a repository (PKGBUILD(5),
-/// `pkgname`).
-pub(crate) fn is_name(text: &str) -> bool {
-    text.len() <= 255
-        && text.starts_with(|c: char| c.is_ascii_alphanumeric())
-        && text.chars().all(|c| c.is_ascii_alphanumeric() || "@._+-".contains(c))
 }
 
 /// What is provided may be called anything: `perl(Foo::Bar)`, `libfoo.so`, `/usr/bin/vi`.

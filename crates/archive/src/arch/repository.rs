@@ -8,12 +8,12 @@
 use digest::Digest;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
+use lock::arch::Request;
+use lock::{Index, Lock};
 
 use super::database::Database;
-use super::request::Request;
 use crate::error::{Error, WhyNot};
 use crate::files::Files;
-use crate::lock::{Index, Lock};
 
 /// The name of Arch's archive, for the store.
 pub(crate) const ARCHIVE: &str = "archlinux";

@@ -3,13 +3,13 @@
 use std::sync::Mutex;
 
 use digest::Digest;
+use lock::{Lock, Package, Signature};
 
 use super::held::{Source, accept_signature, by};
 use super::keyring::{Keyring, SignatureError};
 use super::repository::ARCHIVE;
 use super::universe::{Record, Universe};
 use crate::error::Error;
-use crate::lock::{Lock, Package, Signature};
 use crate::solving::RecordId;
 
 /// Makes packages of a lock of the chosen ones, sorted, with the signature of each.

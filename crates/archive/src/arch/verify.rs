@@ -7,13 +7,13 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use digest::Digest;
+use lock::arch::KEYRING;
+use lock::{Lock, Package};
 
 use super::keyring::{Keyring, SignatureError};
 use super::main_keys::MainKeys;
 use super::package_file::about;
-use super::request::KEYRING;
 use crate::error::Error;
-use crate::lock::{Lock, Package};
 
 /// Checks every package of a lock against the keyring that the lock has: its signature is good and
 /// by one who may sign, and its `.PKGINFO` has the name, version and architecture of the lock, so

@@ -3,10 +3,11 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::request::Request;
+use lock::Lock;
+use lock::debian::{Request, Version, WantedError};
+
 use super::universe::{Package, Universe};
 use crate::Error;
-use crate::lock::Lock;
 use crate::solving::{Choice, PackageId, RecordId};
 
 /// What of a lock stays as it is.
@@ -187,7 +188,7 @@ fn version_of(
     pinned: bool,
 ) -> Result<RecordId, Error> {
     let package = &universe.packages[package];
-    let wanted: super::Version = version.parse().map_err(super::WantedError::from)?;
+    let wanted: Version = version.parse().map_err(WantedError::from)?;
     let found = package.versions.iter().find(|record| universe.record(**record).version == wanted);
     found.copied().ok_or_else(|| Error::UnknownVersion {
         name: package.name.to_owned(),

@@ -4,15 +4,15 @@ use std::io::Read;
 
 use digest::Digest;
 use jiff::civil::Date;
+use lock::debian::Request;
+use lock::{Index, Lock};
 use store::Item;
 
 use super::release::Release;
-use super::request::Request;
 use super::signature::Keyring;
 use super::suite::Suite;
 use crate::error::{Error, WhyNot};
 use crate::files::Files;
-use crate::lock::{Index, Lock};
 
 /// No list of packages is larger when unpacked: bookworm's are 50 MB.
 const LARGEST: u64 = 1 << 30;

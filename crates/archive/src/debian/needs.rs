@@ -4,8 +4,9 @@ use std::cell::RefCell;
 use std::collections::{HashMap, HashSet};
 use std::rc::Rc;
 
+use lock::debian::Request;
+
 use super::relation;
-use super::request::Request;
 use super::universe::Universe;
 use crate::Error;
 use crate::solving::{Choice, Exclusion, Group, PackageId, Packages, RecordId, Terms};

@@ -4,7 +4,7 @@
 use std::cmp::Ordering;
 use std::fmt;
 
-use super::version::Version;
+use lock::debian::{Version, is_package_name, is_qualifier};
 
 /// How a version is compared: `>=` and so on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -145,20 +145,6 @@ pub(crate) fn parse(field: &str) -> Result<Vec<Alternatives<'_>>, RelationError>
 /// Writes alternatives as the archive does.
 pub(crate) fn display(alternatives: &[Relation<'_>]) -> String {
     alternatives.iter().map(ToString::to_string).collect::<Vec<_>>().join(" | ")
-}
-
-/// Whether that is a package's name: Debian Policy 5.6.1, and the capitals of some old virtual
-/// packages.
-pub(crate) fn is_package_name(text: &str) -> bool {
-    text.len() >= 2
-        && text.starts_with(|c: char| c.is_ascii_alphanumeric())
-        && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"+-._".contains(&b))
-}
-
-/// Whether that is the name of an architecture, or `any`.
-pub(crate) fn is_qualifier(text: &str) -> bool {
-    !text.is_empty()
-        && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
 }
 
 #[cfg(test)]

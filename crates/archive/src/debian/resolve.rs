@@ -2,15 +2,17 @@
 
 use std::collections::{BTreeMap, HashSet};
 
+use lock::debian::{Request, Wanted};
+use lock::{FORMAT, Lock, Package};
+
 use super::choice::{Candidates, Keep, candidates};
 use super::index::SuiteIndex;
 use super::marks::Marks;
 use super::needs::Needs;
-use super::request::{Request, Wanted};
 use super::universe::Universe;
 use super::{Archive, Files};
 use crate::Error;
-use crate::lock::{FORMAT, Lock, Package};
+use crate::resolve::complete;
 use crate::solving::{Choice, Conflict, PackageId, RecordId, Root, solve, sweep};
 
 /// Resolves a request against Debian's archive of its day. The previous lock keeps older indexes
@@ -81,7 +83,7 @@ fn lock(
     let solution = choose(&universe, request, &candidates)?;
     let mut packages: Vec<_> = solution.iter().map(|id| package(&universe, *id)).collect();
     packages.sort_by(|a, b| a.key().cmp(&b.key()));
-    Lock {
+    let lock = Lock {
         version: FORMAT,
         distribution: "debian".to_owned(),
         architecture: request.native().to_owned(),
@@ -91,8 +93,8 @@ fn lock(
         packages,
         users: BTreeMap::new(),
         groups: BTreeMap::new(),
-    }
-    .complete(previous)
+    };
+    complete(lock, previous)
 }
 
 /// Chooses among the candidates, and only where they do not fit together among more versions.

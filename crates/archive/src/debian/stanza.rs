@@ -4,9 +4,9 @@ use std::borrow::Cow;
 
 use deb822_fast::borrowed::{BorrowedParagraph, parse_borrowed};
 use digest::Digest;
+use lock::debian::{is_package_name, is_qualifier};
 
 use super::mentions::Mentions;
-use super::relation;
 
 /// Multi-Arch: what a package may do for packages of other architectures (deb-control(5)).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
@@ -115,9 +115,9 @@ impl<'a> Stanza<'a> {
                 None => Cow::Owned(field.join()),
             };
             match field.name() {
-                "Package" if !relation::is_package_name(name) => return Err(wrong("Package")),
+                "Package" if !is_package_name(name) => return Err(wrong("Package")),
                 "Version" => stanza.version = single,
-                "Architecture" if relation::is_qualifier(single) => stanza.architecture = single,
+                "Architecture" if is_qualifier(single) => stanza.architecture = single,
                 "Architecture" => return Err(wrong("Architecture")),
                 "Multi-Arch" => {
                     stanza.multi_arch =

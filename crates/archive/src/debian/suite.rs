@@ -1,6 +1,6 @@
 //! Where the suites of a release lie.
 
-use super::request::{Pocket, Request};
+use lock::debian::{Pocket, Request};
 
 /// A suite in an archive.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -3,12 +3,12 @@
 use std::cmp::Reverse;
 use std::collections::HashMap;
 
+use lock::debian::{Request, Version};
+
 use super::index::SuiteIndex;
 use super::mentions::Mentions;
 use super::relation::{self, Alternatives, Relation};
-use super::request::Request;
 use super::stanza::{self, MultiArch, Stanza};
-use super::version::Version;
 use crate::Error;
 use crate::solving::{Choice, Need, PackageId, RecordId};
 

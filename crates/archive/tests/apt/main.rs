@@ -11,10 +11,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::path::Path;
 
-use archive::debian::{self, Request};
-use archive::lock::Lock;
 use definition::{Distribution, Server, Workspace};
 use libtest_mimic::{Arguments, Failed, Trial};
+use lock::Lock;
+use lock::debian::{Pocket, Request};
 
 use repository::{Repository, System};
 use sets::{IMPOSSIBLE, SETS, Set, TIED, UNKNOWN, VERSIONS};
@@ -168,8 +168,7 @@ fn refused(
 pub(crate) fn request<'p>(packages: impl IntoIterator<Item = &'p str>) -> Request {
     // A day after any mirror's.
     let mut request = Request::new("bookworm", "amd64", jiff::civil::date(2100, 1, 1));
-    request.pockets =
-        vec![debian::Pocket::Updates, debian::Pocket::Security, debian::Pocket::Backports];
+    request.pockets = vec![Pocket::Updates, Pocket::Security, Pocket::Backports];
     request.install = packages.into_iter().map(|name| name.parse().unwrap()).collect();
     request
 }

@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
 use archive::debian;
-use archive::lock::Lock;
 use digest::Digest;
+use lock::Lock;
 use sandbox::{Program, ToolRoot, Tools};
 use store::{Options, Store};
 use tempfile::TempDir;

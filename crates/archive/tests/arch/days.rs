@@ -27,7 +27,7 @@ fn a_later_date_updates_and_an_earlier_one_goes_back() {
     assert_eq!(names(&monday), ["aa 1-1"]);
     assert_eq!(names(&tuesday), ["aa 2-1"]);
     assert_eq!(back, monday);
-    let outdated = archive::outdated(&monday, &tuesday);
+    let outdated = lock::outdated(&monday, &tuesday);
     assert_eq!(outdated.len(), 1);
     assert_eq!(outdated[0].available.as_deref(), Some("2-1"));
 }

@@ -1,8 +1,8 @@
 //! Packages that are held at a version.
 
 use archive::Error;
-use archive::arch::Request;
-use archive::lock::Lock;
+use lock::Lock;
+use lock::arch::Request;
 use testarchive::{Package, Packed, Signer};
 
 use crate::server::{MONDAY, Server, TUESDAY, names, pin, request_of, shown};

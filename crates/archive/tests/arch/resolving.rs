@@ -213,5 +213,5 @@ fn the_order_of_a_request_decides_nothing_and_locks_are_the_same_twice() {
     let other = server.resolve(&request(&["zsh", "aa", "zsh"])).unwrap();
     assert_eq!(one.text("x"), other.text("x"));
     let path = std::path::Path::new("server.lock");
-    assert_eq!(archive::lock::Lock::parse(&one.text("x"), path).unwrap(), one);
+    assert_eq!(lock::Lock::parse(&one.text("x"), path).unwrap(), one);
 }

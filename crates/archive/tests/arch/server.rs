@@ -3,12 +3,12 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use archive::Pin;
-use archive::arch::{self, MainKeys, Request};
-use archive::lock::Lock;
+use archive::arch::{self, MainKeys};
 use archive::{Error, Files as _};
 use digest::Digest;
 use jiff::civil::{Date, date};
+use lock::arch::{KEYRING, Request};
+use lock::{Lock, Pin};
 use store::{Options, Store};
 use tempfile::TempDir;
 use testarchive::{Archive, Keys, Package, Packed, Served};
@@ -136,7 +136,7 @@ pub(crate) fn pin(name: &str, version: &str) -> Pin {
 
 /// `name version` of each package of a lock, without the keyring.
 pub(crate) fn names(lock: &Lock) -> Vec<String> {
-    let packages = lock.packages.iter().filter(|package| package.name != arch::KEYRING);
+    let packages = lock.packages.iter().filter(|package| package.name != KEYRING);
     packages.map(|p| format!("{} {}", p.name, p.version)).collect()
 }
 

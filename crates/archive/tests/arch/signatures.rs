@@ -5,7 +5,7 @@ use testarchive::{Keys, Package, Signer};
 
 use crate::server::{MONDAY, Server, TUESDAY, request, request_of, shown};
 
-fn signed_by(signer: Signer) -> (Server, Result<archive::lock::Lock, Error>) {
+fn signed_by(signer: Signer) -> (Server, Result<lock::Lock, Error>) {
     let server = Server::of(&[Package::new("aa", "1-1").signed_by(signer)]);
     let lock = server.resolve(&request(&["aa"]));
     (server, lock)

@@ -1,8 +1,8 @@
 //! Before a build: the files themselves.
 
-use archive::lock::{Lock, Signature};
 use archive::{Error, arch};
 use digest::Digest;
+use lock::{Lock, Signature};
 use testarchive::{Keys, Package, Packed};
 
 use crate::server::{Server, request, shown};
@@ -93,7 +93,7 @@ fn a_signer_who_may_not_is_refused_though_the_lock_has_the_file() {
 #[test]
 fn a_lock_without_a_keyring_is_refused() {
     let (server, mut lock) = server();
-    lock.packages.retain(|package| package.name != arch::KEYRING);
+    lock.packages.retain(|package| package.name != lock::arch::KEYRING);
     assert!(refusal(&server, &lock).contains("the lock has no `archlinux-keyring`"));
 }
 
@@ -102,7 +102,8 @@ fn a_foreign_keyring_is_refused() {
     let (server, lock) = server();
     let others = Keys::generate();
     let forged = others.package("20200501-1").pack(&others);
-    let lock = with_file(&server, &lock, arch::KEYRING, &forged.bytes, &forged.signature.unwrap());
+    let lock =
+        with_file(&server, &lock, lock::arch::KEYRING, &forged.bytes, &forged.signature.unwrap());
     let text = refusal(&server, &lock);
     assert!(text.starts_with("archlinux-keyring 20200501-1 is not accepted"), "{text}");
 }

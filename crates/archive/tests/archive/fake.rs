@@ -4,11 +4,12 @@ use std::cell::RefCell;
 use std::collections::HashMap;
 use std::fmt::Write as _;
 
-use archive::debian::{Archive, Files, Keyring, Request};
-use archive::lock::Lock;
+use archive::debian::{Archive, Files, Keyring};
 use archive::{Cause, Error};
 use digest::Digest;
 use jiff::civil::Date;
+use lock::Lock;
+use lock::debian::Request;
 use store::Item;
 
 use crate::certificate::Certificate;

@@ -5,7 +5,6 @@
 mod certificate;
 mod fake;
 mod indexes;
-mod locks;
 mod resolving;
 mod signatures;
 mod updating;

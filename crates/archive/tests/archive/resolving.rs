@@ -1,8 +1,8 @@
 //! Which packages are taken.
 
 use archive::Error;
-use archive::Pin;
-use archive::debian::Pocket;
+use lock::Pin;
+use lock::debian::Pocket;
 use proptest::prelude::*;
 
 use crate::fake::{Fake, Suite, TODAY, names, request};

@@ -1,6 +1,6 @@
 //! How locks move.
 
-use archive::{Diff, outdated};
+use lock::{Diff, outdated};
 
 use crate::fake::{Fake, Suite, names, request};
 
@@ -158,7 +158,7 @@ fn a_request_has_another_digest_when_it_asks_for_something_else() {
     let asked = request(&["aa", "bb"]);
     assert_eq!(asked.digest(), request(&["bb", "aa"]).digest());
     let mut reworded = asked.clone();
-    let pin = |reason: &str| archive::Pin {
+    let pin = |reason: &str| lock::Pin {
         name: "aa".into(),
         version: "1".into(),
         reason: reason.into(),
@@ -168,9 +168,9 @@ fn a_request_has_another_digest_when_it_asks_for_something_else() {
     reworded.pins = vec![pin("another")];
     assert_eq!(reworded.digest(), pinned, "a reason is for people");
 
-    let changes: [fn(&mut archive::debian::Request); 9] = [
+    let changes: [fn(&mut lock::debian::Request); 9] = [
         |r| r.suite = "y".into(),
-        |r| r.pockets = vec![archive::debian::Pocket::Updates],
+        |r| r.pockets = vec![lock::debian::Pocket::Updates],
         |r| r.components.push("contrib".into()),
         |r| r.date = jiff::civil::date(2020, 6, 16),
         |r| r.architectures.push("i386".into()),

@@ -3,11 +3,12 @@
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
-use archive::arch::{Archive, KEYRING, MainKeys, Request};
+use archive::arch::{Archive, MainKeys};
 use archive::{Cause, Files};
 use digest::Digest;
 use jiff::civil::{Date, date};
 use libtest_mimic::Failed;
+use lock::arch::{KEYRING, Request};
 use store::Item;
 
 use crate::pacman::{Pacman, database};

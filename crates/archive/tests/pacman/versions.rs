@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::io::Read as _;
 
-use archive::arch::compare;
 use libtest_mimic::Failed;
+use lock::arch::compare;
 use rand::seq::SliceRandom as _;
 use rand::{Rng as _, SeedableRng as _};
 

@@ -6,8 +6,8 @@ use std::fs;
 use std::ops::Range;
 use std::path::Path;
 
-use archive::debian::{Pocket, Request, Wanted};
 use jiff::civil::Date;
+use lock::debian::{Pocket, Request, Wanted};
 use serde::Deserialize;
 use toml::Spanned;
 

@@ -3,10 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use archive::Diff;
-use archive::debian::resolve;
-use archive::lock::{Lock, read_groups, write_groups};
-use store::Store;
+use lock::{Diff, Lock, Request, read_groups, write_groups};
 
 use super::definition::Definition;
 use crate::error::{Error, Result};
@@ -63,11 +60,18 @@ impl ToolsLock {
 }
 
 /// Resolves every group of `tools.toml` in the workspace at `workspace` and writes `tools.lock`.
-pub fn lock_tools(workspace: &Path, store: &Store) -> Result<Vec<LockedGroup>> {
+///
+/// `resolve` makes a lock of what is asked for and the lock that there is; it is told the group's
+/// name, for people.
+pub fn lock_tools<E: From<Error>>(
+    workspace: &Path,
+    resolve: impl Fn(&str, Request, Option<&Lock>) -> Result<Lock, E>,
+) -> Result<Vec<LockedGroup>, E> {
     let source = workspace.join("tools.toml");
     let definition = Definition::read(&source)?;
     let path = workspace.join("tools.lock");
-    let previous = if path.exists() { read_groups(&path)? } else { BTreeMap::new() };
+    let previous =
+        if path.exists() { read_groups(&path).map_err(Error::from)? } else { BTreeMap::new() };
     let mut locked = Vec::new();
     for architecture in &definition.architectures {
         for group in Group::ALL {
@@ -75,17 +79,14 @@ pub fn lock_tools(workspace: &Path, store: &Store) -> Result<Vec<LockedGroup>> {
                 Error::ToolsFile { path: source.clone(), message: mistake.to_string() }
             })?;
             let before = previous.get(&table(group, architecture));
-            let lock = {
-                let _shown = progress::spinner("Resolving", format!("tools `{group}`"));
-                resolve(store, &request, before)?
-            };
+            let lock = resolve(&format!("tools `{group}`"), Request::Debian(request), before)?;
             let diff = Diff::between(before, &lock);
             locked.push(LockedGroup { group, architecture: architecture.clone(), lock, diff });
         }
     }
     let locks =
         locked.iter().map(|one| (table(one.group, &one.architecture), one.lock.clone())).collect();
-    write_groups(&path, &locks, "lock --tools", "tools.toml")?;
+    write_groups(&path, &locks, "lock --tools", "tools.toml").map_err(Error::from)?;
     Ok(locked)
 }
 

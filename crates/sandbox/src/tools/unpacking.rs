@@ -5,7 +5,7 @@ use std::io;
 use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 
-use archive::lock::Lock;
+use lock::Lock;
 use rustix::fs::FlockOperation;
 use store::Store;
 use unpack::{Control, Options, Owners, Tree};

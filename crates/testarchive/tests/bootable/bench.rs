@@ -5,8 +5,8 @@ use std::error::Error;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
-use archive::lock::Lock;
 use libtest_mimic::Failed;
+use lock::Lock;
 use rootfs::{arch, debian, packages};
 use sandbox::{Group, Job, JobFailure, ToolRoot, Tools};
 use serde::{Deserialize, Serialize};

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::error::Error;
 use std::path::Path;
 
-use archive::lock::Lock;
+use lock::Lock;
 use rootfs::arch::Packages;
 use rootfs::tarball::Kind;
 use rootfs::{Facts, debian, packages};

@@ -5,7 +5,8 @@ use std::error::Error;
 use std::io;
 use std::path::Path;
 
-use archive::debian::{self, Request};
+use archive::debian;
+use lock::debian::Request;
 use rootfs::debian::{PackageFile, Packages};
 
 use super::deb::Deb;
@@ -35,7 +36,7 @@ impl Set {
         request.install = wanted.iter().map(|name| name.parse()).collect::<Result<_, _>>()?;
         let lock = debian::resolve(&store, &request, None)?;
         store.fetch(&lock.items())?;
-        let file = |package: archive::lock::Package| PackageFile {
+        let file = |package: lock::Package| PackageFile {
             path: store.path(package.sha256),
             name: package.name,
             version: package.version,

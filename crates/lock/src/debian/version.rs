@@ -16,7 +16,7 @@ pub struct Version {
 /// Text that is no Debian version.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("`{0}` is not a Debian version")]
-pub struct VersionError(pub(crate) String);
+pub struct VersionError(String);
 
 impl Version {
     /// The version as it was written.

@@ -2,12 +2,12 @@
 
 use digest::Digest;
 use jiff::civil::Date;
+use serde::{Deserialize, Serialize};
 
-use crate::lock::Lock;
-use crate::{Error, Files, arch, debian};
+use crate::{arch, debian};
 
 /// A package that is held at a version, against everything else.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Pin {
     /// The package's name.
     pub name: String,
@@ -19,7 +19,7 @@ pub struct Pin {
 }
 
 /// What a server's definition asks for.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Request {
     /// Of Debian's archive.
     Debian(debian::Request),
@@ -57,33 +57,6 @@ impl Request {
         match self {
             Self::Debian(request) => request.digest(),
             Self::Arch(request) => request.digest(),
-        }
-    }
-
-    /// Resolves the request; ids of users that `previous` has are kept.
-    ///
-    /// # Errors
-    /// What keeps it from being resolved.
-    pub fn resolve(&self, files: &dyn Files, previous: Option<&Lock>) -> Result<Lock, Error> {
-        match self {
-            Self::Debian(request) => debian::resolve(files, request, previous),
-            Self::Arch(request) => arch::resolve(files, request, previous),
-        }
-    }
-
-    /// The same, where only `moving` and what they need leave the versions of `previous`.
-    ///
-    /// # Errors
-    /// As [`Request::resolve`].
-    pub fn update(
-        &self,
-        files: &dyn Files,
-        previous: &Lock,
-        moving: &[String],
-    ) -> Result<Lock, Error> {
-        match self {
-            Self::Debian(request) => debian::update(files, request, previous, moving),
-            Self::Arch(request) => arch::update(files, request, previous, moving),
         }
     }
 }

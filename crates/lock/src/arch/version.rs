@@ -21,7 +21,7 @@ pub fn compare(one: &str, other: &str) -> Ordering {
 }
 
 /// Whether text may be the whole version of a package: `1:2.3-4`, `2.3-4.1`.
-pub(crate) fn is_version(text: &str) -> bool {
+pub fn is_version(text: &str) -> bool {
     let parts = Parts::of(text);
     let is_number = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
     let is_release = |text: &str| text.split('.').all(is_number);

@@ -8,20 +8,13 @@
 //! A lock is read as hostile: what [`Lock::read`] gives out has names and versions of the
 //! distribution's grammar, paths that stay below the archive's root, and no package twice.
 
-mod check;
-mod groups;
-mod read;
-mod text;
-
 use std::collections::BTreeMap;
 
 use digest::Digest;
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 
-use crate::Error;
-
-pub use groups::{read_groups, write_groups};
+use crate::check;
 
 /// The form of lock that this program writes and reads.
 pub const FORMAT: u32 = 1;
@@ -117,21 +110,8 @@ impl Lock {
         hasher.finish()
     }
 
-    /// A lock that was just resolved, with the ids that the one before it has; refused when it could
-    /// not be read again.
-    pub(crate) fn complete(mut self, previous: Option<&Self>) -> Result<Self, Error> {
-        if let Some(previous) = previous {
-            self.users.clone_from(&previous.users);
-            self.groups.clone_from(&previous.groups);
-        }
-        match self.fault() {
-            None => Ok(self),
-            Some(what) => Err(Error::Request { what: format!("the archive is odd: {what}") }),
-        }
-    }
-
     /// What keeps it from being read again, if there is anything.
-    pub(crate) fn fault(&self) -> Option<String> {
+    pub fn fault(&self) -> Option<String> {
         check::check(self).err().map(|fault| fault.what)
     }
 
@@ -183,7 +163,7 @@ impl Package {
     }
 
     /// What a package is known by: name and architecture.
-    pub(crate) fn key(&self) -> (&str, &str) {
+    pub fn key(&self) -> (&str, &str) {
         (&self.name, &self.architecture)
     }
 }

@@ -3,8 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use archive::Error;
-use archive::lock::{self, Lock};
+use lock::{Error, Lock};
 use proptest::prelude::*;
 
 const GOOD: &str = r#"# written by `cargo xtask lock mailserver`; edit server.toml instead

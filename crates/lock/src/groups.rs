@@ -3,11 +3,10 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use super::Lock;
-use super::check::check;
-use super::read::{invalid, invalid_toml, place};
-use super::text::{header, replace};
-use crate::Error;
+use crate::check::check;
+use crate::read::{invalid, invalid_toml, place};
+use crate::text::{header, replace};
+use crate::{Error, Lock};
 
 /// Reads and checks a file of several locks, by name.
 ///
@@ -15,7 +14,7 @@ use crate::Error;
 /// When it cannot be read, is no TOML, or says what no lock says: with line and column.
 pub fn read_groups(path: &Path) -> Result<BTreeMap<String, Lock>, Error> {
     let text = std::fs::read_to_string(path)
-        .map_err(|source| Error::ReadLock { path: path.to_owned(), source })?;
+        .map_err(|source| Error::Read { path: path.to_owned(), source })?;
     let locks: BTreeMap<String, Lock> =
         toml::from_str(&text).map_err(|error| invalid_toml(path, &text, &error))?;
     for (name, lock) in &locks {
@@ -45,5 +44,5 @@ pub fn write_groups(
         text.push_str(&format!("[{name}]\n"));
         lock.append(&mut text, &format!("{name}."));
     }
-    replace(path, &text).map_err(|source| Error::WriteLock { path: path.to_owned(), source })
+    replace(path, &text).map_err(|source| Error::Write { path: path.to_owned(), source })
 }

@@ -2,8 +2,9 @@
 
 use digest::Digest;
 use jiff::civil::Date;
+use serde::{Deserialize, Serialize};
 
-use super::relation::is_name;
+use super::names::is_name;
 use super::version::is_version;
 use crate::request::{Pin, digest_of, held, sorted};
 
@@ -12,7 +13,7 @@ use crate::request::{Pin, digest_of, held, sorted};
 pub const KEYRING: &str = "archlinux-keyring";
 
 /// A package or group to install: `name[/repository][=version]`.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Wanted {
     /// The name of a package, of something that a package provides, or of a group.
     pub name: String,
@@ -24,7 +25,7 @@ pub struct Wanted {
 
 /// What a lock is asked to hold. The order of what is listed does not matter, but for the
 /// repositories.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Request {
     /// `core`, `extra`, ...: the first that has a package is the one that it is taken from.
     pub repositories: Vec<String>,
@@ -114,7 +115,7 @@ impl Request {
     }
 
     /// `core, extra`
-    pub(crate) fn repository_names(&self) -> String {
+    pub fn repository_names(&self) -> String {
         self.repositories.join(", ")
     }
 }

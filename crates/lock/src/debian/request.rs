@@ -2,13 +2,14 @@
 
 use digest::Digest;
 use jiff::civil::Date;
+use serde::{Deserialize, Serialize};
 
-use super::relation;
+use super::names::{is_package_name, is_qualifier};
 use super::version::{Version, VersionError};
 use crate::request::{Pin, digest_of, held, sorted};
 
 /// A part of a release beside its main suite.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Pocket {
     /// `bookworm-updates`: fixes between two point releases.
     Updates,
@@ -19,7 +20,7 @@ pub enum Pocket {
 }
 
 /// A package to install, as apt writes it: `name[:architecture][/suite][=version]`.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Wanted {
     /// The package's name.
     pub name: String,
@@ -34,7 +35,7 @@ pub struct Wanted {
 
 /// What a lock is asked to hold. The order of what is listed does not matter, but for the
 /// architectures.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Request {
     /// The release: `bookworm`.
     pub suite: String,
@@ -108,9 +109,9 @@ impl std::str::FromStr for Wanted {
             Some((name, architecture)) => (name, Some(architecture)),
             None => (rest, None),
         };
-        let formed = relation::is_package_name(name)
-            && architecture.is_none_or(relation::is_qualifier)
-            && suite.is_none_or(relation::is_package_name);
+        let formed = is_package_name(name)
+            && architecture.is_none_or(is_qualifier)
+            && suite.is_none_or(is_package_name);
         if !formed {
             return Err(WantedError::Form(text.to_owned()));
         }
@@ -184,7 +185,7 @@ impl Request {
     }
 
     /// The architecture of the server.
-    pub(crate) fn native(&self) -> &str {
+    pub fn native(&self) -> &str {
         self.architectures.first().map_or("", String::as_str)
     }
 }

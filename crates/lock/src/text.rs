@@ -5,8 +5,7 @@ use std::fmt::Write as _;
 use std::io::{self, Write as _};
 use std::path::Path;
 
-use super::Lock;
-use crate::Error;
+use crate::{Error, Lock};
 
 impl Lock {
     /// Writes the lock of `subject` (`mailserver`) to a file, at once or not at all.
@@ -15,7 +14,7 @@ impl Lock {
     /// When the file cannot be written.
     pub fn write(&self, path: &Path, subject: &str) -> Result<(), Error> {
         replace(path, &self.text(subject))
-            .map_err(|source| Error::WriteLock { path: path.to_owned(), source })
+            .map_err(|source| Error::Write { path: path.to_owned(), source })
     }
 
     /// The text of the lock of `subject`.
@@ -26,7 +25,7 @@ impl Lock {
     }
 
     /// Appends the lock as tables below `prefix` (empty, or `group.`), without its header.
-    pub(super) fn append(&self, text: &mut String, prefix: &str) {
+    pub(crate) fn append(&self, text: &mut String, prefix: &str) {
         // Writing to a string cannot fail.
         let _ = self.try_append(text, prefix);
     }
@@ -83,7 +82,7 @@ fn append_ids(
 }
 
 /// The first lines of a lock file.
-pub(super) fn header(command: &str, source: &str) -> String {
+pub(crate) fn header(command: &str, source: &str) -> String {
     format!("# written by `cargo xtask {command}`; edit {source} instead\n\n")
 }
 
@@ -93,7 +92,7 @@ fn quoted(text: &str) -> String {
 
 /// Puts `text` in the place of a file: a second process sees the old bytes or the new ones, and so
 /// does the next boot after a power cut.
-pub(super) fn replace(path: &Path, text: &str) -> io::Result<()> {
+pub(crate) fn replace(path: &Path, text: &str) -> io::Result<()> {
     let folder = match path.parent() {
         Some(folder) if !folder.as_os_str().is_empty() => folder,
         _ => Path::new("."),

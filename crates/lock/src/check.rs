@@ -1,6 +1,6 @@
 //! What a lock may say.
 
-use super::{FORMAT, Lock, Package, Signature};
+use crate::{FORMAT, Lock, Package, Signature};
 
 /// No package file is larger than that: the largest of Debian has some 2 GB.
 const LARGEST_PACKAGE: u64 = 16 << 30;
@@ -11,14 +11,14 @@ const LARGEST_ID: u32 = 65_533;
 
 /// Where a lock is wrong: a path of keys and positions, and what is wrong there.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Fault {
-    pub(super) place: Place,
-    pub(super) what: String,
+pub(crate) struct Fault {
+    pub(crate) place: Place,
+    pub(crate) what: String,
 }
 
 /// A part of a lock.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Place {
+pub(crate) enum Place {
     Head,
     Index(usize),
     Package(usize),
@@ -27,7 +27,7 @@ pub(super) enum Place {
 }
 
 /// The first thing that is wrong with a lock.
-pub(super) fn check(lock: &Lock) -> Result<(), Fault> {
+pub(crate) fn check(lock: &Lock) -> Result<(), Fault> {
     let head = |what: String| Fault { place: Place::Head, what };
     if lock.version != FORMAT {
         return Err(head(format!(

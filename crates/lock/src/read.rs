@@ -4,9 +4,8 @@ use std::path::Path;
 
 use toml::de::{DeTable, DeValue};
 
-use super::Lock;
-use super::check::{Place, check};
-use crate::Error;
+use crate::check::{Place, check};
+use crate::{Error, Lock};
 
 impl Lock {
     /// Reads and checks a lock file.
@@ -15,7 +14,7 @@ impl Lock {
     /// When it cannot be read, is no TOML, or says what no lock says: with line and column.
     pub fn read(path: &Path) -> Result<Self, Error> {
         let text = std::fs::read_to_string(path)
-            .map_err(|source| Error::ReadLock { path: path.to_owned(), source })?;
+            .map_err(|source| Error::Read { path: path.to_owned(), source })?;
         Self::parse(&text, path)
     }
 
@@ -33,15 +32,15 @@ impl Lock {
     }
 }
 
-pub(super) fn invalid_toml(path: &Path, text: &str, error: &toml::de::Error) -> Error {
+pub(crate) fn invalid_toml(path: &Path, text: &str, error: &toml::de::Error) -> Error {
     let at = error.span().unwrap_or_default().start;
     invalid(path, text, at, error.message().to_owned())
 }
 
-pub(super) fn invalid(path: &Path, text: &str, at: usize, what: String) -> Error {
+pub(crate) fn invalid(path: &Path, text: &str, at: usize, what: String) -> Error {
     let before = text.get(..at).unwrap_or(text);
     let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
-    Error::InvalidLock {
+    Error::Invalid {
         path: path.to_owned(),
         line: before.matches('\n').count() + 1,
         column: before[line_start..].chars().count() + 1,
@@ -51,7 +50,7 @@ pub(super) fn invalid(path: &Path, text: &str, at: usize, what: String) -> Error
 
 /// The byte where a part of a lock begins; `group` is the table that the lock is in, if it is one
 /// of several. What cannot be found is at the start of the file: this is for messages only.
-pub(super) fn place(text: &str, group: Option<&str>, place: Place) -> usize {
+pub(crate) fn place(text: &str, group: Option<&str>, place: Place) -> usize {
     let find = || {
         let mut root = DeTable::parse(text).ok()?.into_inner();
         let mut start = 0;

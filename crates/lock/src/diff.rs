@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use crate::lock::{Lock, Package};
+use crate::{Lock, Package};
 
 /// The difference between two locks, each list sorted by name and architecture.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
