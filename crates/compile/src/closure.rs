@@ -8,9 +8,10 @@ use digest::{Digest, Hasher};
 use toml::{Table, Value};
 
 use crate::error::{Error, Result};
-use crate::locked::{CargoLock, Locked};
+use crate::locked::Locked;
 use crate::manifest::{declared, without_tests};
-use crate::members::{members, read_manifest};
+use crate::members::read_manifest;
+use crate::workspace::Workspace;
 
 /// A local package.
 #[derive(Debug)]
@@ -37,13 +38,11 @@ pub(crate) struct Closure {
 }
 
 impl Closure {
-    /// Reads what `packages` of the workspace at `workspace` are made of. Starts no program.
-    pub(crate) fn read(workspace: &Path, packages: &[&str]) -> Result<Self> {
-        let root = read_manifest(&workspace.join("Cargo.toml"))?;
-        let all = members(workspace, &root)?;
-        let lock = CargoLock::read(&workspace.join("Cargo.lock"))?;
+    /// Reads what `packages` are made of. Starts no program.
+    pub(crate) fn read(workspace: &Workspace, packages: &[&str]) -> Result<Self> {
+        let Workspace { path, manifest: root, members: all, lock } = workspace;
         if let Some(package) = packages.iter().find(|package| !all.contains_key(**package)) {
-            let (package, workspace) = ((*package).to_owned(), workspace.to_owned());
+            let (package, workspace) = ((*package).to_owned(), path.to_owned());
             return Err(Error::NoPackage { package, workspace });
         }
 
@@ -57,13 +56,13 @@ impl Closure {
             let Some(directory) = all.get(&name).filter(|_| !found.contains_key(&name)) else {
                 continue;
             };
-            let member = Member::read(workspace, &name, directory)?;
+            let member = Member::read(path, &name, directory)?;
             let mut needed = BTreeSet::new();
             for one in declared(&member.manifest) {
                 let mut package = one.package();
                 if one.is_inherited() {
                     inherited.insert(one.alias.to_owned());
-                    let shared = root_dependency(&root, one.alias);
+                    let shared = root_dependency(root, one.alias);
                     let renamed = shared.and_then(|value| value.get("package")?.as_str());
                     package = renamed.unwrap_or(package);
                 }
@@ -73,9 +72,8 @@ impl Closure {
             open.extend(needed);
             found.insert(name, member);
         }
-        let manifest = root_manifest(&root, &found, &inherited);
-        let workspace = workspace.to_owned();
-        Ok(Self { workspace, packages, members: found, manifest, locked })
+        let manifest = root_manifest(root, &found, &inherited);
+        Ok(Self { workspace: path.clone(), packages, members: found, manifest, locked })
     }
 
     /// The root of the workspace that it was read from.

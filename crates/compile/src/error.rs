@@ -27,6 +27,12 @@ pub enum Error {
         /// What is wrong with it.
         why: String,
     },
+    /// A result that is not as it was made.
+    #[error("{} was changed after it was made", path.display())]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+    },
     /// A package that does not come from crates.io.
     #[error("`{package}`, part of a program for the server, comes from {from}")]
     Source {
@@ -104,6 +110,7 @@ impl Error {
             Self::Source { .. } => {
                 Some("such programs are made of local packages and of releases on crates.io".into())
             }
+            Self::Damaged { .. } => Some("remove target/heirloom; it can all be made again".into()),
             Self::Sandbox(error) => error.hint(),
             Self::Stage(error) => error.hint(),
             _ => None,

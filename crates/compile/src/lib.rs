@@ -23,18 +23,22 @@ mod members;
 mod prepare;
 mod resolve;
 mod vendor;
+mod workspace;
 
+use std::fs::File;
 use std::path::{Path, PathBuf};
 
+use digest::Digest;
 use sandbox::{Group, Program, Tools};
 use stage::{Cache, Done, Inputs};
 
 pub use error::{Error, Result};
+pub use workspace::Workspace;
 
 use closure::Closure;
 
 /// Goes up when the same inputs are compiled to other bytes.
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 
 /// What a program is compiled for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,8 +59,16 @@ impl Target {
     }
 }
 
-/// The static programs that `packages`, members of the workspace at `workspace`, are compiled to, in
-/// their order. They are compiled together: what they share is compiled once. They may be collected
+/// A compiled program.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Compiled {
+    /// Where it lies.
+    pub path: PathBuf,
+    /// What it is, as it was when it was compiled: nobody reads megabytes again to know.
+    pub digest: Digest,
+}
+
+/// The static programs that `packages`, members of the workspace, are compiled to, in their order. They are compiled together: what they share is compiled once. They may be collected
 /// when the result that comes with them is dropped.
 ///
 /// Crates that the host's cargo has not fetched yet are fetched by it, unless the tools are offline
@@ -68,10 +80,10 @@ impl Target {
 pub fn programs<const N: usize>(
     tools: &Tools<'_>,
     cache: &Cache,
-    workspace: &Path,
+    workspace: &Workspace,
     packages: [&str; N],
     target: Target,
-) -> Result<([PathBuf; N], Done)> {
+) -> Result<([Compiled; N], Done)> {
     let closure = Closure::read(workspace, &packages)?;
     let names = closure.names();
     let mut inputs = Inputs::new("program", VERSION)
@@ -84,7 +96,22 @@ pub fn programs<const N: usize>(
         inputs = inputs.digest(&format!("sources of {}", member.name), member.digest()?);
     }
     let done = cache.run(&names, &inputs, |out| compile(tools, &closure, target, out))?;
-    Ok((packages.map(|package| done.dir.join(closure.binary(package))), done))
+    let compiled = closure.packages().map(|package| {
+        let path = done.dir.join(closure.binary(package));
+        let beside = digest_path(&path);
+        let text = std::fs::read_to_string(&beside).map_err(Error::io("read", &beside))?;
+        let digest = text.parse().map_err(|_| Error::Damaged { path: beside })?;
+        Ok(Compiled { path, digest })
+    });
+    let compiled: Vec<_> = compiled.collect::<Result<_>>()?;
+    // As many as there are packages.
+    let compiled = compiled.try_into().map_err(|_| Error::Damaged { path: done.dir.clone() })?;
+    Ok((compiled, done))
+}
+
+/// Where the digest of a program is written.
+fn digest_path(program: &Path) -> PathBuf {
+    program.with_added_extension("sha256")
 }
 
 /// Compiles into `out`.
@@ -108,7 +135,11 @@ fn compile(tools: &Tools<'_>, closure: &Closure, target: Target, out: &Path) -> 
     for package in closure.packages() {
         let name = closure.binary(package);
         let binary = compiled.join(name);
-        std::fs::rename(&binary, out.join(name)).map_err(Error::io("move", &binary))?;
+        let program = out.join(name);
+        std::fs::rename(&binary, &program).map_err(Error::io("move", &binary))?;
+        let (read, beside) = (Error::io("read", &program), digest_path(&program));
+        let (digest, _) = File::open(&program).and_then(Digest::of_reader).map_err(read)?;
+        std::fs::write(&beside, digest.to_string()).map_err(Error::io("write", &beside))?;
     }
     std::fs::remove_dir_all(&build).map_err(Error::io("remove", &build))
 }

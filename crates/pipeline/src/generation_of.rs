@@ -1,5 +1,7 @@
 //! A server's generation: lock, packages, config, manifest.
 
+use std::panic::resume_unwind;
+
 use definition::{Epoch, Server};
 use generation::{Config, State};
 use image::Bundle;
@@ -14,9 +16,16 @@ use crate::{Error, Session, config, locking, packages, programs, tree};
 /// Those of the stages; what they had finished is kept.
 pub fn generation(session: &Session, server: &Server) -> Result<Built, Error> {
     let mut lock = locking::current(&session.store, server, session.locked)?;
-    let epoch = session.epoch(server, lock.date)?;
-    let tools = session.tools()?;
-    let programs = programs::all(session, &tools, server)?;
+    let day = lock.date;
+    // git reads history meanwhile.
+    let (epoch, tools, sources) = std::thread::scope(|scope| {
+        let epoch = scope.spawn(|| session.epoch(server, day));
+        let tools = session.tools();
+        let sources = compile::Workspace::read(session.workspace.root());
+        (epoch.join().unwrap_or_else(|panic| resume_unwind(panic)), tools, sources)
+    });
+    let (epoch, tools, sources) = (epoch?, tools?, sources?);
+    let programs = programs::all(session, &tools, &sources, server)?;
     let tree = tree::tree(session, &tools, server, &lock)?;
     let ids = packages::complete_ids(session, server, &mut lock, &tree)?;
     let (package_layer, held_layer) = packages::layer(session, &tools, server, &lock, &tree, &ids)?;

@@ -4,6 +4,7 @@ use std::fs::File;
 use std::io::{BufReader, BufWriter};
 use std::path::{Path, PathBuf};
 
+use compile::Compiled;
 use definition::{Epoch, Server};
 use digest::Digest;
 use generation::Descriptor;
@@ -16,7 +17,6 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use stage::{Done, Inputs};
 
-use crate::programs::Program;
 use crate::tree::Tree;
 use crate::{Error, Session};
 
@@ -144,7 +144,7 @@ pub(crate) fn boot(
     session: &Session,
     server: &Server,
     tree: &Tree,
-    init: &Program,
+    init: &Compiled,
 ) -> Result<(Blob, Blob, Done), Error> {
     let kernel = tree.facts.kernel.clone();
     let kernel = kernel.ok_or_else(|| Error::NoKernel { server: server.name.to_string() })?;

@@ -158,11 +158,8 @@ fn a_request_has_another_digest_when_it_asks_for_something_else() {
     let asked = request(&["aa", "bb"]);
     assert_eq!(asked.digest(), request(&["bb", "aa"]).digest());
     let mut reworded = asked.clone();
-    let pin = |reason: &str| lock::Pin {
-        name: "aa".into(),
-        version: "1".into(),
-        reason: reason.into(),
-    };
+    let pin =
+        |reason: &str| lock::Pin { name: "aa".into(), version: "1".into(), reason: reason.into() };
     reworded.pins = vec![pin("one")];
     let pinned = reworded.digest();
     reworded.pins = vec![pin("another")];

@@ -18,7 +18,8 @@ const THEN: u32 = 1_699_833_600;
 /// signers are still in office, but for a few signatures that are made with SHA-1.
 pub(crate) fn packagers_of_the_real_keyring_may_sign_as_pacman_has_it() -> Result<(), Failed> {
     let pacman = Pacman::shared()?;
-    let package = pacman.store().file(&lock::arch::main_keys()).map_err(|error| error.to_string())?;
+    let package =
+        pacman.store().file(&lock::arch::main_keys()).map_err(|error| error.to_string())?;
     let folder = pacman.folder().join("keyring");
     fs::create_dir_all(&folder)?;
     fs::write(folder.join("package.deb"), package)?;

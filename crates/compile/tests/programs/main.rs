@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use compile::Target;
+use digest::Digest;
 use libtest_mimic::{Arguments, Failed, Trial};
 use sandbox::Tools;
 use stage::Cache;
@@ -50,9 +51,11 @@ fn compiled(
     cache: &Cache,
 ) -> Result<PathBuf, compile::Error> {
     let packages = [workspace::PACKAGE];
-    let ([program], _held) =
-        compile::programs(tools, cache, workspace.root(), packages, Target::X86_64)?;
-    Ok(program)
+    let sources = compile::Workspace::read(workspace.root())?;
+    let ([program], _held) = compile::programs(tools, cache, &sources, packages, Target::X86_64)?;
+    let bytes = fs::read(&program.path).unwrap();
+    assert_eq!(program.digest, Digest::of(bytes));
+    Ok(program.path)
 }
 
 fn is_static_and_runs(tools: &Tools<'_>) -> Result<(), Box<dyn Error>> {
@@ -100,7 +103,8 @@ fn edits(tools: &Tools<'_>) -> Result<(), Box<dyn Error>> {
 fn unknown_package(tools: &Tools<'_>) -> Result<(), Box<dyn Error>> {
     let workspace = Workspace::new("unknown");
     let cache = workspace.cache();
-    let answer = compile::programs(tools, &cache, workspace.root(), ["nobody"], Target::X86_64);
+    let sources = compile::Workspace::read(workspace.root())?;
+    let answer = compile::programs(tools, &cache, &sources, ["nobody"], Target::X86_64);
     let error = answer.unwrap_err();
     assert!(matches!(error, compile::Error::NoPackage { .. }), "{error}");
     assert!(error.to_string().contains("nobody"), "{error}");
