@@ -59,14 +59,8 @@ fn of_debian(session: &Session, server: &Server, lock: &Lock) -> Result<Done, Er
         .number("epoch", epoch);
     let done = session.cache.run(server.name.as_str(), &inputs, |out| {
         session.store.fetch(&lock.items())?;
-        let job = debian::Packages {
-            files: lock.packages.iter().map(|package| debian_file(session, package)).collect(),
-            architecture: lock.architecture.clone(),
-            debconf,
-            epoch,
-            threads: threads(),
-            out: out.to_owned(),
-        };
+        let job = debian::Packages::of(lock, &session.store, epoch, threads(), out);
+        let job = debian::Packages { debconf, ..job };
         configured(lock, || Ok(in_namespace(&job)?))
     })?;
     Ok(done)
@@ -105,16 +99,6 @@ fn of_arch(
         configured(lock, || Ok(in_namespace(&job)?))
     })?;
     Ok(done)
-}
-
-/// A locked package in the store, and what it has to be.
-fn debian_file(session: &Session, package: &lock::Package) -> debian::PackageFile {
-    debian::PackageFile {
-        path: session.store.path(package.sha256),
-        name: package.name.clone(),
-        version: package.version.clone(),
-        architecture: package.architecture.clone(),
-    }
 }
 
 /// A locked package in the store, and the name that pacman knows its file by.

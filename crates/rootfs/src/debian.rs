@@ -18,7 +18,9 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use lock::Lock;
 use serde::{Deserialize, Serialize};
+use store::Store;
 use unpack::{Cause, Control, Options, Owners, Tree};
 
 use crate::error::Error;
@@ -55,6 +57,26 @@ pub struct PackageFile {
     pub version: String,
     /// Its architecture: `amd64`, `all`.
     pub architecture: String,
+}
+
+impl Packages {
+    /// The job of a lock whose files are in the store, with no answers.
+    pub fn of(lock: &Lock, store: &Store, epoch: u64, threads: usize, out: &Path) -> Self {
+        let file = |package: &lock::Package| PackageFile {
+            path: store.path(package.sha256),
+            name: package.name.clone(),
+            version: package.version.clone(),
+            architecture: package.architecture.clone(),
+        };
+        Self {
+            files: lock.packages.iter().map(file).collect(),
+            architecture: lock.architecture.clone(),
+            debconf: BTreeMap::new(),
+            epoch,
+            threads,
+            out: out.to_owned(),
+        }
+    }
 }
 
 impl PackageFile {

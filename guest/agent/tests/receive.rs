@@ -14,7 +14,7 @@ use agent::server::Opened;
 use agent::{Running, Server};
 use boot::model::{Firmware, Memory};
 use generation::{Descriptor, Layout, Manifest};
-use ground::{data, generation, install, put, serve};
+use ground::{data, generation, put, serve, switched};
 use tempfile::TempDir;
 use transfer::{Client, Refusal};
 
@@ -49,14 +49,7 @@ impl Ground {
     /// Generation 2 is on trial.
     fn on_trial() -> Self {
         let (disk, state) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
-        let (first, partition) = install(disk.path());
-        let running = Running { generation: first.digest(), trial: false, data: data() };
-        let mut server = serve(Firmware::Uefi, &disk, &state, partition, running);
-        let (second, _, blobs) = generation(1);
-        put(server.layout(), &second, &blobs);
-        server.stage(&second, BTreeMap::new()).unwrap();
-        server.switch(2).unwrap();
-        let mut partition = server.boot().partition().clone();
+        let (second, mut partition) = switched(&disk, &state);
         Firmware::Uefi.start(&mut partition).unwrap();
         let running = Running { generation: second.digest(), trial: true, data: data() };
         let ground = Self { disk, state, partition: Mutex::new(partition), running };

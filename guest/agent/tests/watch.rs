@@ -16,10 +16,10 @@ use agent::watch::{self, Place};
 use agent::{Error, Result, Running, Server};
 use boot::model::{Firmware, Memory};
 use digest::Digest;
-use generation::Progress;
+use generation::{Layout, Progress};
 use generation::cmdline::Boot;
 use generation::progress::Step;
-use ground::{data, generation, install, put, serve};
+use ground::{data, generation, serve, switched};
 use tempfile::TempDir;
 use transfer::report::{Health, TrialState};
 
@@ -72,20 +72,13 @@ impl Played {
     /// A server whose generation 2 was put on trial and started, or has failed and 1 runs again.
     fn new(trial: bool) -> Self {
         let (disk, state) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
-        let (first, partition) = install(disk.path());
-        let running = Running { generation: first.digest(), trial: false, data: data() };
-        let mut server = serve(Firmware::Uefi, &disk, &state, partition, running);
-        let (second, _, blobs) = generation(1);
-        put(server.layout(), &second, &blobs);
-        server.stage(&second, std::collections::BTreeMap::new()).unwrap();
-        server.switch(2).unwrap();
-        let mut partition = server.boot().partition().clone();
+        let (second, mut partition) = switched(&disk, &state);
         let started = Firmware::Uefi.start(&mut partition).unwrap();
         let mut boot = Boot::parse(&started.cmdline).unwrap();
         assert!(boot.trial && boot.generation == second.digest());
         if !trial {
-            let imgs = server.layout().root();
-            Progress::new(second.digest(), Step::Layer(1)).write(imgs).unwrap();
+            let imgs = Layout::open(disk.path()).unwrap();
+            Progress::new(second.digest(), Step::Layer(1)).write(imgs.root()).unwrap();
             let started = Firmware::Uefi.start(&mut partition).unwrap();
             boot = Boot::parse(&started.cmdline).unwrap();
         }

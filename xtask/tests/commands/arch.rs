@@ -1,6 +1,5 @@
 //! gitserver on Arch: every command as for Debian. The archive is generated; see `testarchive`.
 
-use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::Command;
 use std::{fs, os::unix};
@@ -94,23 +93,7 @@ fn debian_tree(folder: &Path) -> Result<std::path::PathBuf> {
     let store = Store::open(Options::from_environment()?)?;
     let lock = Lock::read(&repository().join(SERVER_LOCK))?;
     store.fetch(&lock.items())?;
-    sandbox::in_namespace(&debian::Packages {
-        files: lock
-            .packages
-            .iter()
-            .map(|package| debian::PackageFile {
-                path: store.path(package.sha256),
-                name: package.name.clone(),
-                version: package.version.clone(),
-                architecture: package.architecture.clone(),
-            })
-            .collect(),
-        architecture: lock.architecture.clone(),
-        debconf: BTreeMap::new(),
-        epoch: 1_795_305_600,
-        threads: 2,
-        out: folder.to_owned(),
-    })?;
+    sandbox::in_namespace(&debian::Packages::of(&lock, &store, 1_795_305_600, 2, folder))?;
     Ok(folder.join(packages::TREE))
 }
 

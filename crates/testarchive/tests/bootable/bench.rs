@@ -1,6 +1,5 @@
 //! gitserver's Debian tree and the archive made of it, once for all tests.
 
-use std::collections::BTreeMap;
 use std::error::Error;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
@@ -44,23 +43,7 @@ impl Bench {
         let lock = Lock::read(&workspace.join("servers/gitserver/server.lock"))?;
         store.fetch(&lock.items())?;
         let folder = tempfile::tempdir()?;
-        sandbox::in_namespace(&debian::Packages {
-            files: lock
-                .packages
-                .iter()
-                .map(|package| debian::PackageFile {
-                    path: store.path(package.sha256),
-                    name: package.name.clone(),
-                    version: package.version.clone(),
-                    architecture: package.architecture.clone(),
-                })
-                .collect(),
-            architecture: lock.architecture.clone(),
-            debconf: BTreeMap::new(),
-            epoch: EPOCH,
-            threads: 2,
-            out: folder.path().to_owned(),
-        })?;
+        sandbox::in_namespace(&debian::Packages::of(&lock, &store, EPOCH, 2, folder.path()))?;
         // As long as the process, as all of this is.
         let keys: &Keys = Box::leak(Box::new(Keys::generate()));
         let tree = folder.path().join(packages::TREE);

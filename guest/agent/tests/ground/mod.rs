@@ -71,6 +71,19 @@ pub(crate) fn install(disk: &Path) -> (Manifest, Memory) {
     (manifest, Memory::new(files))
 }
 
+/// Installs generation 0 and switches to another, number 2, which the firmware starts next; that
+/// generation, and the boot partition.
+pub(crate) fn switched(disk: &TempDir, state: &TempDir) -> (Manifest, Memory) {
+    let (first, partition) = install(disk.path());
+    let running = Running { generation: first.digest(), trial: false, data: data() };
+    let mut server = serve(Firmware::Uefi, disk, state, partition, running);
+    let (second, _, blobs) = generation(1);
+    put(server.layout(), &second, &blobs);
+    server.stage(&second, BTreeMap::new()).unwrap();
+    server.switch(2).unwrap();
+    (second, server.boot().partition().clone())
+}
+
 pub(crate) fn serve(
     firmware: Firmware,
     disk: &TempDir,

@@ -1,6 +1,5 @@
 //! A whole system: gitserver's packages, repackaged for Arch.
 
-use std::collections::BTreeMap;
 use std::error::Error;
 use std::path::Path;
 
@@ -22,23 +21,7 @@ fn job(set: &Set, directory: &Path, out: &Path) -> Result<Packages, Box<dyn Erro
     let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
     let lock = Lock::read(&workspace.join("servers/gitserver/server.lock"))?;
     store.fetch(&lock.items())?;
-    sandbox::in_namespace(&debian::Packages {
-        files: lock
-            .packages
-            .iter()
-            .map(|package| debian::PackageFile {
-                path: store.path(package.sha256),
-                name: package.name.clone(),
-                version: package.version.clone(),
-                architecture: package.architecture.clone(),
-            })
-            .collect(),
-        architecture: lock.architecture.clone(),
-        debconf: BTreeMap::new(),
-        epoch: EPOCH,
-        threads: 2,
-        out: directory.to_owned(),
-    })?;
+    sandbox::in_namespace(&debian::Packages::of(&lock, &store, EPOCH, 2, directory))?;
     let made = repackage(&directory.join(packages::TREE), BUILT);
     let mut packages: Vec<Package> = made.packages.into_values().collect();
     packages.push(set.keys.package("20261119-1").built(BUILT));

@@ -36,13 +36,7 @@ impl Set {
         request.install = wanted.iter().map(|name| name.parse()).collect::<Result<_, _>>()?;
         let lock = debian::resolve(&store, &request, None)?;
         store.fetch(&lock.items())?;
-        let file = |package: lock::Package| PackageFile {
-            path: store.path(package.sha256),
-            name: package.name,
-            version: package.version,
-            architecture: package.architecture,
-        };
-        let files = lock.packages.into_iter().map(file).collect();
+        let Packages { files, .. } = Packages::of(&lock, &store, EPOCH, 1, Path::new(""));
         Ok(Self { files })
     }
 
