@@ -1,4 +1,4 @@
-//! Package archives: signed indexes, resolver, lock.
+//! Package archives: signed indexes, signatures, resolver.
 //!
 //! A request (packages, suites, a day) goes in, a [`lock::Lock`] comes out: the exact files, by
 //! hash. Everything in between is a function of the request and of the archive's signed indexes of

@@ -24,7 +24,6 @@ mod remote;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use anyhow::{Context, Result, ensure};
@@ -68,8 +67,8 @@ impl Testbed {
         let turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
         let here = Path::new(env!("CARGO_MANIFEST_DIR"));
         let session = Session::open(here, &Options::default())?;
-        let (root, target) = (session.workspace.root(), session.workspace.target());
-        sandbox::set_worker(worker(root, target)?);
+        // The sandbox starts it to enter namespaces.
+        sandbox::set_worker(pipeline::cargo::program("xtask", false)?);
         let cache = session.cache.root().to_owned();
         let folder = cache.join("testbed");
         fs::create_dir_all(&folder).with_context(|| format!("making {}", folder.display()))?;
@@ -231,15 +230,4 @@ impl Testbed {
     fn rootfs(&self, path: &str) -> PathBuf {
         self.copy.path().join("servers").join(&self.server).join("rootfs").join(path)
     }
-}
-
-/// xtask, compiled: the sandbox starts it to enter namespaces.
-fn worker(workspace: &Path, target: &Path) -> Result<PathBuf> {
-    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let status = Command::new(cargo)
-        .args(["build", "--quiet", "--package", "xtask"])
-        .current_dir(workspace)
-        .status()?;
-    ensure!(status.success(), "xtask could not be compiled");
-    Ok(target.join("debug/xtask"))
 }
