@@ -69,6 +69,9 @@ pub fn generation(session: &Session, server: &Server) -> Result<Built, Error> {
     })
 }
 
+// What a definition may ask for, a generation can have: nothing is built first and refused then.
+const _: () = assert!(definition::LONGEST_CMDLINE <= generation::config::MAX_CMDLINE);
+
 /// The generation's config blob.
 fn document(server: &Server, lock: &Lock, epoch: Epoch) -> Result<Config, Error> {
     let cmdline: Vec<_> = server.cmdline.iter().map(ToString::to_string).collect();

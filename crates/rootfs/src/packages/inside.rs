@@ -92,12 +92,12 @@ impl Inside {
     /// A file's text; `None` if there is none.
     pub(crate) fn text(&self, path: impl AsRef<Path>) -> Result<Option<String>, Error> {
         let read = |source| Error::Read { path: self.shown(&path), source };
-        let file = match self.at(path.as_ref(), OFlags::RDONLY) {
+        let file = match self.at(path.as_ref(), OFlags::RDONLY | OFlags::NONBLOCK) {
             Err(Errno::NOENT) => return Ok(None),
-            result => result.map_err(|error| read(error.into()))?,
+            result => result.map_err(io::Error::from).and_then(regular).map_err(read)?,
         };
         let mut text = String::new();
-        File::from(file).read_to_string(&mut text).map_err(read)?;
+        (&file).read_to_string(&mut text).map_err(read)?;
         Ok(Some(text))
     }
 
@@ -160,9 +160,9 @@ impl Inside {
 
     /// Makes a text all that a file has; owner and mode of one that is there stay as they are.
     pub(crate) fn write(&self, path: impl AsRef<Path>, text: &str) -> Result<(), Error> {
-        let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::TRUNC;
-        let file = self.at(path.as_ref(), flags).map_err(io::Error::from);
-        file.and_then(|file| File::from(file).write_all(text.as_bytes()))
+        let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::TRUNC | OFlags::NONBLOCK;
+        let file = self.at(path.as_ref(), flags).map_err(io::Error::from).and_then(regular);
+        file.and_then(|mut file| file.write_all(text.as_bytes()))
             .map_err(|source| self.unwritten(path, source))
     }
 
@@ -193,11 +193,38 @@ impl Inside {
     }
 }
 
+/// What was opened, when it is a file: a script may have made a pipe of it, at which a build would
+/// wait for ever.
+fn regular(opened: OwnedFd) -> io::Result<File> {
+    let file = File::from(opened);
+    if file.metadata()?.is_file() {
+        return Ok(file);
+    }
+    Err(io::Error::new(io::ErrorKind::InvalidData, "it is no regular file"))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use rustix::fs::FileType;
     use std::fs;
     use std::os::unix::fs::symlink;
+
+    #[test]
+    fn nobody_waits_at_a_pipe() {
+        let tree = tempfile::tempdir().unwrap();
+        let pipe = tree.path().join("status");
+        let mode = Mode::from_raw_mode(0o644);
+        rustix::fs::mknodat(rustix::fs::CWD, &pipe, FileType::Fifo, mode, 0).unwrap();
+        let inside = Inside::open(tree.path()).unwrap();
+        let read = inside.text("status").unwrap_err();
+        assert!(matches!(read, Error::Read { .. }), "{read}");
+        let written = inside.write("status", "text").unwrap_err();
+        assert!(matches!(written, Error::Write { .. }), "{written}");
+        // With somebody at its other end it can be opened, and is refused.
+        let _reader = rustix::fs::open(&pipe, OFlags::RDWR | OFlags::NONBLOCK, mode).unwrap();
+        assert!(inside.write("status", "text").is_err());
+    }
 
     #[test]
     fn no_link_leads_out_of_a_tree() {
