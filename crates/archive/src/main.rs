@@ -4,6 +4,7 @@
 //! the resolver nor for OpenPGP to be compiled, or for Cargo to look whether they are.
 
 use std::error::Error;
+use std::io::ErrorKind;
 use std::process::ExitCode;
 
 use archive::arch::{self, MainKeys};
@@ -16,7 +17,7 @@ use store::Store;
 fn main() -> ExitCode {
     match run() {
         Ok(()) => ExitCode::SUCCESS,
-        // Only who asks for no job, or does not wait for the answer, gets here.
+        // Only who asks for no job gets here.
         Err(error) => {
             eprintln!("{} {error}", progress::error_head());
             ExitCode::FAILURE
@@ -59,7 +60,11 @@ fn answer<T: Serialize>(
         Ok(store) => job(&store).map_err(|error| Failure::of(&error, &hint)),
         Err(error) => Err(Failure::of(&error, &hint)),
     };
-    Ok(serde_json::to_writer(std::io::stdout().lock(), &done)?)
+    match serde_json::to_writer(std::io::stdout().lock(), &done) {
+        // Who asked was killed.
+        Err(error) if error.io_error_kind() == Some(ErrorKind::BrokenPipe) => Ok(()),
+        answered => Ok(answered?),
+    }
 }
 
 /// What an error of ours advises.

@@ -69,3 +69,21 @@ pub fn program(package: &str, offline: bool) -> io::Result<PathBuf> {
 fn target(program: &Path) -> Option<&Path> {
     program.ancestors().find(|folder| folder.join("CACHEDIR.TAG").is_file())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_cargo_cannot_compile_is_an_error_that_names_it() {
+        let error = program("heirloom-nothing", true).unwrap_err().to_string();
+        assert!(error.contains("cargo could not compile heirloom-nothing"), "{error}");
+    }
+
+    #[test]
+    fn a_program_lies_in_the_folder_that_cargo_marked() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("CACHEDIR.TAG"), "").unwrap();
+        assert_eq!(target(&folder.path().join("debug/deps/program-1")), Some(folder.path()));
+    }
+}
