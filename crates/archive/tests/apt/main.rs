@@ -4,6 +4,7 @@
 // Tells clippy that unwrapping is fine in all of this.
 #![cfg(test)]
 
+mod order;
 mod repository;
 mod sets;
 
@@ -47,9 +48,11 @@ fn main() {
         format!("apt: each version of {} with its {}", TIED.0, TIED.1),
         a_version_brings_what_apt_has_to_be_told,
     );
+    let order =
+        Trial::test("apt: the order of versions", order::versions_are_ordered_as_apt_orders_them);
     let all = servers
         .chain(versions)
-        .chain([tied])
+        .chain([tied, order])
         .chain(trials(SETS, a_choice_is_what_apt_installs_on_an_empty_system))
         .chain(trials(IMPOSSIBLE, what_apt_refuses_is_refused))
         .chain([unknown]);

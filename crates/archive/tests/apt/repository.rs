@@ -19,7 +19,7 @@ use crate::{Versions, request};
 /// The list of packages below a suite.
 const LIST: &str = "main/binary-amd64/Packages.xz";
 /// Where apt sees the repository.
-const HERE: &str = "/work/repository";
+pub(crate) const HERE: &str = "/work/repository";
 
 /// What is installed already when apt begins.
 #[derive(Clone, Copy)]
@@ -116,11 +116,48 @@ impl Repository {
         Ok(of_it.map(|stanza| field(stanza, "Version: ")).collect())
     }
 
+    /// All versions that packages of the suites have.
+    pub(crate) fn all_versions(&self) -> std::io::Result<BTreeSet<String>> {
+        let lists = self.lists()?;
+        Ok(lists
+            .lines()
+            .filter_map(|line| line.strip_prefix("Version: "))
+            .map(str::to_owned)
+            .collect())
+    }
+
     /// Runs apt-get on this repository alone; its output.
     fn run<'p>(&self, arguments: impl IntoIterator<Item = &'p str>) -> Result<String, String> {
+        self.apt_get(self.folder.path(), arguments)
+    }
+
+    /// The same on another repository.
+    pub(crate) fn apt_get<'p>(
+        &self,
+        folder: &Path,
+        arguments: impl IntoIterator<Item = &'p str>,
+    ) -> Result<String, String> {
+        self.program(Program::AptGet, folder, arguments)
+    }
+
+    /// Runs apt-cache on another repository; its output.
+    pub(crate) fn apt_cache<'p>(
+        &self,
+        folder: &Path,
+        arguments: impl IntoIterator<Item = &'p str>,
+    ) -> Result<String, String> {
+        self.program(Program::AptCache, folder, arguments)
+    }
+
+    fn program<'p>(
+        &self,
+        program: Program,
+        folder: &Path,
+        arguments: impl IntoIterator<Item = &'p str>,
+    ) -> Result<String, String> {
         self.apt
-            .command(Program::AptGet)
-            .bind_rw(self.folder.path(), HERE)
+            .command(program)
+            .bind_rw(folder, HERE)
             .env("APT_CONFIG", format!("{HERE}/apt.conf"))
             .args(arguments)
             .run()
@@ -186,7 +223,7 @@ impl Repository {
 }
 
 /// A system of its own for apt, that knows nothing of the root that apt runs in.
-const CONFIGURATION: &str = r#"
+pub(crate) const CONFIGURATION: &str = r#"
 Dir "/work/repository";
 Dir::State "/work/repository/state";
 Dir::State::status "/work/repository/nothing";

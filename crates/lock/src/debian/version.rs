@@ -4,14 +4,13 @@ use std::cmp::Ordering;
 use std::fmt;
 use std::str::FromStr;
 
+use deb_version::compare_versions;
+
 /// A version: its text as the archive writes it, and its order.
 ///
 /// Two versions may be equal and differ in text (`1.0` and `0:1.0`).
 #[derive(Clone, Debug)]
-pub struct Version {
-    text: String,
-    parsed: debversion::Version,
-}
+pub struct Version(String);
 
 /// Text that is no Debian version.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -21,7 +20,7 @@ pub struct VersionError(String);
 impl Version {
     /// The version as it was written.
     pub fn as_str(&self) -> &str {
-        &self.text
+        &self.0
     }
 }
 
@@ -29,20 +28,37 @@ impl FromStr for Version {
     type Err = VersionError;
 
     fn from_str(text: &str) -> Result<Self, VersionError> {
-        let wrong = || VersionError(text.to_owned());
-        // The library takes a first colon for a part of the version when no number precedes it.
-        let is_number = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
-        if text.split_once(':').is_some_and(|(epoch, rest)| !is_number(epoch) || rest.is_empty()) {
-            return Err(wrong());
+        if is_version(text) {
+            Ok(Self(text.to_owned()))
+        } else {
+            Err(VersionError(text.to_owned()))
         }
-        let parsed = text.parse().map_err(|_| wrong())?;
-        Ok(Self { text: text.to_owned(), parsed })
     }
+}
+
+/// Whether text has the grammar of deb-version(7): `[epoch:]upstream[-revision]`. Versions that do
+/// not start with a digit are let through, as dpkg does.
+fn is_version(text: &str) -> bool {
+    let plain = |part: &str, marks: &str| {
+        !part.is_empty() && part.chars().all(|c| c.is_ascii_alphanumeric() || marks.contains(c))
+    };
+    let (epoch, rest) = match text.split_once(':') {
+        Some((epoch, rest)) => (Some(epoch), rest),
+        None => (None, text),
+    };
+    let (upstream, revision) = match rest.rsplit_once('-') {
+        Some((upstream, revision)) => (upstream, Some(revision)),
+        None => (rest, None),
+    };
+    epoch.is_none_or(|epoch| !epoch.is_empty() && epoch.bytes().all(|b| b.is_ascii_digit()))
+        && upstream.starts_with(|c: char| c.is_ascii_alphanumeric())
+        && plain(upstream, ".+-~:")
+        && revision.is_none_or(|revision| plain(revision, ".+~"))
 }
 
 impl fmt::Display for Version {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.text)
+        f.write_str(&self.0)
     }
 }
 
@@ -62,7 +78,7 @@ impl PartialOrd for Version {
 
 impl Ord for Version {
     fn cmp(&self, other: &Self) -> Ordering {
-        self.parsed.cmp(&other.parsed)
+        compare_versions(&self.0, &other.0)
     }
 }
 
@@ -104,14 +120,24 @@ mod tests {
 
     #[test]
     fn equal_versions_may_be_written_differently() {
-        for (one, other) in [("1.0", "0:1.0"), ("1.0-0", "1.0"), ("1.00", "1.0")] {
+        // Digits that are not there count as zero, wherever they would be.
+        for (one, other) in [
+            ("1.0", "0:1.0"),
+            ("1.0-0", "1.0"),
+            ("1.00", "1.0"),
+            ("1~", "1~0"),
+            ("1.", "1.0"),
+            ("0.41+ds-2", "0.41+ds0-2"),
+        ] {
             assert_eq!(version(one), version(other), "{one} {other}");
         }
     }
 
     #[test]
     fn what_is_no_version_is_refused() {
-        for text in ["", " ", "1 0", "1.0\n", "a:1", "1.0/2", "1:", "../x"] {
+        for text in
+            ["", " ", "1 0", "1.0\n", "a:1", "1.0/2", "1:", "../x", "1-", "~1", "1-2:3", "1é"]
+        {
             assert!(text.parse::<Version>().is_err(), "{text:?}");
         }
     }

@@ -3,7 +3,7 @@
 use std::cmp::Ordering;
 use std::str::FromStr;
 
-use debversion::Version;
+use lock::debian::Version;
 use unpack::Control;
 
 /// Whether a first package may take files that a second one has too.
