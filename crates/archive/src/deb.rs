@@ -1,11 +1,24 @@
-//! Single files of a Debian package whose digest is known, so that what is not as expected is only
+//! Keyrings out of Debian packages whose digest is known, so that what is not as expected is only
 //! ever a wrong constant of ours.
 
 use std::io::{self, Read};
 
-/// A file of a package, by its path in there (`./usr/share/...`): the third `ar` member is a tar
-/// archive (deb(5)).
-pub(crate) fn file(package: &[u8], path: &str) -> io::Result<Vec<u8>> {
+use store::Item;
+
+use crate::error::Error;
+use crate::files::Files;
+
+/// A file of the package `item`, by its path in there (`./usr/share/...`).
+pub(crate) fn file_of(files: &dyn Files, item: Item, path: &str) -> Result<Vec<u8>, Error> {
+    match files.file(&item) {
+        Ok(package) => file(&package, path)
+            .map_err(|source| Error::KeyringPackage { package: item.name, source }),
+        Err(source) => Err(Error::Fetch { what: item.name, source }),
+    }
+}
+
+/// The third `ar` member of a package is a tar archive (deb(5)).
+fn file(package: &[u8], path: &str) -> io::Result<Vec<u8>> {
     let data = member(package, "data.tar.xz").ok_or(io::ErrorKind::InvalidData)?;
     let mut tar = tar::Archive::new(liblzma::read::XzDecoder::new(data));
     for entry in tar.entries()? {

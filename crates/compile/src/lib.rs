@@ -68,8 +68,9 @@ pub struct Compiled {
     pub digest: Digest,
 }
 
-/// The static programs that `packages`, members of the workspace, are compiled to, in their order. They are compiled together: what they share is compiled once. They may be collected
-/// when the result that comes with them is dropped.
+/// The static programs that `packages`, members of the workspace, are compiled to, in their order.
+/// They are compiled together: what they share is compiled once. They may be collected when the
+/// result that comes with them is dropped.
 ///
 /// Crates that the host's cargo has not fetched yet are fetched by it, unless the tools are offline
 /// or its own setting `CARGO_NET_OFFLINE` forbids it.

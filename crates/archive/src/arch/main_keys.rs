@@ -28,13 +28,7 @@ impl MainKeys {
     /// # Errors
     /// When Debian's package of Arch's keyring cannot be had.
     pub fn arch(files: &dyn Files) -> Result<Self, Error> {
-        let item = lock::arch::main_keys();
-        let package = match files.file(&item) {
-            Ok(package) => package,
-            Err(source) => return Err(Error::Fetch { what: item.name, source }),
-        };
-        let trusted = deb::file(&package, TRUSTED)
-            .map_err(|source| Error::KeyringPackage { package: item.name, source })?;
+        let trusted = deb::file_of(files, lock::arch::main_keys(), TRUSTED)?;
         Ok(Self(trusted_keys(&String::from_utf8_lossy(&trusted))))
     }
 

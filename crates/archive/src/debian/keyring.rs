@@ -31,9 +31,5 @@ pub(crate) fn of_debian(files: &dyn Files) -> Result<Keyring, Error> {
         path: format!("{PATH}{PACKAGE}"),
         date: Date::constant(2025, 12, 31),
     };
-    let package =
-        files.file(&item).map_err(|source| Error::Fetch { what: PACKAGE.to_owned(), source })?;
-    let keys = deb::file(&package, KEYS)
-        .map_err(|source| Error::KeyringPackage { package: PACKAGE.to_owned(), source })?;
-    Ok(Keyring::parse(&keys)?)
+    Ok(Keyring::parse(&deb::file_of(files, item, KEYS)?)?)
 }

@@ -114,6 +114,7 @@ fn numbers(one: &[u8], other: &[u8]) -> Ordering {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     /// vercmp(8), and a few of libalpm's own test cases.
     #[test]
@@ -152,6 +153,13 @@ mod tests {
         }
         for text in ["1-1", "1:2.3+r4.gabc-1.2", "20210315.3568f96-2", "r5~a-02"] {
             assert!(is_version(text), "{text:?}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn no_version_makes_a_panic(one in ".*", other in ".*") {
+            prop_assert_eq!(compare(&other, &one), compare(&one, &other).reverse());
         }
     }
 }

@@ -85,6 +85,7 @@ impl Ord for Version {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     fn version(text: &str) -> Version {
         text.parse().unwrap()
@@ -139,6 +140,14 @@ mod tests {
             ["", " ", "1 0", "1.0\n", "a:1", "1.0/2", "1:", "../x", "1-", "~1", "1-2:3", "1é"]
         {
             assert!(text.parse::<Version>().is_err(), "{text:?}");
+        }
+    }
+    proptest! {
+        #[test]
+        fn no_version_makes_a_panic(one in ".*|[01a.~:+-]{1,9}", other in ".*|[01a.~:+-]{1,9}") {
+            if let (Ok(one), Ok(other)) = (one.parse::<Version>(), other.parse::<Version>()) {
+                prop_assert_eq!(other.cmp(&one), one.cmp(&other).reverse());
+            }
         }
     }
 }
