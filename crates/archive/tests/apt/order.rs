@@ -57,7 +57,7 @@ pub(crate) fn versions_are_ordered_as_apt_orders_them() -> Result<(), Failed> {
     Ok(())
 }
 
-/// Versions of the archive, and each of them with one more letter somewhere where that is a version.
+/// Versions of the archive, and each with one more letter somewhere where that is a version too.
 fn versions(archive: &BTreeSet<String>) -> BTreeSet<String> {
     let mut random = StdRng::seed_from_u64(1);
     let mut versions = BTreeSet::new();
