@@ -141,6 +141,9 @@ pub(crate) enum Command {
         after_help = "Examples:\n  cargo xtask flash --board pc mailserver /dev/sdb\n  cargo xtask flash --board pc mailserver mailserver.img"
     )]
     Flash(Flash),
+    /// Say what the caches hold, and remove what no lock of any workspace names.
+    #[command(after_help = "Examples:\n  cargo xtask clean --dry-run\n  cargo xtask clean")]
+    Clean(Clean),
     /// Show the servers of this workspace.
     #[command(after_help = "Example: cargo xtask list --json")]
     List(Json),
@@ -412,6 +415,16 @@ pub(crate) struct Flash {
     #[arg(long)]
     pub(crate) yes: bool,
     /// Print the result as JSON: what was written where, and its sha256.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Args)]
+pub(crate) struct Clean {
+    /// Say what would go, and remove nothing.
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    /// Print the result as JSON: each cache with its bytes, and those that no lock needs.
     #[arg(long)]
     pub(crate) json: bool,
 }

@@ -15,6 +15,7 @@
 mod archive;
 mod built;
 pub mod cargo;
+mod clean;
 mod config;
 mod difference;
 mod error;
@@ -33,6 +34,7 @@ mod tree;
 mod verify;
 
 pub use built::{Artefact, Built, Sizes};
+pub use clean::{Caches, Shelf, caches};
 pub use error::Error;
 pub use files::files;
 pub use generation_of::generation;
