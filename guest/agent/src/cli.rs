@@ -39,6 +39,8 @@ pub enum Command {
     Collect,
     /// `audit`
     Audit,
+    /// `deploy-only`, the forced command of a key
+    DeployOnly,
     /// `watch`, of heirloom-trial.service
     Watch,
     /// `settle`, of heirloom-settle.service
@@ -71,6 +73,9 @@ Usage: heirloom COMMAND [--json]
   gc               remove what is too much, and what nobody needs
   audit            what was written since the boot and will be lost at the next
   stage            take a generation over standard input (cargo xtask deploy does)
+  deploy-only      the forced command of a key that may deploy and do nothing else
+
+Somebody else than root needs sudo's leave to run /usr/bin/heirloom.
 
 Options:
   --no-reboot      switch, rollback: wait for the next boot
@@ -110,6 +115,7 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Call> {
         ["unpin", number] => Command::Pin { number: numbered(number)?, pinned: false },
         ["gc"] => Command::Collect,
         ["audit"] => Command::Audit,
+        ["deploy-only"] => Command::DeployOnly,
         ["watch"] => Command::Watch,
         ["settle"] => Command::Settle,
         ["leave"] => Command::Leave,

@@ -27,6 +27,7 @@ mod mounts;
 pub mod print;
 pub mod reason;
 pub mod receive;
+pub mod rights;
 pub mod server;
 pub mod status;
 pub mod trials;
