@@ -9,10 +9,10 @@ use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-use generation::cmdline::Data;
+use generation::cmdline::{Boot, Data};
 use generation::filesystem::{Check, Outcome};
-use generation::{Chain, Filesystem};
-use rustix::mount::{MountFlags, mount};
+use generation::{Chain, Filesystem, Layout};
+use rustix::mount::{MountFlags, UnmountFlags, mount, unmount};
 
 use crate::device::Device;
 use crate::error::{Context, Result};
@@ -21,6 +21,52 @@ use crate::root::{DATA, MEMORY, make_directory};
 use crate::superblock::Ext4;
 use crate::watchdog::Watchdog;
 use crate::{fsck, grow};
+
+/// Where a disk is looked at.
+const PROBE: &str = "/mnt";
+
+/// Which of `devices`, all with the name that the boot entry gives, is used: the first that has the
+/// generation. An older installation on another disk, or a copy of this one, may have the name too.
+/// The first of all where none has it: what is wrong is said when it is used.
+pub(crate) fn choose(mut devices: Vec<Device>, boot: &Boot, log: &Log) -> Device {
+    let at = pick(&devices, |device| {
+        has_generation(device, boot).unwrap_or_else(|error| {
+            log.warning(format_args!("{} is not used: {}", device.name, Chain(&error)));
+            false
+        })
+    });
+    if devices.len() > 1 {
+        let names: Vec<_> = devices.iter().map(|device| device.name.as_str()).collect();
+        let (names, used) = (names.join(" and "), &devices[at].name);
+        log.warning(format_args!("{names} have the same name {}: {used} is used", boot.data));
+    }
+    devices.swap_remove(at)
+}
+
+/// The place of the first of several devices that `has` it. A single one is not asked.
+fn pick(devices: &[Device], mut has: impl FnMut(&Device) -> bool) -> usize {
+    match devices.len() {
+        0 | 1 => 0,
+        _ => devices.iter().position(&mut has).unwrap_or(0),
+    }
+}
+
+/// Whether the disk, which is looked at without a change, has the generation's manifest.
+fn has_generation(device: &Device, boot: &Boot) -> Result<bool> {
+    let target = make_directory(Path::new(PROBE))?;
+    let flags = MountFlags::NOSUID | MountFlags::NODEV | MountFlags::RDONLY;
+    let node = device.path();
+    let (format, options) = match boot.data {
+        Data::Ext4(_) => ("ext4", Some(c"noload,errors=continue")),
+        Data::Iso(_) => ("iso9660", None),
+    };
+    mount(&node, &target, format, flags, options).on("mount", &node)?;
+    let has = Layout::open(target.join("imgs"))
+        .and_then(|layout| layout.manifest(boot.generation))
+        .is_ok();
+    unmount(&target, UnmountFlags::DETACH).on("unmount", &target)?;
+    Ok(has)
+}
 
 /// Mounts the medium `data` at [`DATA`]; what there is to say of it.
 pub(crate) fn mount_data(
@@ -141,6 +187,17 @@ mod tests {
         };
         let why = mount_writable(&mut check, mount, |_| checked(examined));
         (why, tries)
+    }
+
+    #[test]
+    fn an_older_install_on_the_first_disk_gives_way_to_the_one_that_has_the_generation() {
+        let device = |name: &str| Device { name: name.into(), head: Vec::new() };
+        let both = ["vda2", "vdb2"].map(device);
+        assert_eq!(pick(&both, |device| device.name == "vdb2"), 1);
+        // Copies of one another.
+        assert_eq!(pick(&both, |_| true), 0);
+        assert_eq!(pick(&both, |_| false), 0);
+        assert_eq!(pick(&both[1..], |_| panic!("there is nothing to choose")), 0);
     }
 
     #[test]

@@ -51,7 +51,7 @@ pub(crate) fn assemble(
     log: &Log,
     watchdog: &mut Watchdog,
 ) -> Result<()> {
-    let device = device::find(&boot.data, log, watchdog)?;
+    let device = data::choose(device::find(&boot.data, watchdog)?, boot, log);
     log.info(format_args!("data on {}", device.name));
     let mut found = data::mount_data(&boot.data, &device, log, watchdog)?;
     trail.reached(Step::Data);
