@@ -123,6 +123,7 @@ mod tests {
             }),
             health: None,
             corrupted: vec![],
+            disk: transfer::report::Disk::default(),
             uptime: 1,
         }
     }

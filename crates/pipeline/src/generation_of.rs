@@ -29,7 +29,8 @@ pub fn generation(session: &Session, server: &Server) -> Result<Built, Error> {
     let tree = tree::tree(session, &tools, server, &lock)?;
     let ids = packages::complete_ids(session, server, &mut lock, &tree)?;
     let (package_layer, held_layer) = packages::layer(session, &tools, server, &lock, &tree, &ids)?;
-    let (kernel, initramfs, held_boot) = packages::boot(session, server, &tree, &programs.init)?;
+    let (kernel, initramfs, held_boot) =
+        packages::boot(session, &tools, server, &tree, &programs.init)?;
     let (config_layer, held_config) =
         config::layer(session, &tools, server, &tree, &ids, &programs, epoch)?;
 

@@ -36,7 +36,7 @@ pub use clients::Clients;
 pub use machine::{Firmware, Machine};
 pub use online::{Identity, Online};
 pub use remote::Remote;
-pub use sandbox::Group;
+pub use sandbox::{Group, Program, ToolRoot};
 pub use testarchive::DAYS;
 
 /// Held by the test whose turn it is.

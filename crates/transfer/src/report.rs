@@ -23,8 +23,51 @@ pub struct Status {
     /// What was found damaged, a line each.
     #[serde(default)]
     pub corrupted: Vec<String>,
+    /// What there is to say of its disk.
+    #[serde(default, skip_serializing_if = "Disk::is_well")]
+    pub disk: Disk,
     /// Seconds since the kernel started.
     pub uptime: u64,
+}
+
+/// What there is to say of a server's disk.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Disk {
+    /// The last check of the data filesystem, if there was one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub check: Option<DiskCheck>,
+    /// What the server goes without, a line each: it is not healthy then.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub lost: Vec<String>,
+    /// What else was found, a line each.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<String>,
+}
+
+/// A check of the data filesystem before it was mounted.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DiskCheck {
+    /// Whether it was at the boot that is running.
+    pub now: bool,
+    /// Why it was done.
+    pub asked: String,
+    /// What came of it.
+    pub outcome: String,
+    /// How long it took.
+    pub seconds: u64,
+    /// The beginning of what e2fsck said.
+    #[serde(default)]
+    pub lines: Vec<String>,
+    /// How many lines more there were.
+    #[serde(default)]
+    pub more: u64,
+}
+
+impl Disk {
+    /// Whether there is nothing to say.
+    pub fn is_well(&self) -> bool {
+        *self == Self::default()
+    }
 }
 
 /// A generation that was given one boot to prove itself.

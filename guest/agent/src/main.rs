@@ -86,8 +86,14 @@ fn run(call: &Call) -> Result<()> {
             let found = audit::audit(&upper, &state, &config.state, &audit::is_in_no_layer)?;
             answer(call, &found, || print::audit(&found))
         }
-        Command::Watch => watch::trial(&Here, &say),
-        Command::Settle => watch::settled(&Here, &say),
+        Command::Watch => {
+            machine::check_boot(&say);
+            watch::trial(&Here, &say)
+        }
+        Command::Settle => {
+            machine::check_boot(&say);
+            watch::settled(&Here, &say)
+        }
         Command::Leave => watch::leave(&Here, &say),
     }
 }

@@ -49,6 +49,24 @@ pub fn status(status: &Status) -> String {
     for what in &status.corrupted {
         line("DAMAGED", &format!("{what}: its blocks do not have their hashes"));
     }
+    for what in &status.disk.lost {
+        line("DISK", what);
+    }
+    if let Some(check) = &status.disk.check {
+        let when = if check.now { "at this boot" } else { "at an earlier boot" };
+        let (asked, outcome, seconds) = (&check.asked, &check.outcome, check.seconds);
+        line("checked", &format!("the data filesystem {when}, {seconds} s: {outcome}"));
+        line("", &format!("  because {asked}"));
+        for detail in &check.lines {
+            line("", &format!("  {detail}"));
+        }
+        if check.more > 0 {
+            line("", &format!("  and {} lines more", check.more));
+        }
+    }
+    for note in &status.disk.notes {
+        line("disk", note);
+    }
     line("up", &format!("{} s", status.uptime));
     text
 }
@@ -89,13 +107,13 @@ mod tests {
     use std::path::Path;
 
     use digest::Digest;
-    use transfer::report::Health;
+    use transfer::report::{Disk, DiskCheck, Health};
 
     use super::*;
     use crate::audit::Lost;
 
-    fn said(health: Option<Health>) -> String {
-        status(&Status {
+    fn of(health: Option<Health>) -> Status {
+        Status {
             server: "mail".into(),
             board: "pc".into(),
             booted: Some(2),
@@ -104,8 +122,13 @@ mod tests {
             trial: None,
             health,
             corrupted: Vec::new(),
+            disk: Disk::default(),
             uptime: 9,
-        })
+        }
+    }
+
+    fn said(health: Option<Health>) -> String {
+        status(&of(health))
     }
 
     #[test]
@@ -116,6 +139,34 @@ mod tests {
         assert!(!starting.contains("NOT HEALTHY"));
         assert!(said(Some(health(false))).contains("NOT HEALTHY"));
         assert!(said(None).contains("not looked at yet"));
+    }
+
+    #[test]
+    fn what_a_check_found_and_what_the_server_goes_without_is_said() {
+        let check = DiskCheck {
+            now: true,
+            asked: "the kernel met an error in it".into(),
+            outcome: "what was wrong is repaired".into(),
+            seconds: 3,
+            lines: vec!["Inode 12 has a bad block".into()],
+            more: 2,
+        };
+        let disk = Disk {
+            check: Some(check),
+            lost: vec!["/var/mail is in memory".into()],
+            notes: vec!["the boot partition has lost clusters".into()],
+        };
+        let text = status(&Status { disk, ..of(None) });
+        for part in [
+            "DISK        /var/mail is in memory\n",
+            "checked     the data filesystem at this boot, 3 s: what was wrong is repaired\n",
+            "  because the kernel met an error in it\n",
+            "  Inode 12 has a bad block\n",
+            "  and 2 lines more\n",
+            "disk        the boot partition has lost clusters\n",
+        ] {
+            assert!(text.contains(part), "{part} is not in\n{text}");
+        }
     }
 
     #[test]

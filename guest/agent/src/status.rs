@@ -11,7 +11,7 @@ use transfer::report::{GenerationReport, Listed, Status, Trial, TrialState};
 
 use crate::catalog::{Catalog, Held};
 use crate::machine::{self, HEALTH};
-use crate::{Result, Server, trials, verity};
+use crate::{Result, Server, disk, trials, verity};
 
 /// The server's state. Nothing is locked or mounted for it: it can be asked at any time.
 pub fn status() -> Result<Status> {
@@ -32,6 +32,7 @@ pub fn status() -> Result<Status> {
         trial: machine::trials()?.last().map(report),
         health,
         corrupted: corrupted.collect(),
+        disk: disk::report(),
         uptime: machine::uptime().as_secs(),
     })
 }

@@ -254,6 +254,7 @@ impl State {
                 trial: self.trial.clone(),
                 health: None,
                 corrupted: vec![],
+                disk: transfer::report::Disk::default(),
                 uptime: self.uptime,
             })),
             ["heirloom", "list", "--json"] => {
