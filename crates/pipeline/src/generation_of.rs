@@ -8,7 +8,7 @@ use image::Bundle;
 use lock::Lock;
 
 use crate::built::{Artefact, Built, Sizes};
-use crate::{Error, Session, config, locking, packages, programs, tree};
+use crate::{Error, Session, config, first_boot, locking, packages, programs, tree};
 
 /// Builds the generation of `server`. What did not change is not made again.
 ///
@@ -26,7 +26,8 @@ pub fn generation(session: &Session, server: &Server) -> Result<Built, Error> {
     });
     let (epoch, tools, sources) = (epoch?, tools?, sources?);
     let programs = programs::all(session, &tools, &sources, server)?;
-    let tree = tree::tree(session, &tools, server, &lock)?;
+    let own = first_boot::rows(server, &lock)?;
+    let tree = tree::tree(session, &tools, server, &lock, own)?;
     let ids = packages::complete_ids(session, server, &mut lock, &tree)?;
     let (package_layer, held_layer) = packages::layer(session, &tools, server, &lock, &tree, &ids)?;
     let (kernel, initramfs, held_boot) = packages::boot(session, server, &tree, &programs.init)?;

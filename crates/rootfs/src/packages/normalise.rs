@@ -1,8 +1,10 @@
 //! Takes away what differs between two builds of one tree, whichever its distribution, and nothing
 //! else.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
+use std::ffi::OsStr;
 use std::fs;
+use std::io::Read;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::os::unix::fs::FileTypeExt;
 use std::path::Path;
@@ -13,6 +15,7 @@ use unpack::Laid;
 use crate::accounts;
 use crate::error::Error;
 use crate::packages::Inside;
+use crate::secrets::{self, LOOKED_AT, Secret};
 use crate::tarball::{self, Header, Kind};
 
 const DAY: i64 = 86_400;
@@ -71,15 +74,25 @@ pub(crate) struct Removal<'a> {
     pub(crate) also: &'a [Removed],
     /// The paths that stay, whatever they are called.
     pub(crate) kept: &'a dyn Fn(&[u8]) -> bool,
+    /// What belongs to one machine, as absolute paths: files go, directories are left empty.
+    pub(crate) own: &'a [String],
 }
 
-/// Brings a configured tree into the state that every build of it has, and gives its headers.
+/// A tree that every build of it equals.
+pub(crate) struct Normal {
+    /// What it consists of.
+    pub(crate) headers: Vec<Header>,
+    /// The secrets among what packages' scripts made.
+    pub(crate) secrets: Vec<Secret>,
+}
+
+/// Brings a configured tree into the state that every build of it has.
 pub(crate) fn normalise(
     tree: &Path,
     epoch: u64,
     times: &Times,
     removal: &Removal<'_>,
-) -> Result<Vec<Header>, Error> {
+) -> Result<Normal, Error> {
     let epoch = i64::try_from(epoch).unwrap_or(i64::MAX);
     remove(tree, removal)?;
     let inside = Inside::open(tree)?;
@@ -88,10 +101,14 @@ pub(crate) fn normalise(
     journal_acls(&inside)?;
     up_to_date(&inside, epoch)?;
     let mut headers = tarball::walk(tree)?;
+    let mut secrets = Vec::new();
     for header in &mut headers {
         header.mtime = match times.0.get(&header.path) {
             Some(time) if *time == header.mtime => header.mtime.min(epoch),
-            _ => epoch,
+            _ => {
+                secrets.extend(secret(tree, header)?);
+                epoch
+            }
         };
     }
     // All names of a file have one time: that of the name which is the file.
@@ -102,7 +119,19 @@ pub(crate) fn normalise(
             header.mtime = by_path.get(first).copied().unwrap_or(epoch);
         }
     }
-    Ok(headers)
+    Ok(Normal { headers, secrets })
+}
+
+/// What nobody but its owner is meant to know of a file that a script made.
+fn secret(tree: &Path, header: &Header) -> Result<Option<Secret>, Error> {
+    let Kind::File(_) = header.kind else { return Ok(None) };
+    let path = tree.join(OsStr::from_bytes(&header.path));
+    let mut content = Vec::new();
+    fs::File::open(&path)
+        .and_then(|file| file.take(LOOKED_AT as u64).read_to_end(&mut content))
+        .map_err(|source| Error::Read { path, source })?;
+    let what = secrets::secret(header.mode, &content);
+    Ok(what.map(|what| Secret { path: header.shown(), what: what.to_owned() }))
 }
 
 /// Removes what is to be removed, and sockets and fifos, which programs make when they start.
@@ -110,9 +139,14 @@ fn remove(tree: &Path, removal: &Removal<'_>) -> Result<(), Error> {
     let removed = REMOVED.iter().chain(removal.also);
     let patterns: Vec<Vec<&str>> =
         removed.map(|(pattern, _)| pattern.split('/').collect()).collect();
-    let is_removed = |names: &[Vec<u8>]| {
-        patterns.iter().any(|pattern| matches(pattern, names))
-            && !(removal.kept)(&names.join(&b'/'))
+    let own: HashSet<&[u8]> =
+        removal.own.iter().map(|path| path.trim_start_matches('/').as_bytes()).collect();
+    let is_own = |names: &[Vec<u8>]| !own.is_empty() && own.contains(&names.join(&b'/')[..]);
+    let is_removed = |names: &[Vec<u8>], is_directory: bool| {
+        (is_own(names) && !is_directory)
+            || names.split_last().is_some_and(|(_, above)| is_own(above))
+            || patterns.iter().any(|pattern| matches(pattern, names))
+                && !(removal.kept)(&names.join(&b'/'))
     };
     remove_in(tree, &mut Vec::new(), &is_removed)
 }
@@ -120,7 +154,7 @@ fn remove(tree: &Path, removal: &Removal<'_>) -> Result<(), Error> {
 fn remove_in(
     directory: &Path,
     names: &mut Vec<Vec<u8>>,
-    is_removed: &dyn Fn(&[Vec<u8>]) -> bool,
+    is_removed: &dyn Fn(&[Vec<u8>], bool) -> bool,
 ) -> Result<(), Error> {
     let read = |source| Error::Read { path: directory.to_owned(), source };
     for entry in fs::read_dir(directory).map_err(read)? {
@@ -128,7 +162,7 @@ fn remove_in(
         let kind = entry.file_type().map_err(read)?;
         let path = entry.path();
         names.push(entry.file_name().into_vec());
-        let wanted = !is_removed(names);
+        let wanted = !is_removed(names, kind.is_dir());
         let result = match (wanted, kind.is_dir()) {
             (true, true) => {
                 remove_in(&path, names, is_removed)?;
