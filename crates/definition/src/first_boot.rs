@@ -98,7 +98,7 @@ fn check_unit_name(text: &str) -> Result<(), Refused> {
         return Err(Refused::new(format!("has {}", shown(wrong)), hint));
     }
     let is_kind = |kind: &&str| text.strip_suffix(*kind).is_some_and(|name| !name.is_empty());
-    if text.len() > 255 || !KINDS.iter().any(|kind| is_kind(&kind)) {
+    if text.len() > 255 || !KINDS.iter().any(is_kind) {
         return Err(Refused::new("is no unit", hint));
     }
     Ok(())

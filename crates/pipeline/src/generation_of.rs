@@ -53,6 +53,7 @@ pub fn generation(session: &Session, server: &Server) -> Result<Built, Error> {
         Artefact::new("config files", &config_archive),
         Artefact::new("config layer", &config_layer.path),
     ];
+    let (tree_key, secrets) = (tree.done.key, tree.facts.secrets);
     let mut held = vec![tree.done, held_layer, held_boot, held_config];
     held.extend(programs.held);
     let document = document(server, &lock, epoch)?;
@@ -64,6 +65,9 @@ pub fn generation(session: &Session, server: &Server) -> Result<Built, Error> {
         sizes,
         artefacts,
         tree: tree_archive,
+        tree_key,
+        packages: lock.packages_digest(),
+        secrets,
         renumbering: ids.renumbering,
         config: config_archive,
         _held: held,

@@ -15,6 +15,7 @@
 mod archive;
 mod built;
 pub mod cargo;
+mod compare;
 mod config;
 mod difference;
 mod error;
@@ -32,8 +33,10 @@ mod request;
 mod session;
 mod tree;
 mod verify;
+mod warnings;
 
 pub use built::{Artefact, Built, Sizes};
+pub use compare::only_packages;
 pub use error::Error;
 pub use files::files;
 pub use generation_of::generation;
@@ -42,3 +45,4 @@ pub use record::Record;
 pub use report::Report;
 pub use session::{Options, Session};
 pub use verify::{Difference, SURROUNDINGS, Verified, copy_workspace, verify};
+pub use warnings::{Warning, warnings};

@@ -187,7 +187,7 @@ impl Inside {
         edit: impl Fn(&str) -> String,
     ) -> Result<(), Error> {
         match self.text(&path)? {
-            Some(text) => self.write(&path, &edit(&text)),
+            Some(text) => self.write(&path, edit(&text)),
             None => Ok(()),
         }
     }

@@ -122,6 +122,16 @@ pub(crate) fn normalise(
     Ok(Normal { headers, secrets })
 }
 
+/// debconf's answers to questions for passwords, most often none.
+const PASSWORDS: &str = "var/cache/debconf/passwords.dat";
+
+fn has_answer(passwords: &[u8]) -> bool {
+    let mut lines = passwords.split(|byte| *byte == b'\n');
+    lines.any(|line| {
+        line.strip_prefix(b"Value:").is_some_and(|value| !value.trim_ascii().is_empty())
+    })
+}
+
 /// What nobody but its owner is meant to know of a file that a script made.
 fn secret(tree: &Path, header: &Header) -> Result<Option<Secret>, Error> {
     let Kind::File(_) = header.kind else { return Ok(None) };
@@ -130,6 +140,9 @@ fn secret(tree: &Path, header: &Header) -> Result<Option<Secret>, Error> {
     fs::File::open(&path)
         .and_then(|file| file.take(LOOKED_AT as u64).read_to_end(&mut content))
         .map_err(|source| Error::Read { path, source })?;
+    if header.path == PASSWORDS.as_bytes() && !has_answer(&content) {
+        return Ok(None);
+    }
     let what = secrets::secret(header.mode, &content);
     Ok(what.map(|what| Secret { path: header.shown(), what: what.to_owned() }))
 }
@@ -245,7 +258,7 @@ fn journal_acls(inside: &Inside) -> Result<(), Error> {
 fn up_to_date(inside: &Inside, epoch: i64) -> Result<(), Error> {
     if inside.has("usr/lib/systemd/systemd-update-done") {
         for path in UPDATED {
-            inside.write(path, &updated(epoch))?;
+            inside.write(path, updated(epoch))?;
         }
     }
     Ok(())
@@ -257,4 +270,58 @@ pub(crate) fn is_removed(path: &str, removed: &[Removed]) -> bool {
     let names: Vec<Vec<u8>> = path.split('/').map(|name| name.as_bytes().to_vec()).collect();
     let mut all = REMOVED.iter().chain(removed);
     all.any(|(pattern, _)| matches(&pattern.split('/').collect::<Vec<_>>(), &names))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_what_belongs_to_one_machine_files_go_and_directories_stay_empty() {
+        let folder = tempfile::tempdir().unwrap();
+        let tree = folder.path();
+        for directory in ["etc/bind", "var/lib/mysql/mysql", "var/lib/mysql-files"] {
+            fs::create_dir_all(tree.join(directory)).unwrap();
+        }
+        for file in
+            ["etc/bind/rndc.key", "etc/bind/rndc.key.pub", "var/lib/mysql/ibdata1", "var/lib/x"]
+        {
+            fs::write(tree.join(file), "x").unwrap();
+        }
+        std::os::unix::fs::symlink("/etc", tree.join("var/lib/mysql/link")).unwrap();
+        let own = ["/etc/bind/rndc.key".to_owned(), "/var/lib/mysql".to_owned()];
+        remove(tree, &Removal { also: &[], kept: &|_| true, own: &own }).unwrap();
+        let headers = tarball::walk(tree).unwrap();
+        let left: Vec<String> = headers.iter().map(Header::shown).collect();
+        assert_eq!(
+            left,
+            [
+                "/",
+                "/etc",
+                "/etc/bind",
+                "/etc/bind/rndc.key.pub",
+                "/var",
+                "/var/lib",
+                "/var/lib/mysql",
+                "/var/lib/mysql-files",
+                "/var/lib/x",
+            ]
+        );
+    }
+
+    #[test]
+    fn only_files_that_have_something_to_hide_are_secrets() {
+        let folder = tempfile::tempdir().unwrap();
+        let write = |name: &str, content: &str| {
+            let path = folder.path().join(name);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, content).unwrap();
+            let header = Header::new(name, Kind::File(content.len() as u64), 0o600, 0);
+            secret(folder.path(), &header).unwrap().map(|secret| secret.path)
+        };
+        assert_eq!(write("etc/key", "x").as_deref(), Some("/etc/key"));
+        let unanswered = "Name: a/password\nTemplate: a/password\nOwners: a\n";
+        assert_eq!(write(PASSWORDS, unanswered), None);
+        assert!(write(PASSWORDS, &format!("{unanswered}Value: x\n")).is_some());
+    }
 }
