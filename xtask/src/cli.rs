@@ -184,6 +184,10 @@ pub(crate) struct Image {
     /// Let the config layer see the clock (used by tests of `verify`).
     #[arg(long, hide = true)]
     pub(crate) plant_clock: bool,
+    /// Make nothing but the package tree, with results in DIR, and print where it is (used when a
+    /// lock is new).
+    #[arg(long, hide = true, value_name = "DIR")]
+    pub(crate) only_packages: Option<PathBuf>,
     /// Leave server.digest as it is (used by `verify`).
     #[arg(long, hide = true)]
     pub(crate) no_record: bool,

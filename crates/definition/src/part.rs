@@ -8,8 +8,9 @@ use serde::{Deserialize, Serialize};
 use crate::kernel::Kernel;
 use crate::packages::{self, Answer};
 use crate::{
-    DebconfQuestion, DistributionName, Group, Origin, PackageRequest, Permission, Pin, Problem,
-    Problems, StateDir, StatePath, User, permissions, read, users,
+    DebconfQuestion, DistributionName, FirstBoot, Group, KnownSecret, Origin, PackageRequest,
+    Permission, Pin, Problem, Problems, StateDir, StatePath, User, first_boot, permissions, read,
+    secrets, users,
 };
 
 /// An entry of `[state]`: something that outlives a reboot.
@@ -48,8 +49,9 @@ pub struct StateEntry {
 /// cmdline = ["quiet"]
 /// ```
 ///
-/// and `[users]`, `[groups]` (see [`User`], [`Group`]), `[state]` (see [`StateEntry`]) and
-/// `[permissions]` (see [`Permission`]).
+/// and `[users]`, `[groups]` (see [`User`], [`Group`]), `[state]` (see [`StateEntry`]),
+/// `[permissions]` (see [`Permission`]), `[first-boot]` (see [`FirstBoot`]) and `[secrets]` (see
+/// [`KnownSecret`]).
 ///
 /// Package names without a distribution are for both. A suite after the `/` is one of those of
 /// `[archive]`; roles, which do not know the release, write a pocket: `nginx/backports`.
@@ -65,6 +67,8 @@ pub struct Part {
     pub(crate) groups: Vec<Group>,
     pub(crate) state: Vec<StateEntry>,
     pub(crate) permissions: Vec<Permission>,
+    pub(crate) first_boot: Vec<FirstBoot>,
+    pub(crate) secrets: Vec<KnownSecret>,
     pub(crate) kernel: Kernel,
 }
 
@@ -104,6 +108,9 @@ impl Part {
         part.state = table.table("state").as_ref().map(read_state).unwrap_or_default();
         let permissions = table.table("permissions");
         part.permissions = permissions.as_ref().map(permissions::read).unwrap_or_default();
+        let first_boot = table.table("first-boot");
+        part.first_boot = first_boot.as_ref().map(first_boot::read).unwrap_or_default();
+        part.secrets = table.table("secrets").as_ref().map(secrets::read).unwrap_or_default();
         part
     }
 

@@ -8,7 +8,7 @@ use image::Bundle;
 use lock::Lock;
 
 use crate::built::{Artefact, Built, Sizes};
-use crate::{Error, Session, config, locking, packages, programs, tree};
+use crate::{Error, Session, config, first_boot, locking, packages, programs, tree};
 
 /// Builds the generation of `server`. What did not change is not made again.
 ///
@@ -26,7 +26,8 @@ pub fn generation(session: &Session, server: &Server) -> Result<Built, Error> {
     });
     let (epoch, tools, sources) = (epoch?, tools?, sources?);
     let programs = programs::all(session, &tools, &sources, server)?;
-    let tree = tree::tree(session, &tools, server, &lock)?;
+    let own = first_boot::rows(server, &lock)?;
+    let tree = tree::tree(session, &tools, server, &lock, own)?;
     let ids = packages::complete_ids(session, server, &mut lock, &tree)?;
     let (package_layer, held_layer) = packages::layer(session, &tools, server, &lock, &tree, &ids)?;
     let (kernel, initramfs, held_boot) =
@@ -53,6 +54,7 @@ pub fn generation(session: &Session, server: &Server) -> Result<Built, Error> {
         Artefact::new("config files", &config_archive),
         Artefact::new("config layer", &config_layer.path),
     ];
+    let (tree_key, secrets) = (tree.done.key, tree.facts.secrets);
     let mut held = vec![tree.done, held_layer, held_boot, held_config];
     held.extend(programs.held);
     let document = document(server, &lock, epoch)?;
@@ -64,6 +66,9 @@ pub fn generation(session: &Session, server: &Server) -> Result<Built, Error> {
         sizes,
         artefacts,
         tree: tree_archive,
+        tree_key,
+        packages: lock.packages_digest(),
+        secrets,
         renumbering: ids.renumbering,
         config: config_archive,
         _held: held,

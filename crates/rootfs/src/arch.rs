@@ -31,7 +31,7 @@ use pacman::Pacman;
 use survey::Surveyed;
 
 /// Bumped when the same lock comes to give another tree, so that old trees are not reused.
-pub const VERSION: u32 = 2;
+pub const VERSION: u32 = 3;
 
 /// What makes a kernel's `modules.dep`, mostly by a hook.
 const DEPMOD: &str = "usr/bin/depmod";
@@ -49,6 +49,9 @@ pub struct Packages {
     pub architecture: String,
     /// What is taken to be installed without being it: `initramfs`, with `=VERSION` or without.
     pub assume_installed: Vec<String>,
+    /// What belongs to one machine, as absolute paths: files are taken out, directories emptied.
+    #[serde(default)]
+    pub own: Vec<String>,
     /// The lock's day in seconds since 1970: no time in the tree is later.
     pub epoch: u64,
     /// How many packages are read at a time; the result does not depend on it.
@@ -100,10 +103,11 @@ impl Packages {
         self.depmod(&tree, &inside)?;
         directories.settle(&inside)?;
         clock.lap("finish");
+        packages::refresh(&tree, &inside, self.epoch)?;
         let times = Times::of(read().flat_map(|package| &package.members));
-        let headers = normalise::normalise(&tree, self.epoch, &times)?;
+        let normal = normalise::normalise(&tree, self.epoch, &times, &self.own)?;
         clock.lap("normalise");
-        let produced = packages::write(&self.out, &tree, &headers, surveyed.len() as u64)?;
+        let produced = packages::write(&self.out, &tree, normal, surveyed.len() as u64)?;
         clock.lap("tar");
         Ok(Produced { timings: clock.laps(), ..produced })
     }

@@ -27,7 +27,7 @@ use crate::error::Error;
 use crate::packages::{self, Clock, Inside, Produced, Times};
 
 /// Bumped when the same lock comes to give another tree, so that old trees are not reused.
-pub const VERSION: u32 = 2;
+pub const VERSION: u32 = 3;
 
 /// The job: everything that a package tree is a function of, and where it goes.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -38,6 +38,9 @@ pub struct Packages {
     pub architecture: String,
     /// Answers to the packages' questions: `postfix/main_mailer_type` = `No configuration`.
     pub debconf: BTreeMap<String, String>,
+    /// What belongs to one machine, as absolute paths: files are taken out, directories emptied.
+    #[serde(default)]
+    pub own: Vec<String>,
     /// The lock's day in seconds since 1970: no time in the tree is later.
     pub epoch: u64,
     /// How many packages are unpacked at a time; the result does not depend on it.
@@ -72,6 +75,7 @@ impl Packages {
             files: lock.packages.iter().map(file).collect(),
             architecture: lock.architecture.clone(),
             debconf: BTreeMap::new(),
+            own: Vec::new(),
             epoch,
             threads,
             out: out.to_owned(),
@@ -124,10 +128,11 @@ impl Packages {
         };
         let selections = debconf::selections(&unpacked, &self.debconf)?;
         root.scripts(&selections, |phase| clock.lap(phase))?;
+        packages::refresh(&tree, &inside, self.epoch)?;
         let times = Times::of(unpacked.iter().flat_map(|package| &package.members));
-        let headers = normalise::normalise(&tree, self.epoch, &times)?;
+        let normal = normalise::normalise(&tree, self.epoch, &times, &self.own)?;
         clock.lap("normalise");
-        let produced = packages::write(&self.out, &tree, &headers, unpacked.len() as u64)?;
+        let produced = packages::write(&self.out, &tree, normal, unpacked.len() as u64)?;
         clock.lap("tar");
         Ok(Produced { timings: clock.laps(), ..produced })
     }

@@ -4,28 +4,31 @@ use std::path::Path;
 
 use super::installed;
 use crate::error::Error;
-use crate::packages::{self, Inside, Removal, Removed, Times};
-use crate::tarball::Header;
+use crate::packages::{self, Inside, Normal, Removal, Removed, Times};
 
 /// What is removed, besides what is removed from every tree, unless a package has brought it.
-const ARCHS: [Removed; 9] = [
+const ARCHS: [Removed; 8] = [
     ("etc/pacman.d/gnupg/*", "keys with random numbers; every signature was verified before"),
     ("var/lib/pacman/sync/*", "the repository of the build, which no server has"),
     ("var/lib/pacman/db.lck", "lock file"),
     ("var/log/pacman.log", "has times"),
     ("var/cache/pacman/pkg/*", "downloads"),
-    ("var/cache/fontconfig/*", "has times of directories; made again when it is missing"),
     ("var/cache/man/*", "has times; man-db's timer makes it on a server"),
     ("var/log/journal/*", "named after the machine id"),
     ("**/__pycache__/*", "has times; python makes it again in memory"),
 ];
 
-/// Brings an installed tree into the state that every build of it has, and gives its headers.
-pub(super) fn normalise(tree: &Path, epoch: u64, times: &Times) -> Result<Vec<Header>, Error> {
+/// Brings an installed tree into the state that every build of it has.
+pub(super) fn normalise(
+    tree: &Path,
+    epoch: u64,
+    times: &Times,
+    own: &[String],
+) -> Result<Normal, Error> {
     installed::set_install_dates(&Inside::open(tree)?, epoch)?;
     // The modules that Arch's packages bring were compiled before, and fit the times of their files.
     let kept = |path: &[u8]| times.has(path);
-    packages::normalise(tree, epoch, times, &Removal { also: &ARCHS, kept: &kept })
+    packages::normalise(tree, epoch, times, &Removal { also: &ARCHS, kept: &kept, own })
 }
 
 #[cfg(test)]

@@ -45,6 +45,7 @@ impl Set {
             [("ca-certificates/trust_new_crts", "yes"), ("postfix/main_mailer_type", "Local only")];
         let answers = answers.map(|(question, answer)| (question.to_owned(), answer.to_owned()));
         Packages {
+            own: Vec::new(),
             files: self.files.clone(),
             architecture: "amd64".to_owned(),
             debconf: BTreeMap::from(answers),
