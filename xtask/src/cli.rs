@@ -153,6 +153,9 @@ pub(crate) enum Command {
     /// Time builds of a server against other tools for the same packages.
     #[command(after_help = "Example: cargo xtask bench mailserver")]
     Bench(Bench),
+    /// Measure package trees by what apt makes of the same packages.
+    #[command(after_help = "Example: cargo xtask compare-packages bookworm --only databases")]
+    ComparePackages(ComparePackages),
 }
 
 #[derive(Args)]
@@ -441,6 +444,28 @@ pub(crate) struct Bench {
     /// Leave out mmdebstrap and mkosi, which else make the same packages where they are installed.
     #[arg(long)]
     pub(crate) alone: bool,
+}
+
+#[derive(Args)]
+pub(crate) struct ComparePackages {
+    /// The lists of packages: crates/comparison/lists.
+    #[arg(default_values = ["bookworm", "trixie"])]
+    pub(crate) lists: Vec<String>,
+    /// Run this row only; may be given several times.
+    #[arg(long, value_name = "ROW")]
+    pub(crate) only: Vec<String>,
+    /// What to find out; all of it if nothing is named. What was found before stays.
+    #[arg(long, value_delimiter = ',', value_parser = ["locked", "built", "equal", "verified"])]
+    pub(crate) columns: Vec<String>,
+    /// Rows without what is recommended, with it, or both.
+    #[arg(long, default_value = "without", value_parser = ["without", "with", "both"])]
+    pub(crate) recommends: String,
+    /// Run rows again whose inputs have not changed.
+    #[arg(long)]
+    pub(crate) again: bool,
+    /// Print the results as JSON.
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 mod bench;
 mod boot;
 mod clean;
+mod compare_packages;
 mod deploy;
 mod doctor;
 mod flash;
@@ -51,6 +52,7 @@ pub(crate) fn run(cli: &Cli) -> anyhow::Result<ExitCode> {
         Command::List(arguments) => list::run(global, arguments),
         Command::Doctor(arguments) => doctor::run(arguments),
         Command::Bench(arguments) => bench::run(global, arguments),
+        Command::ComparePackages(arguments) => compare_packages::run(global, arguments),
     }
 }
 

@@ -130,6 +130,12 @@ impl Command {
         self
     }
 
+    /// The host name; `heirloom` if it is not set.
+    pub fn hostname(mut self, name: impl Into<String>) -> Self {
+        self.start.hostname = name.into();
+        self
+    }
+
     /// `SOURCE_DATE_EPOCH`, in seconds since 1970.
     pub fn epoch(mut self, seconds: u64) -> Self {
         self.epoch = seconds;
