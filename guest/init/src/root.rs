@@ -74,7 +74,7 @@ pub(crate) fn assemble(
     overlay(&lower)?;
     check_init()?;
     let run = mount_run()?;
-    let mut mounts = bind_state(&boot.data, &config, log)?;
+    let mut mounts = bind_state(&boot.data, &config, log, watchdog)?;
     trail.reached(Step::State);
     expose(&run, boot.generation)?;
     let what = device.path().to_string_lossy().into_owned();
@@ -149,15 +149,24 @@ fn check_init() -> Result<()> {
 }
 
 /// Binds all state; returns the mounts in the new root.
-fn bind_state(data: &Data, config: &Config, log: &Log) -> Result<Vec<units::Mount>> {
+fn bind_state(
+    data: &Data,
+    config: &Config,
+    log: &Log,
+    watchdog: &mut Watchdog,
+) -> Result<Vec<units::Mount>> {
     let home = match data {
         Data::Ext4(_) => state::directory(Path::new(DATA))?,
         Data::Iso(_) => state::directory(Path::new(MEMORY))?,
     };
     let roots = state::Roots::open(Path::new(ROOT), &home)?;
+    if let Err(error) = roots.clear_unfinished(&config.state) {
+        log.warning(Chain(&error));
+    }
     let mut mounts = Vec::new();
     for state in &config.state {
-        let bound = roots.bind(state)?;
+        watchdog.beat_in_time();
+        let bound = roots.bind(state, log, watchdog)?;
         if bound.made {
             log.info(format_args!("new state for {}", state.path));
         }
