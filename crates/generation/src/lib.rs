@@ -23,7 +23,7 @@ mod text;
 pub mod unused;
 pub mod verity;
 
-pub use config::{Config, State};
+pub use config::{Config, State, StateOption};
 pub use error::{Chain, Error, Result};
 pub use filesystem::Filesystem;
 pub use layout::{Index, Layout};

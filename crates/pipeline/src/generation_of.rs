@@ -3,7 +3,7 @@
 use std::panic::resume_unwind;
 
 use definition::{Epoch, Server};
-use generation::{Config, State};
+use generation::{Config, State, StateOption};
 use image::Bundle;
 use lock::Lock;
 
@@ -81,10 +81,12 @@ const _: () = assert!(definition::LONGEST_CMDLINE <= generation::config::MAX_CMD
 /// The generation's config blob.
 fn document(server: &Server, lock: &Lock, epoch: Epoch) -> Result<Config, Error> {
     let cmdline: Vec<_> = server.cmdline.iter().map(ToString::to_string).collect();
-    let state = server
-        .state
-        .iter()
-        .map(|state| State { path: state.path.to_string(), at: state.at.to_string() });
+    let state = server.state.iter().map(|state| State {
+        path: state.path.to_string(),
+        at: state.at.to_string(),
+        seed: state.seed,
+        options: state.options.iter().copied().map(option).collect(),
+    });
     Ok(Config {
         server: server.name.to_string(),
         hostname: server.hostname.to_string(),
@@ -98,4 +100,12 @@ fn document(server: &Server, lock: &Lock, epoch: Epoch) -> Result<Config, Error>
         health_within: server.health.duration().as_secs(),
         state: state.collect(),
     })
+}
+
+fn option(option: definition::StateOption) -> StateOption {
+    match option {
+        definition::StateOption::Dev => StateOption::Dev,
+        definition::StateOption::Exec => StateOption::Exec,
+        definition::StateOption::Suid => StateOption::Suid,
+    }
 }

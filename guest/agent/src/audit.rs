@@ -182,7 +182,7 @@ mod tests {
             fs::create_dir_all(state.path().join(directory)).unwrap();
         }
         let declared = [("/var/mail", "mail"), ("/srv/html", "web/html")]
-            .map(|(path, at)| State { path: path.into(), at: at.into() });
+            .map(|(path, at)| State::new(path, at));
         let audit = audit(upper.path(), state.path(), &declared, &|_| false).unwrap();
         let lost: Vec<_> =
             audit.lost.iter().map(|it| (it.path.to_str().unwrap(), it.size)).collect();

@@ -10,6 +10,7 @@
 //! confirmed generation has nothing to fall back to. A generation on trial gives up after half a
 //! minute of them and reboots, and the bootloader takes the confirmed one. How far a trial came is left on the disk ([`progress`]).
 
+mod clear;
 mod data;
 mod device;
 mod error;
@@ -24,6 +25,7 @@ mod modules;
 mod progress;
 mod retry;
 mod root;
+mod seed;
 mod state;
 mod superblock;
 mod units;

@@ -75,7 +75,7 @@ pub(crate) fn assemble(
     overlay(&lower)?;
     check_init()?;
     let run = mount_run()?;
-    let mut mounts = bind_state(boot, &config, &mut found, log)?;
+    let mut mounts = bind_state(boot, &config, &mut found, log, watchdog)?;
     trail.reached(Step::State);
     expose(&run, boot.generation, &found)?;
     let what = device.path().to_string_lossy().into_owned();
@@ -131,6 +131,7 @@ fn bind_state(
     config: &Config,
     found: &mut Filesystem,
     log: &Log,
+    watchdog: &mut Watchdog,
 ) -> Result<Vec<units::Mount>> {
     let home = match (&boot.data, &found.read_only) {
         (Data::Iso(_), _) => state::directory(Path::new(MEMORY))?,
@@ -138,9 +139,13 @@ fn bind_state(
         (Data::Ext4(_), None) => state::directory(Path::new(DATA))?,
     };
     let roots = state::Roots::open(Path::new(ROOT), &home)?;
+    if let Err(error) = roots.clear_unfinished(&config.state) {
+        log.warning(Chain(&error));
+    }
     let mut mounts = Vec::new();
     for state in &config.state {
-        let (bound, what) = match roots.bind(state) {
+        watchdog.beat_in_time();
+        let (bound, what) = match roots.bind(state, log, watchdog) {
             Ok(bound) => (bound, format!("{EXPOSED}/state/{}", state.at)),
             // The bootloader has a generation that may do better.
             Err(error) if boot.trial => return Err(error),
@@ -152,7 +157,8 @@ fn bind_state(
                 ));
                 found.in_memory.push(InMemory { path: state.path.clone(), why });
                 let home = state::directory(Path::new(MEMORY))?;
-                let bound = state::Roots::open(Path::new(ROOT), &home)?.bind(state)?;
+                let bound =
+                    state::Roots::open(Path::new(ROOT), &home)?.bind(state, log, watchdog)?;
                 (bound, format!("{EXPOSED_MEMORY}/state/{}", state.at))
             }
         };

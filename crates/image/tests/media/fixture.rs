@@ -126,7 +126,7 @@ fn config() -> Config {
         lock: Digest::of("lock"),
         epoch: EPOCH,
         health_within: 120,
-        state: vec![State { path: "/var/spool/mail".into(), at: "mail".into() }],
+        state: vec![State::new("/var/spool/mail", "mail")],
     }
 }
 
