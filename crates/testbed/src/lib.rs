@@ -29,7 +29,6 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use anyhow::{Context, Result, ensure};
 use deploy::Kept;
 use pipeline::{Built, Format, Options, Session};
-use sandbox::ToolRoot;
 use tempfile::TempDir;
 
 pub use clients::Clients;

@@ -43,8 +43,9 @@ pub(crate) fn damaged_filesystem(ground: &mut Ground<'_>) -> Result<String> {
         let groups = disk.debugfs(&[], "stats")?;
         let at = groups.split("block bitmap at ").nth(1).context("there are no groups")?;
         let digits = at.chars().take_while(char::is_ascii_digit).collect::<String>();
-        disk.change(&format!("zap_block -p 0x5a {digits}"))?;
-        disk.change("clri /state/postfix/public")
+        disk.change("clri /state/postfix/public")?;
+        // Last: with a damaged bitmap debugfs opens it no more.
+        disk.change(&format!("zap_block -p 0x5a {digits}"))
     })?;
     let lost = check.lines.join("\n");
     ensure!(lost.contains("node"), "it does not say what was lost:\n{lost}");
