@@ -173,13 +173,14 @@ fn read_all(output: Option<impl Read + Send + 'static>, to: SyncSender<String>) 
     thread::Builder::new().spawn(work).map(drop)
 }
 
-/// The next line of at most [`LINE`] bytes; a longer one is several.
+/// The next line, or the first [`LINE`] bytes of it: a list of blocks may have megabytes.
 fn next_line(output: &mut impl BufRead) -> Option<String> {
     let mut line = Vec::new();
-    match output.take(LINE).read_until(b'\n', &mut line) {
-        Ok(1..) => Some(String::from_utf8_lossy(&line).trim_end().to_owned()),
-        Ok(0) | Err(_) => None,
+    output.by_ref().take(LINE).read_until(b'\n', &mut line).ok().filter(|read| *read > 0)?;
+    if !line.ends_with(b"\n") {
+        output.skip_until(b'\n').ok()?;
     }
+    Some(String::from_utf8_lossy(&line).trim_end().to_owned())
 }
 
 fn tell(line: &str, check: &mut Check, log: &Log) {
@@ -255,6 +256,16 @@ mod tests {
         let (ended, check) = run_shell(script, Duration::from_secs(60));
         assert_eq!(ended, Ended::Status(0));
         assert_eq!(check.lines.len() as u64 + check.more, 20_000);
+    }
+
+    #[test]
+    fn of_a_list_of_blocks_the_beginning_is_kept_and_what_follows_it() {
+        let text = format!("differences: {}\n\nFixed.\nlast", "-(1--2) ".repeat(100_000));
+        let mut text = text.as_bytes();
+        let lines: Vec<_> = std::iter::from_fn(|| next_line(&mut text)).collect();
+        assert_eq!(lines.len(), 4);
+        assert!(lines[0].len() <= LINE as usize && lines[0].starts_with("differences: -(1--2)"));
+        assert_eq!(lines[1..], ["", "Fixed.", "last"]);
     }
 
     #[test]

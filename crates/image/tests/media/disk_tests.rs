@@ -177,10 +177,12 @@ fn own_ids() -> Outcome {
 
     cut(&disk, 272 * MIB, fs::metadata(&disk)?.len() - MIB, dir.path().join("ext4"));
     run(Program::E2fsck, &["-f", "-n", "/work/ext4"])?;
-    // From a copy of the superblock too.
-    run(Program::E2fsck, &["-f", "-n", "-b", "32768", "-B", "4096", "/work/ext4"])?;
-    let head = run(Program::Dumpe2fs, &["-h", "/work/ext4"])?.text();
-    check(head.contains(&uuid), head)?;
+    // From the superblock and from a copy; one whose checksum does not match is refused.
+    let copy = ["-h", "-o", "superblock=32768", "-o", "blocksize=4096", "/work/ext4"];
+    for arguments in [&copy[..1], &copy[..5]] {
+        let head = run(Program::Dumpe2fs, &[arguments, &copy[5..]].concat())?.text();
+        check(head.contains(&uuid), head)?;
+    }
 
     let table = gpt::GptConfig::new().open(&disk)?;
     check(table.primary_header().is_ok() && table.backup_header().is_ok(), "a damaged GPT")?;
