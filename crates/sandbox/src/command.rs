@@ -52,6 +52,7 @@ impl Command {
             binds: vec![],
             files: vec![],
             devices: vec![],
+            null_keeps: false,
         };
         let start = Start {
             view,

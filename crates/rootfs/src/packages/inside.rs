@@ -154,6 +154,18 @@ impl Inside {
         }
     }
 
+    /// Removes an empty directory, if it is there.
+    pub(crate) fn remove_directory(&self, path: impl AsRef<Path>) -> Result<(), Error> {
+        let remove = || -> Result<(), Errno> {
+            let (above, name) = self.above(path.as_ref())?;
+            rustix::fs::unlinkat(&above, name, AtFlags::REMOVEDIR)
+        };
+        match remove() {
+            Err(Errno::NOENT | Errno::NOTDIR) => Ok(()),
+            result => result.map_err(|error| self.unwritten(&path, error)),
+        }
+    }
+
     fn unwritten(&self, path: impl AsRef<Path>, error: impl Into<io::Error>) -> Error {
         Error::Write { path: self.shown(path), source: error.into() }
     }
