@@ -214,14 +214,3 @@ mod tests {
         assert_eq!(rounds(&packages), [vec!["base"], vec!["a", "b"]]);
     }
 }
-#[cfg(test)]
-mod zz {
-    #[test]
-    fn zz_show() {
-        let Ok(list) = std::env::var("ZZ") else { return };
-        let controls: Vec<unpack::Control> = std::fs::read_to_string(list).unwrap().lines().map(|p| unpack::Deb::open(std::path::Path::new(p)).unwrap().control().clone()).collect();
-        let graph = super::Graph::new(&controls);
-        for n in super::needing(&controls, &graph) { println!("needs {}", controls[n].package()); }
-        for r in super::of(&controls) { println!("{} {:?}", r.len(), r.iter().map(|p| controls[*p].package()).take(60).collect::<Vec<_>>()); }
-    }
-}
