@@ -51,7 +51,7 @@ pub(crate) fn blocks<'b>(bytes: &'b [u8], label: &str) -> Result<Vec<Cow<'b, [u8
             match label_of(line, END) {
                 Some(ended) => break ended == found,
                 None if line.starts_with(DASHES) => break false,
-                None if in_headers && line.contains(": ") => {}
+                None if in_headers && line.contains(':') => {}
                 None => {
                     in_headers = false;
                     // The checksum begins with what base64 only ends with.

@@ -236,7 +236,11 @@ fn suite_version(
 }
 
 /// The newest version of a package in a suite.
-pub(super) fn in_suite(universe: &Universe<'_>, package: PackageId, suite: &str) -> Option<RecordId> {
+pub(super) fn in_suite(
+    universe: &Universe<'_>,
+    package: PackageId,
+    suite: &str,
+) -> Option<RecordId> {
     let versions = &universe.packages[package].versions;
     versions.iter().copied().find(|record| is_of(universe, *record, suite))
 }

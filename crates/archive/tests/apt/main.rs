@@ -178,10 +178,7 @@ fn refused(
 }
 
 /// A request against the newest indexes that there are.
-pub(crate) fn request<'p>(
-    release: &str,
-    packages: impl IntoIterator<Item = &'p str>,
-) -> Request {
+pub(crate) fn request<'p>(release: &str, packages: impl IntoIterator<Item = &'p str>) -> Request {
     // A day after any mirror's.
     let mut request = Request::new(release, "amd64", jiff::civil::date(2100, 1, 1));
     request.pockets = vec![Pocket::Updates, Pocket::Security, Pocket::Backports];

@@ -30,7 +30,8 @@ pub(super) fn targets<'p>(packages: &'p [Surveyed], asked_for: &BTreeSet<&str>) 
             3
         }
     };
-    let mut targets: Vec<_> = packages.iter().map(|it| (rank(it), it.package.info.name())).collect();
+    let mut targets: Vec<_> =
+        packages.iter().map(|it| (rank(it), it.package.info.name())).collect();
     targets.sort_unstable();
     targets.into_iter().map(|(_, name)| name).collect()
 }
