@@ -14,11 +14,13 @@
 
 #![warn(missing_docs)]
 
+mod anew;
 pub mod audit;
 pub mod catalog;
 pub mod checks;
 pub mod cli;
 mod error;
+mod hidden;
 mod ioctl;
 pub mod keep;
 mod lock;

@@ -246,6 +246,7 @@ impl State {
                 default: Some(self.default),
                 trial: self.trial.clone(),
                 health: None,
+                hidden: vec![],
                 corrupted: vec![],
                 uptime: self.uptime,
             })),
