@@ -20,7 +20,7 @@ use crate::tree::Tree;
 use crate::{Error, Session};
 
 /// Goes up when the same definition is laid differently.
-const VERSION: u32 = 2;
+const VERSION: u32 = 3;
 
 /// Where the server's health check lies on the server.
 const HEALTH: &str = "/usr/lib/heirloom/health";

@@ -20,6 +20,9 @@ pub struct Status {
     pub trial: Option<Trial>,
     /// What the health check last said; none before it ran.
     pub health: Option<Health>,
+    /// What the image has where older state is mounted over it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub hidden: Vec<Hidden>,
     /// What was found damaged, a line each.
     #[serde(default)]
     pub corrupted: Vec<String>,
@@ -68,6 +71,15 @@ impl Disk {
     pub fn is_well(&self) -> bool {
         *self == Self::default()
     }
+}
+
+/// Content of the image that state hides: the state was there before the content was.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Hidden {
+    /// The directory on the server.
+    pub path: String,
+    /// The names in it that only the image has, sorted.
+    pub names: Vec<String>,
 }
 
 /// A generation that was given one boot to prove itself.

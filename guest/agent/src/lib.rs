@@ -14,6 +14,7 @@
 
 #![warn(missing_docs)]
 
+mod anew;
 pub mod audit;
 pub mod catalog;
 pub mod checks;
@@ -21,6 +22,7 @@ pub mod cli;
 pub mod disk;
 mod error;
 pub mod fat;
+mod hidden;
 mod ioctl;
 pub mod keep;
 mod lock;

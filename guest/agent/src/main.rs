@@ -78,13 +78,13 @@ fn run(call: &Call) -> Result<()> {
             let count = removed.len();
             answer(call, &Removed { removed }, || format!("{count} generations removed\n"))
         }
-        Command::Audit => {
+        Command::Audit { all } => {
             let layout = machine::layout()?;
             let config = layout.config(&layout.manifest(machine::booted()?.generation)?)?;
             let upper = Path::new(machine::MEMORY).join("upper");
             let state = Path::new(machine::DATA).join("state");
             let found = audit::audit(&upper, &state, &config.state, &audit::is_in_no_layer)?;
-            answer(call, &found, || print::audit(&found))
+            answer(call, &found, || print::audit(&found, *all))
         }
         Command::Watch => {
             machine::check_boot(&say);

@@ -253,6 +253,7 @@ impl State {
                 default: Some(self.default),
                 trial: self.trial.clone(),
                 health: None,
+                hidden: vec![],
                 corrupted: vec![],
                 disk: transfer::report::Disk::default(),
                 uptime: self.uptime,
