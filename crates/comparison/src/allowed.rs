@@ -25,7 +25,7 @@ const ADDED: &[What] = &[What::OnlyOurs];
 const CONTENT: &[What] = &[What::Content];
 
 /// All of them; `docs/reference/package-tree.md` has the same table.
-pub const ALLOWED: [Allowed; 45] = [
+pub const ALLOWED: [Allowed; 53] = [
     allow("etc/.updated", ADDED, "tells systemd that /etc is as new as /usr"),
     allow("var/.updated", ADDED, "the same of /var"),
     allow("etc/machine-id", CONTENT, "a machine's own: the first boot fills it in"),
@@ -83,6 +83,18 @@ pub const ALLOWED: [Allowed; 45] = [
     allow("var/lib/systemd/random-seed", GONE, "a secret of one machine"),
     allow("var/lib/initramfs-tools/**", GONE, "notes of the initramfs that is not made"),
     allow("dev/**", &[What::OnlyApt, What::OnlyOurs, What::Mode], "mmdebstrap makes devices"),
+    allow("etc/apt/preferences.d", GONE, "mmdebstrap makes it, where no package of apt does"),
+    allow("etc/fstab", GONE, "mmdebstrap makes it; a server's mounts are its state"),
+    allow("var/cache/apt", GONE, "mmdebstrap makes it, where no package of apt does"),
+    allow("var/lib/apt", GONE, "the same"),
+    allow("var/lib/apt/lists", GONE, "the same"),
+    allow("run/**", &[What::OnlyApt, What::OnlyOurs], "empty at each boot"),
+    allow("usr/bin/uncompress", &[What::Names], "usrmerge copies a file of two names"),
+    allow(
+        "var/lib/dpkg/statoverride",
+        ADDED,
+        "empty, which is what dpkg reads where there is none",
+    ),
 ];
 
 /// The entry that allows a difference.

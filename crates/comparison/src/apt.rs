@@ -24,9 +24,6 @@ const STORE: &str = "/work/store";
 const REPOSITORY: &str = "/work/repository";
 const TREE: &str = "/work/tree";
 
-/// The last lines of mmdebstrap that an error shows.
-const SHOWN: usize = 15;
-
 /// The job: installs package files and writes the survey of the tree.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Apt {
@@ -103,7 +100,8 @@ impl Apt {
             .arg(format!("--setup-hook={hosts}"))
             .arg(format!("--essential-hook={answers}"))
             .arg("--customize-hook=rm -f \"$1/etc/hosts\"")
-            .args([self.suite.as_str(), TREE])
+            // Without a suite: the repository says of none.
+            .args(["", TREE])
             .arg(format!("deb [trusted=yes] copy:{REPOSITORY} ./"))
             .bind_ro(&self.store, STORE)
             .bind_ro(repository, REPOSITORY)
@@ -114,15 +112,8 @@ impl Apt {
             .free_sync()
             .run()
             .map(drop)
-            .map_err(|source| Error::Apt { said: last_words(&source), source })
+            .map_err(|source| Error::Apt { source })
     }
-}
-
-/// What the failed program said at its end.
-fn last_words(error: &sandbox::Error) -> String {
-    let said = error.to_string();
-    let lines: Vec<&str> = said.lines().collect();
-    lines[lines.len().saturating_sub(SHOWN)..].join("\n")
 }
 
 /// A package's paragraph in the index.

@@ -41,10 +41,8 @@ pub enum Error {
     #[error(transparent)]
     Rootfs(#[from] rootfs::Error),
     /// mmdebstrap.
-    #[error("apt could not install the packages: {said}")]
+    #[error("apt could not install the packages")]
     Apt {
-        /// The end of what it said.
-        said: String,
         /// How it ended.
         source: sandbox::Error,
     },

@@ -45,10 +45,14 @@ impl Measure<'_> {
         let has = |column: &Column| match column {
             Column::Locked => measured.locked.is_some(),
             Column::Built => measured.built.is_some(),
-            Column::Equal => measured.equal.is_some(),
+            Column::Equal => measured.equal.is_some() && measured.judged == Some(tables()),
             Column::Verified => measured.verified.is_some(),
         };
-        if self.columns.iter().all(has) {
+        // Of what could not be locked or built there is no more to find out.
+        let ended = [&measured.locked, &measured.built]
+            .into_iter()
+            .any(|answer| answer.as_ref().is_some_and(|answer| !answer.holds));
+        if ended || self.columns.iter().all(has) {
             return Ok(None);
         }
         self.find_out(&mut measured)?;
@@ -81,13 +85,11 @@ impl Measure<'_> {
         let mut hasher = digest::Hasher::new();
         hasher.update(
             format!(
-                "{} {:?} {} {} {tools} {:?} {:?}",
+                "{} {:?} {} {} {tools}",
                 self.request().digest(),
                 self.row.debconf,
                 debian::VERSION,
                 apt::VERSION,
-                forms::FORMS,
-                allowed::ALLOWED,
             )
             .as_bytes(),
         );
@@ -113,18 +115,27 @@ impl Measure<'_> {
         if !wants(Column::Built) && !wants(Column::Equal) && !wants(Column::Verified) {
             return Ok(());
         }
-        self.session.store.fetch(&lock.items())?;
         let folder = self.folder(&lock);
         let (first, second) = (folder.join("first"), folder.join("second"));
-        measured.built = Some(match self.build(&lock, &first) {
-            Ok(()) => Answer::of(vec![]),
-            Err(error) => Answer::of(lines(&error)),
-        });
-        let built = measured.built.as_ref().is_some_and(|answer| answer.holds);
-        if built && wants(Column::Equal) {
-            measured.equal = Some(self.compare(&lock, &first, &folder)?);
+        let kept = folder.join(format!("ours-{}.json.zst", debian::VERSION));
+        let is_built = measured.built.as_ref().is_some_and(|answer| answer.holds);
+        let verify = wants(Column::Verified) && measured.verified.is_none();
+        if self.again || verify || !is_built || !kept.exists() {
+            self.session.store.fetch(&lock.items())?;
+            measured.built = Some(match self.build(&lock, &first) {
+                Ok(()) => Answer::of(vec![]),
+                Err(error) => Answer::of(lines(&error)),
+            });
+            if first.join(packages::TREE).exists() {
+                Survey::of_tar(&first.join(packages::TREE))?.write(&kept)?;
+            }
         }
-        if built && wants(Column::Verified) {
+        let is_built = measured.built.as_ref().is_some_and(|answer| answer.holds);
+        if is_built && wants(Column::Equal) {
+            measured.equal = Some(self.compare(&lock, &kept, &folder)?);
+            measured.judged = Some(tables());
+        }
+        if is_built && verify {
             measured.verified = Some(match self.build_again(&lock, &second) {
                 Ok(()) => Answer::of(differences(&first, &second)?),
                 Err(error) => Answer::of(lines(error.as_ref())),
@@ -162,7 +173,8 @@ impl Measure<'_> {
         let described = out.join("job.json");
         fs::write(&described, serde_json::to_vec(&self.job(lock, out))?)?;
         let _shown = progress::spinner("Building", "again, in other surroundings");
-        let output = Command::new(std::env::current_exe()?)
+        // This very file, also when another has taken its name since.
+        let output = Command::new("/proc/self/exe")
             .arg("--build")
             .arg(&described)
             .current_dir("/usr")
@@ -180,7 +192,7 @@ impl Measure<'_> {
             let part = folder.join("apt.part");
             let job = apt::Apt {
                 suite: self.list.suite.clone(),
-                files: self.job(lock, ours).files,
+                files: self.job(lock, folder).files,
                 store: self.session.store.cache_dir().join("store"),
                 debconf: self.row.debconf.clone(),
                 tools: tools.path().to_owned(),
@@ -193,8 +205,7 @@ impl Measure<'_> {
             }
             fs::rename(part, &apts)?;
         }
-        let survey = Survey::of_tar(&ours.join(packages::TREE))?;
-        let compared = difference::compare(&survey, &Survey::read(&apts)?);
+        let compared = difference::compare(&Survey::read(ours)?, &Survey::read(&apts)?);
         progress::detail("Allowed", format!("{} differences", compared.allowed.len()));
         Ok(Answer::of(compared.open.iter().map(ToString::to_string).collect()))
     }
@@ -231,18 +242,27 @@ pub(crate) fn build_elsewhere(job: &Path) -> Result<()> {
     Ok(())
 }
 
+/// What trees are judged by.
+fn tables() -> Digest {
+    Digest::of(format!("{:?} {:?}", forms::FORMS, allowed::ALLOWED))
+}
+
 fn epoch(lock: &Lock) -> u64 {
     let midnight = lock.date.to_zoned(TimeZone::UTC).map(|day| day.timestamp().as_second());
     midnight.ok().and_then(|seconds| u64::try_from(seconds).ok()).unwrap_or_default()
 }
 
-/// An error and its causes, a line each.
+/// The longest line of an error that is kept: command lines name every package.
+const LONGEST: usize = 160;
+
+/// An error and its causes, a line each; of many lines the last, which have the reason.
 fn lines(error: &(dyn Error + 'static)) -> Vec<String> {
     let mut lines = Vec::new();
     let mut cause = Some(error);
     while let Some(error) = cause {
-        lines.extend(error.to_string().lines().map(str::to_owned));
+        let message = error.to_string();
+        lines.extend(message.lines().map(|line| line.chars().take(LONGEST).collect::<String>()));
         cause = error.source();
     }
-    lines
+    lines.split_off(lines.len().saturating_sub(Answer::SHOWN))
 }

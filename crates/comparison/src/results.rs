@@ -28,6 +28,9 @@ pub struct Row {
     pub recommends: bool,
     /// Of what it was a function: with another it is run again.
     pub key: Digest,
+    /// The tables by which `equal` was judged: with others it is judged again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub judged: Option<Digest>,
     /// How many packages were locked.
     #[serde(default)]
     pub packages: u64,
@@ -81,6 +84,7 @@ impl Row {
             name: name.to_owned(),
             recommends,
             key,
+            judged: None,
             packages: 0,
             locked: None,
             built: None,

@@ -47,14 +47,11 @@ impl Survey {
     /// When it cannot be read.
     pub fn of_tar(tar: &Path) -> Result<Self, Error> {
         let mut builder = Builder::default();
-        let open = |tar| File::open(tar).map_err(Error::io("open", tar));
-        let read = |mut each: Box<dyn FnMut(Header, &mut dyn Read) -> io::Result<()> + '_>| {
-            tarball::read(BufReader::with_capacity(1 << 20, open(tar)?), |header, content| {
-                each(header, content)
-            })
-            .map_err(Error::io("read", tar))
-        };
-        read(Box::new(|header, content| builder.add(&header, content)))?;
+        let file = File::open(tar).map_err(Error::io("open", tar))?;
+        tarball::read(BufReader::with_capacity(1 << 20, file), |header, content| {
+            builder.add(&header, content)
+        })
+        .map_err(Error::io("read", tar))?;
         Ok(builder.finish())
     }
 
