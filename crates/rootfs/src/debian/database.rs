@@ -153,7 +153,7 @@ impl Database<'_> {
             return Ok(());
         }
         let path = Path::new(ADMIN).join(name);
-        self.inside.write(path, &format!("{}{text}", self.text(name)?))
+        self.inside.write(path, format!("{}{text}", self.text(name)?))
     }
 
     /// Puts other bytes into the place of a file.

@@ -72,7 +72,7 @@ fn shown(root: &Root<'_>, package: &str, script: &str) -> bool {
         let Ok(Some(text)) = root.inside.text(&path) else { return false };
         let Some((first, rest)) = text.split_once('\n') else { return false };
         let is_shell = first.starts_with("#!") && first.contains("sh");
-        is_shell && root.inside.write(&path, &format!("{first}\nset -x\n{rest}")).is_ok()
+        is_shell && root.inside.write(&path, format!("{first}\nset -x\n{rest}")).is_ok()
     })
 }
 
