@@ -122,7 +122,7 @@ mod tests {
         for (text, part) in [
             ("hello\n".to_owned(), "has no `-----BEGIN PGP PUBLIC KEY BLOCK-----`"),
             (ONE[..ONE.len() - 10].to_owned(), "has no end"),
-            (format!("{}{ONE}", &ONE[..60]), "has no end"),
+            (format!("{}{ONE}", &ONE[..59]), "has no end"),
             (ONE.replace("AQID", "A!ID"), "is broken"),
             (OTHER.replace("END PGP PUBLIC", "END PGP PRIVATE"), "has no end"),
         ] {

@@ -75,7 +75,7 @@ fn again(
         .map_err(|source| Error::Damaged { path: program.to_owned(), source })
 }
 
-/// The archive of the package tree of `server`, for [`compare`] in another process.
+/// The archive of the package tree of `server`, for `compare` in another process.
 ///
 /// # Errors
 /// Those of the lock and of the stage.
