@@ -3,7 +3,7 @@
 //! A [`sandbox::Job`]: it runs as root of a namespace that has a server's users, unpacks all
 //! packages at once, writes dpkg's database, runs the packages' own scripts once by the tree's
 //! `dpkg --configure -a`, takes away whatever would differ the next time, and writes the tree as a
-//! canonical archive. Packages that need dpkg's order come in [`rounds`] behind the first. The tree
+//! canonical archive. Packages that need dpkg's order come in `rounds` behind the first. The tree
 //! itself never leaves the job's scratch.
 //!
 //! `docs/reference/package-tree.md` says what is done to a tree, and why.
