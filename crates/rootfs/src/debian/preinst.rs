@@ -93,8 +93,19 @@ fn is_no_word(c: char) -> bool {
 fn lines(script: &str) -> Vec<String> {
     // Continued lines; quotes of messages and redirections, which begin no command.
     let joined = script.replace("\\\n", " ").replace("\\`", "'").replace(">&", ">");
+    let joined = without_arithmetic(&joined);
     let is_code = |line: &&str| !line.trim().is_empty() && !line.trim_start().starts_with('#');
     joined.lines().filter(is_code).map(str::to_owned).collect()
+}
+
+/// A text with a number for each `$((..))`.
+fn without_arithmetic(text: &str) -> String {
+    let mut parts = text.split("$((");
+    let first = parts.next().unwrap_or_default().to_owned();
+    parts.fold(first, |done, part| match part.split_once("))") {
+        Some((_, rest)) => format!("{done}0{rest}"),
+        None => format!("{done}$(({part}"),
+    })
 }
 
 /// The name of a function that a line begins.
@@ -267,6 +278,7 @@ mod tests {
              >/dev/null || true\nfi\n"
         ));
         assert!(!needs("exit 0\n"));
+        assert!(!needs("rm -f \"/x.$(($i+1))\"\n") && needs("rm -f \"/x.$(useradd)\"\n"));
         assert!(!needs(
             "echo \"unknown \\`$1'\" >&2\n[ -x /usr/sbin/of-1998 ] && /usr/sbin/of-1998 -s x\n"
         ));

@@ -109,7 +109,7 @@ pub(super) fn overrides(bench: &Bench) -> Outcome {
 }
 
 pub(super) fn triggers(bench: &Bench) -> Outcome {
-    assert_eq!(text(bench, "var/lib/zz/early")?, "configure\ntriggered /usr/share/zz-late\n");
+    assert_eq!(text(bench, "var/lib/zz/early")?, "configure \ntriggered /usr/share/zz-late\n");
     Ok(())
 }
 
@@ -117,7 +117,7 @@ pub(super) fn questions(bench: &Bench) -> Outcome {
     assert_eq!(text(bench, "var/lib/zz/answer")?, "false\n");
     for database in ["config.dat", "templates.dat"] {
         let text = text(bench, &format!("var/cache/debconf/{database}"))?;
-        assert!(!text.contains("heirloom"), "{text}");
+        assert!(!text.contains("heirloom-definition"), "{text}");
     }
     assert!(text(bench, "var/cache/debconf/config.dat")?.contains("Name: zz-other/install\n"));
     Ok(())
