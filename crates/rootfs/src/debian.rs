@@ -31,7 +31,7 @@ use crate::error::Error;
 use crate::packages::{self, Clock, Inside, Produced, Times};
 
 /// Bumped when the same lock comes to give another tree, so that old trees are not reused.
-pub const VERSION: u32 = 3;
+pub const VERSION: u32 = 4;
 
 /// The job: everything that a package tree is a function of, and where it goes.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -75,7 +75,9 @@ pub enum Error {
         unexpected: Vec<String>,
     },
     /// A debconf answer to a question that no package asks.
-    #[error("the debconf answer `{question}` is to a question that no package of the lock asks")]
+    #[error(
+        "the debconf answer `{question}` is to a question that no package of the lock and no script asks"
+    )]
     UnknownQuestion {
         /// The question.
         question: String,

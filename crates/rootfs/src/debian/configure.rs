@@ -20,6 +20,12 @@ use crate::packages::{Inside, kernels};
 pub(super) const CONFIGURE: [&str; 4] =
     ["--force-unsafe-io", "--log=/dev/null", "--abort-after=1", "--configure"];
 
+/// Where certificates are, each with a link that OpenSSL finds it by.
+const CERTIFICATES: &str = "etc/ssl/certs";
+
+/// The certificate that ssl-cert makes for the machine on which it is installed.
+const SNAKEOIL: &str = "ssl-cert-snakeoil.pem";
+
 /// What the sandbox lays over the tree. It makes an empty file for the time where there is none;
 /// when two commands run at a time, the file must outlive either.
 const LAID: [&str; 2] = ["etc/hosts", "usr/sbin/policy-rc.d"];
@@ -111,6 +117,8 @@ impl Root<'_> {
         for stub in &STUBS {
             self.inside.remove(stub.mark())?;
         }
+        // The certificate belongs to one machine and does not stay; nor do names for it.
+        self.inside.remove_links(CERTIFICATES, SNAKEOIL)?;
         self.inside.remove_directory(MARKS)?;
         made.iter().try_for_each(|path| self.inside.remove(path))?;
         self.check()

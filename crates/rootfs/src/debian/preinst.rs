@@ -6,10 +6,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Commands of the shell itself.
-const BUILTINS: [&str; 24] = [
+const BUILTINS: [&str; 25] = [
     ":", ".", "[", "[[", "break", "cd", "command", "continue", "echo", "eval", "exit", "export",
-    "false", "local", "printf", "read", "return", "set", "shift", "test", "true", "type", "umask",
-    "unset",
+    "false", "local", "print", "printf", "read", "return", "set", "shift", "test", "true", "type",
+    "umask", "unset",
 ];
 
 /// Programs of other packages that work when they are only unpacked. The hooks of the second are
@@ -30,8 +30,14 @@ const OTHER_ACTIONS: [&str; 3] = ["upgrade", "abort-upgrade", "abort-install"];
 /// packages and its Pre-Depends are configured, and its own package's files are not there.
 ///
 /// `programs` are those that work unconfigured, as those of essential packages must (Debian policy
-/// 3.8); `files` are the package's, absolute.
-pub(super) fn needs_order(script: &str, programs: &BTreeSet<&str>, files: &BTreeSet<&str>) -> bool {
+/// 3.8); `files` are the package's, absolute; `all` has those of all packages, relative to the root:
+/// a program that none has is not run.
+pub(super) fn needs_order(
+    script: &str,
+    programs: &BTreeSet<&str>,
+    files: &BTreeSet<&str>,
+    all: &BTreeSet<&str>,
+) -> bool {
     let shell = script.lines().next().unwrap_or_default();
     let shell = shell.trim_start_matches("#!").split_whitespace().next().unwrap_or_default();
     if !["sh", "bash", "dash"].contains(&shell.rsplit('/').next().unwrap_or_default()) {
@@ -56,7 +62,8 @@ pub(super) fn needs_order(script: &str, programs: &BTreeSet<&str>, files: &BTree
             || UNPACKED.contains(&command)
             || programs.contains(command)
             || functions.contains_key(command)
-            || command.starts_with("db_");
+            || command.starts_with("db_")
+            || command.strip_prefix('/').is_some_and(|path| !all.contains(path));
         !is_plain
     })
 }
@@ -84,9 +91,21 @@ fn is_no_word(c: char) -> bool {
 
 /// A script's lines without comments and blank ones, continued ones joined.
 fn lines(script: &str) -> Vec<String> {
-    let joined = script.replace("\\\n", " ");
+    // Continued lines; quotes of messages and redirections, which begin no command.
+    let joined = script.replace("\\\n", " ").replace("\\`", "'").replace(">&", ">");
+    let joined = without_arithmetic(&joined);
     let is_code = |line: &&str| !line.trim().is_empty() && !line.trim_start().starts_with('#');
     joined.lines().filter(is_code).map(str::to_owned).collect()
+}
+
+/// A text with a number for each `$((..))`.
+fn without_arithmetic(text: &str) -> String {
+    let mut parts = text.split("$((");
+    let first = parts.next().unwrap_or_default().to_owned();
+    parts.fold(first, |done, part| match part.split_once("))") {
+        Some((_, rest)) => format!("{done}0{rest}"),
+        None => format!("{done}$(({part}"),
+    })
 }
 
 /// The name of a function that a line begins.
@@ -246,7 +265,8 @@ mod tests {
     fn needs(script: &str) -> bool {
         let programs = ["rm", "mkdir", "touch", "grep", "dpkg", "dpkg-divert", "chmod"].into();
         let files = ["/usr/bin/own", "/etc/own.conf"].into();
-        needs_order(&format!("#!/bin/sh\nset -e\n{script}"), &programs, &files)
+        let all = ["usr/bin/own", "usr/sbin/useradd"].into();
+        needs_order(&format!("#!/bin/sh\nset -e\n{script}"), &programs, &files, &all)
     }
 
     #[test]
@@ -258,6 +278,10 @@ mod tests {
              >/dev/null || true\nfi\n"
         ));
         assert!(!needs("exit 0\n"));
+        assert!(!needs("rm -f \"/x.$(($i+1))\"\n") && needs("rm -f \"/x.$(useradd)\"\n"));
+        assert!(!needs(
+            "echo \"unknown \\`$1'\" >&2\n[ -x /usr/sbin/of-1998 ] && /usr/sbin/of-1998 -s x\n"
+        ));
     }
 
     #[test]
@@ -286,7 +310,8 @@ mod tests {
         assert!(needs("if [ ! -d /var/lib/own ]; then mkdir /var/lib/own; fi\n"));
         assert!(!needs("mkdir -p /var/lib/own\n"));
         assert!(needs("f() {\n  su postgres -c x\n}\nf\n"));
-        let none = (BTreeSet::new(), BTreeSet::new());
-        assert!(needs_order("#!/usr/bin/perl\n1;\n", &none.0, &none.1));
+        assert!(needs("/usr/sbin/useradd x\n"));
+        let none = BTreeSet::new();
+        assert!(needs_order("#!/usr/bin/perl\n1;\n", &none, &none, &none));
     }
 }

@@ -42,6 +42,7 @@ pub(super) fn kernel(controls: &[Control]) -> Option<String> {
 fn needing(controls: &[Control], graph: &Graph) -> BTreeSet<usize> {
     let programs: BTreeSet<&str> =
         controls.iter().filter(|it| is_essential(it) && !has_pam(it)).flat_map(programs).collect();
+    let all: BTreeSet<&str> = controls.iter().flat_map(files).collect();
     let later = (0..controls.len()).filter(|package| !graph.base.contains(package));
     let needs = |package: &usize| {
         let Some(preinst) = controls[*package].files.get("preinst") else { return false };
@@ -50,7 +51,7 @@ fn needing(controls: &[Control], graph: &Graph) -> BTreeSet<usize> {
         let files = files.iter().map(String::as_str).collect();
         // What is no text is a program, and nobody knows what it does.
         std::str::from_utf8(&preinst.bytes)
-            .map_or(true, |script| preinst::needs_order(script, &programs, &files))
+            .map_or(true, |script| preinst::needs_order(script, &programs, &files, &all))
     };
     later.filter(needs).collect()
 }

@@ -164,6 +164,23 @@ impl Inside {
         }
     }
 
+    /// Removes the symbolic links to `target` in a directory, if that is there.
+    pub(crate) fn remove_links(&self, path: impl AsRef<Path>, target: &str) -> Result<(), Error> {
+        let Some(directory) = self.directory(&path)? else { return Ok(()) };
+        let remove = || -> io::Result<()> {
+            for entry in rustix::fs::Dir::read_from(&directory)? {
+                let entry = entry?;
+                let name = entry.file_name();
+                let found = rustix::fs::readlinkat(&directory, name, Vec::new());
+                if found.is_ok_and(|found| found.as_bytes() == target.as_bytes()) {
+                    rustix::fs::unlinkat(&directory, name, AtFlags::empty())?;
+                }
+            }
+            Ok(())
+        };
+        remove().map_err(|error| self.unwritten(&path, error))
+    }
+
     /// Removes an empty directory, if it is there.
     pub(crate) fn remove_directory(&self, path: impl AsRef<Path>) -> Result<(), Error> {
         let remove = || -> Result<(), Errno> {

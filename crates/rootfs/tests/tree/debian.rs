@@ -5,6 +5,7 @@
 mod deb;
 mod hostile;
 pub(crate) mod inspect;
+mod order;
 mod set;
 
 use std::fs::File;
@@ -32,6 +33,12 @@ pub(crate) fn all() -> Vec<Trial> {
         trial("dpkg_finds_nothing_wrong_with_the_tree", sound),
         trial("facts_are_those_of_the_tree", facts),
         trial("nothing_in_the_tree_has_todays_date", undated),
+        trial("a_preinst_comes_after_its_pre_dependencies_and_before_its_files", order::preinst),
+        trial("a_diversion_decides_who_has_a_path", order::diversions),
+        trial("an_owner_and_mode_of_dpkg_statoverride_wins", order::overrides),
+        trial("a_package_of_a_later_round_sets_off_the_triggers_of_earlier_ones", order::triggers),
+        trial("a_question_that_is_registered_at_run_time_is_answered", order::questions),
+        trial("a_stub_has_the_answer_that_a_script_needs", order::stubs),
         trial("a_script_that_fails_is_an_error_with_its_last_words", failing_script),
         trial("a_link_where_dpkgs_database_is_written_is_refused", hostile::links_in_the_database),
         trial("a_name_that_is_a_path_is_refused", hostile::names_that_are_paths),
@@ -49,17 +56,22 @@ struct Bench {
 
 struct Built {
     set: Set,
+    /// Packages that were made for the tests.
+    _made: tempfile::TempDir,
     directory: tempfile::TempDir,
 }
 
 impl Bench {
     fn first(&self) -> Result<&Built, Failed> {
         let first = self.first.get_or_init(|| {
-            let set = Set::fetch(&set::WANTED).map_err(|error| error.to_string())?;
+            let mut set = Set::fetch(&set::WANTED).map_err(|error| error.to_string())?;
+            let made = tempfile::tempdir().map_err(|error| error.to_string())?;
+            set.files.extend(order::packages(made.path()).map_err(|error| error.to_string())?);
+            set.files.sort_by(|one, other| one.name.cmp(&other.name));
             let directory = tempfile::tempdir().map_err(|error| error.to_string())?;
             let job = Wanted::Debian(set.job(directory.path(), 2));
             build(&job, directory.path(), &Surroundings::plain())?;
-            Ok(Built { set, directory })
+            Ok(Built { set, _made: made, directory })
         });
         first.as_ref().map_err(|error| error.as_str().into())
     }
@@ -156,6 +168,7 @@ fn failing_script(bench: &Bench) -> Outcome {
     };
     assert!(error.contains("the postinst of zzz-bad failed"), "{error}");
     assert!(error.contains("+ exit 3"), "its commands are shown: {error}");
+    assert!(error.contains("\nand these are hidden"), "what it hides: {error}");
     assert!(error.contains("my last words"), "{error}");
     assert!(!directory.path().join(packages::TREE).exists(), "a broken tree was written");
     Ok(())

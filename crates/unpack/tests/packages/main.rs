@@ -9,4 +9,6 @@ mod honest;
 #[cfg(test)]
 mod hostile;
 #[cfg(test)]
+mod living;
+#[cfg(test)]
 mod malformed;

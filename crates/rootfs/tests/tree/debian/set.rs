@@ -45,8 +45,11 @@ impl Set {
     }
 
     pub(crate) fn job(&self, out: &Path, threads: usize) -> Packages {
-        let answers =
-            [("ca-certificates/trust_new_crts", "yes"), ("postfix/main_mailer_type", "Local only")];
+        let answers = [
+            ("ca-certificates/trust_new_crts", "yes"),
+            ("postfix/main_mailer_type", "Local only"),
+            ("zz-other/install", "false"),
+        ];
         let answers = answers.map(|(question, answer)| (question.to_owned(), answer.to_owned()));
         Packages {
             own: OWN.map(str::to_owned).to_vec(),
@@ -62,6 +65,7 @@ impl Set {
 
 /// A package whose script gives up.
 pub(crate) fn failing_package(directory: &Path) -> io::Result<PackageFile> {
-    let postinst = "#!/bin/sh\necho these are my last words >&2\nexit 3\n";
+    let postinst = "#!/bin/sh\necho these are my last words >&2\n\
+                    sh -c 'echo and these are hidden; exit 3' >/dev/null 2>&1\nexit 3\n";
     Deb::new("zzz-bad")?.control("postinst", postinst)?.write(directory)
 }
