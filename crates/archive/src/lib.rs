@@ -7,6 +7,7 @@
 //! [`debian`] knows Debian's archive, [`arch`] that of Arch Linux. Both write the same locks.
 
 pub mod arch;
+mod armor;
 mod deb;
 pub mod debian;
 mod error;

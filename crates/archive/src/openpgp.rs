@@ -9,13 +9,17 @@
 //!   signatures, and thus the times that they claim, cannot be trusted;
 //! * nothing that rests on MD5, SHA-1, RIPEMD-160 or SHA-224.
 
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::io::Read;
 
 use pgp::composed::{Deserializable, SignedPublicKey, SignedPublicSubKey};
 use pgp::crypto::hash::HashAlgorithm;
 use pgp::packet::{Signature, SignatureType};
 use pgp::ser::Serialize;
-use pgp::types::{KeyDetails, Tag, Timestamp};
+use pgp::types::{Fingerprint, KeyDetails, Tag, Timestamp};
+
+use crate::armor;
 
 /// Why one signature does not count.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -53,17 +57,49 @@ pub(crate) enum KeyRefusal {
     Uncertified(usize, usize),
 }
 
-/// The certificates of a keyring, binary or armored. Those that are not understood are left out.
+/// The certificates of a keyring, binary or armored in one block or several. Those that are not
+/// understood are left out; what several say of one key counts together.
 ///
 /// # Errors
 /// When it is none.
 pub(crate) fn certificates(bytes: &[u8]) -> Result<Vec<SignedPublicKey>, String> {
-    let wrong = |error: pgp::errors::Error| error.to_string();
-    Ok(if bytes.starts_with(b"-----BEGIN") {
-        SignedPublicKey::from_armor_many(bytes).map_err(wrong)?.0.flatten().collect()
-    } else {
-        SignedPublicKey::from_bytes_many(bytes).map_err(wrong)?.flatten().collect()
-    })
+    let mut places: HashMap<Fingerprint, usize> = HashMap::new();
+    let mut certificates: Vec<SignedPublicKey> = Vec::new();
+    // Each block by itself: a packet that is cut short does not take the next block with it.
+    for block in armor::blocks(bytes, armor::PUBLIC_KEYS)? {
+        let found = SignedPublicKey::from_bytes_many(&*block).map_err(|error| error.to_string())?;
+        for certificate in found.flatten() {
+            match places.entry(certificate.fingerprint()) {
+                Entry::Vacant(place) => {
+                    place.insert(certificates.len());
+                    certificates.push(certificate);
+                }
+                Entry::Occupied(place) => merge(&mut certificates[*place.get()], certificate),
+            }
+        }
+    }
+    Ok(certificates)
+}
+
+/// Adds what another certificate says of the same key: a revocation must not be overlooked because
+/// an older copy has none.
+fn merge(certificate: &mut SignedPublicKey, other: SignedPublicKey) {
+    let details = &mut certificate.details;
+    details.revocation_signatures.extend(other.details.revocation_signatures);
+    details.direct_signatures.extend(other.details.direct_signatures);
+    for user in other.details.users {
+        match details.users.iter_mut().find(|known| known.id == user.id) {
+            Some(known) => known.signatures.extend(user.signatures),
+            None => details.users.push(user),
+        }
+    }
+    for subkey in other.public_subkeys {
+        let mut known = certificate.public_subkeys.iter_mut();
+        match known.find(|known| known.key.fingerprint() == subkey.key.fingerprint()) {
+            Some(known) => known.signatures.extend(subkey.signatures),
+            None => certificate.public_subkeys.push(subkey),
+        }
+    }
 }
 
 /// When a signature of a document was made, if it is one and may count at all.

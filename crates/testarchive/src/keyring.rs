@@ -35,34 +35,46 @@ impl<'k> Nature<'k> {
 impl Keys {
     /// The package archlinux-keyring, signed by the packager.
     pub fn package(&self, version: &str) -> Package {
+        self.package_with(version, self.armored())
+    }
+
+    /// The same with another form of `archlinux.gpg`.
+    pub fn package_with(&self, version: &str, certificates: Vec<u8>) -> Package {
         Package::new("archlinux-keyring", version)
             .arch("any")
             .description("Arch Linux PGP keyring")
-            .file(&format!("{FOLDER}/archlinux.gpg"), 0o644, self.armored())
+            .file(&format!("{FOLDER}/archlinux.gpg"), 0o644, certificates)
             .file(&format!("{FOLDER}/archlinux-trusted"), 0o644, self.trusted())
             .file(&format!("{FOLDER}/archlinux-revoked"), 0o644, self.revoked_list())
     }
 
-    /// `archlinux.gpg`: all certificates in one block of ASCII armor, as the real one is.
+    /// `archlinux.gpg`: all certificates in one block of ASCII armor, as the real one is since 2022.
     pub fn armored(&self) -> Vec<u8> {
-        let mut text = Vec::new();
-        armor::write(&Raw(self.certificates()), BlockType::PublicKey, &mut text, None, true)
-            .unwrap();
-        text
+        armored(self.certificates().concat())
+    }
+
+    /// The same with a block for each certificate, one after the other, as the real one was before.
+    pub fn armored_blocks(&self) -> Vec<u8> {
+        self.certificates().into_iter().flat_map(armored).collect()
     }
 
     /// All certificates in binary form, one after the other.
-    pub fn certificates(&self) -> Vec<u8> {
+    pub fn binary(&self) -> Vec<u8> {
+        self.certificates().concat()
+    }
+
+    /// Each certificate, binary.
+    fn certificates(&self) -> Vec<Vec<u8>> {
         let main: Vec<&Key> = self.main.iter().collect();
         let mut certificates = Vec::new();
         for key in main.iter().copied().chain([&self.former]) {
             // Main keys certify each other.
             let others: Vec<&Key> =
                 main.iter().copied().filter(|it| !std::ptr::eq(*it, key)).collect();
-            certificates.extend(key.certified_by(&others));
+            certificates.push(key.certified_by(&others));
         }
         for key in [&self.packager, &self.revoked] {
-            certificates.extend(key.certified_by(&main));
+            certificates.push(key.certified_by(&main));
         }
         let others = [
             (&self.self_revoked, Nature { is_revoked: true, ..Nature::by(&main) }),
@@ -71,9 +83,9 @@ impl Keys {
             (&self.withdrawn, Nature { withdrawn_by: vec![main[1]], ..Nature::by(&main[..3]) }),
         ];
         for (key, nature) in others {
-            certificates.extend(key.certificate(&nature));
+            certificates.push(key.certificate(&nature));
         }
-        certificates.extend(self.doubtful.certified_by(&[main[0], main[1], &self.former]));
+        certificates.push(self.doubtful.certified_by(&[main[0], main[1], &self.former]));
         certificates
     }
 
@@ -192,6 +204,12 @@ fn flags(may_certify: bool) -> Subpacket {
 
 fn regular(data: SubpacketData) -> Subpacket {
     Subpacket::regular(data).unwrap()
+}
+
+fn armored(packets: Vec<u8>) -> Vec<u8> {
+    let mut text = Vec::new();
+    armor::write(&Raw(packets), BlockType::PublicKey, &mut text, None, true).unwrap();
+    text
 }
 
 /// Bytes that are packets already.

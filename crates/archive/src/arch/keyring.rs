@@ -18,6 +18,7 @@ use pgp::types::{KeyDetails, SignedUser, Tag, Timestamp};
 
 use super::main_keys::{MainKeys, trusted_keys};
 use super::package_file::members;
+use crate::armor;
 use crate::openpgp::{self, KeyRefusal, Maker, Refusal, certificates, is_revoked};
 
 /// How many main keys have to have certified a key: gpg's `marginals-needed`, which pacman leaves
@@ -216,9 +217,12 @@ fn has_expired(certification: &Signature, when: Timestamp) -> bool {
 
 fn parse(signature: &[u8]) -> Result<Vec<Signature>, SignatureError> {
     let wrong = |error: pgp::errors::Error| SignatureError::Malformed(error.to_string());
-    let signatures = DetachedSignature::from_bytes_many(signature).map_err(wrong)?;
-    let signatures = signatures.map(|one| Ok(one.map_err(wrong)?.signature));
-    let signatures: Vec<_> = signatures.collect::<Result<_, _>>()?;
+    let mut signatures = Vec::new();
+    for block in armor::blocks(signature, armor::SIGNATURE).map_err(SignatureError::Malformed)? {
+        for one in DetachedSignature::from_bytes_many(&*block).map_err(wrong)? {
+            signatures.push(one.map_err(wrong)?.signature);
+        }
+    }
     if signatures.is_empty() {
         return Err(SignatureError::Malformed("it is empty".to_owned()));
     }

@@ -134,7 +134,9 @@ impl<'a> Universe<'a> {
 
     /// The versions of a choice that satisfy a relation, as pacman orders them: those of that name,
     /// then others that provide it, each in the order of the repositories, then by name
-    /// (libalpm's `resolvedep`).
+    /// (libalpm's `resolvedep`). Last come those of that name in another version that provide it:
+    /// what is there already counts by what it provides (`_alpm_depcmp`), though pacman would not
+    /// take it for that.
     pub(crate) fn satisfiers(&self, relation: &Relation, choice: &Choice) -> Vec<RecordId> {
         let of_name = self.find(&relation.name).map_or(&[][..], |package| choice.of(package));
         let literal = of_name.iter().copied().filter(|id| {
@@ -143,10 +145,12 @@ impl<'a> Universe<'a> {
         });
         let providers = self.chosen(&self.provided, &relation.name, choice).filter(|id| {
             let about = &self.record(*id).entry.about;
-            about.name != relation.name
-                && about.provides.iter().any(|p| relation.admits_provided(p))
+            about.provides.iter().any(|p| relation.admits_provided(p))
+                && !relation.admits(&about.name, &about.version)
         });
-        literal.chain(providers).collect()
+        let (of_own_name, others): (Vec<_>, Vec<_>) =
+            providers.partition(|id| self.record(*id).entry.about.name == relation.name);
+        literal.chain(others).chain(of_own_name).collect()
     }
 
     /// The versions of a choice that belong to a group, each name once.
