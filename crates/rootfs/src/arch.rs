@@ -10,9 +10,11 @@
 
 mod database;
 mod directories;
+mod hooks;
 mod installed;
 mod messages;
 mod normalise;
+mod order;
 mod pacman;
 mod survey;
 
@@ -25,13 +27,13 @@ use serde::{Deserialize, Serialize};
 use unpack::{ArchPackage, check_links};
 
 use crate::error::Error;
-use crate::packages::{self, Clock, Inside, Produced, Times, kernels};
+use crate::packages::{self, Clock, Inside, Produced, kernels};
 use directories::Directories;
 use pacman::Pacman;
 use survey::Surveyed;
 
 /// Bumped when the same lock comes to give another tree, so that old trees are not reused.
-pub const VERSION: u32 = 2;
+pub const VERSION: u32 = 3;
 
 /// What makes a kernel's `modules.dep`, mostly by a hook.
 const DEPMOD: &str = "usr/bin/depmod";
@@ -90,9 +92,9 @@ impl Packages {
         let tree = scratch.path().join("tree");
         fs::create_dir(&tree).map_err(|source| Error::Write { path: tree.clone(), source })?;
         let directories = Directories::make(&tree, &surveyed)?;
-        let pacman = Pacman::new(self, scratch.path(), &tree)?;
+        let pacman = Pacman::new(self, scratch.path(), &tree, &surveyed)?;
         database::write(&tree, &surveyed)?;
-        pacman.install(&surveyed)?;
+        pacman.install(&surveyed, &order::targets(&surveyed, &self.asked_for(&surveyed)))?;
         clock.lap("install");
         let inside = Inside::open(&tree)?;
         installed::check(&inside, &surveyed)?;
@@ -100,8 +102,8 @@ impl Packages {
         self.depmod(&tree, &inside)?;
         directories.settle(&inside)?;
         clock.lap("finish");
-        let times = Times::of(read().flat_map(|package| &package.members));
-        let headers = normalise::normalise(&tree, self.epoch, &times)?;
+        let members = surveyed.iter().flat_map(|surveyed| &surveyed.package.members);
+        let headers = normalise::normalise(&tree, self.epoch, members)?;
         clock.lap("normalise");
         let produced = packages::write(&self.out, &tree, &headers, surveyed.len() as u64)?;
         clock.lap("tar");
@@ -110,6 +112,13 @@ impl Packages {
 
     /// The packages that nobody asked for, by name, by group or by what they provide.
     fn dependencies<'p>(&self, surveyed: &'p [Surveyed]) -> Vec<&'p str> {
+        let explicit = self.asked_for(surveyed);
+        let names = surveyed.iter().map(|it| it.package.info.name());
+        names.filter(|name| !explicit.contains(name)).collect()
+    }
+
+    /// The packages that somebody asked for.
+    fn asked_for<'p>(&self, surveyed: &'p [Surveyed]) -> BTreeSet<&'p str> {
         let names: BTreeSet<&str> = surveyed.iter().map(|it| it.package.info.name()).collect();
         let is_explicit = |package: &ArchPackage| {
             let info = &package.info;
@@ -123,8 +132,8 @@ impl Packages {
                     || (!names.contains(asked.as_str()) && provided(asked))
             })
         };
-        let others = surveyed.iter().map(|it| &it.package).filter(|package| !is_explicit(package));
-        others.map(|package| package.info.name()).collect()
+        let explicit = surveyed.iter().map(|it| &it.package).filter(|package| is_explicit(package));
+        explicit.map(|package| package.info.name()).collect()
     }
 
     /// Does for each kernel what kmod's hook does, where no hook has.

@@ -28,6 +28,10 @@ const LARGEST: u64 = 32 << 30;
 /// No metadata is larger: the largest `.MTREE` has some 10 MB.
 const LARGEST_METADATA: u64 = 64 << 20;
 
+/// Where packages have their hooks, and how large those are at most: the rest are no hooks of anybody.
+const HOOKS: [&str; 2] = ["usr/share/libalpm/hooks", "etc/pacman.d/hooks"];
+const LARGEST_HOOK: u64 = 1 << 20;
+
 /// What pacman takes for itself instead of laying it. It passes over all other names that begin with
 /// a dot, so that a package with them would not be what it seems to be.
 const METADATA: [&str; 5] = [".BUILDINFO", ".CHANGELOG", ".INSTALL", ".MTREE", ".PKGINFO"];
@@ -46,6 +50,17 @@ pub struct ArchPackage {
     /// Its files, links and directories, in the package's order. [`Laid::place`] is where pacman
     /// will lay it.
     pub members: Vec<Laid>,
+    /// Its hooks (alpm-hooks(5)), which are among the members, too.
+    pub hooks: Vec<Hook>,
+}
+
+/// A hook of a package: what pacman runs when paths or packages change.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Hook {
+    /// The name of its file, which ends in `.hook`.
+    pub name: String,
+    /// What is in it.
+    pub text: String,
 }
 
 impl ArchPackage {
@@ -76,6 +91,7 @@ struct Reading {
     info: Option<PackageInfo>,
     metadata: BTreeSet<String>,
     members: Vec<Laid>,
+    hooks: Vec<Hook>,
     /// Every path so far.
     places: HashSet<PathBuf>,
     /// The regular files among them, for hard links.
@@ -98,7 +114,7 @@ impl Reading {
         if expected != stem {
             return Err(Cause::OtherPackage(expected));
         }
-        Ok(ArchPackage { info, members: self.members })
+        Ok(ArchPackage { info, members: self.members, hooks: self.hooks })
     }
 
     fn member(&mut self, member: Member, content: &mut impl Read) -> Result<(), Cause> {
@@ -119,7 +135,16 @@ impl Reading {
         if self.metadata.is_empty() {
             return Err(Cause::NotArch("it does not begin with its metadata"));
         }
+        let size = member.size;
         let laid = self.laid(member, display)?;
+        if let Some(name) = hook_name(&laid)
+            && size <= LARGEST_HOOK
+        {
+            let mut text = Vec::new();
+            content.read_to_end(&mut text)?;
+            let text = String::from_utf8_lossy(&text).into_owned();
+            self.hooks.push(Hook { name: name.to_owned(), text });
+        }
         if !self.places.insert(laid.place.clone()) {
             return Err(Cause::Twice(shown(&laid.place)));
         }
@@ -178,6 +203,15 @@ impl Reading {
         check_place(&place, &kind)?;
         Ok(Laid { place, listed, kind, mode, uid, gid, mtime, md5: None })
     }
+}
+
+/// The file name of a hook, where a member is one.
+fn hook_name(laid: &Laid) -> Option<&str> {
+    let is_file = matches!(laid.kind, Kind::File(_));
+    let name = laid.place.file_name()?.to_str()?;
+    let parent = laid.place.parent()?;
+    let is_there = HOOKS.iter().any(|hooks| parent == Path::new(hooks));
+    (is_file && is_there && name.ends_with(".hook")).then_some(name)
 }
 
 /// Refuses what lies where nothing of a package can be.

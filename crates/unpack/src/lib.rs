@@ -33,7 +33,7 @@ mod members;
 mod name;
 mod tree;
 
-pub use arch::{ArchPackage, PackageInfo, check_links};
+pub use arch::{ArchPackage, Hook, PackageInfo, check_links};
 pub use control::{Control, ControlFile};
 pub use deb::Deb;
 pub use error::{Cause, Error};

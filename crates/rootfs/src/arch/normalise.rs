@@ -1,6 +1,10 @@
 //! What differs between two builds of one Arch tree, and in no other tree.
 
+use std::collections::HashSet;
+use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
+
+use unpack::Laid;
 
 use super::installed;
 use crate::error::Error;
@@ -8,7 +12,9 @@ use crate::packages::{self, Inside, Removal, Removed, Times};
 use crate::tarball::Header;
 
 /// What is removed, besides what is removed from every tree, unless a package has brought it.
-const ARCHS: [Removed; 9] = [
+const ARCHS: [Removed; 11] = [
+    ("boot/**/*", "what scripts make for a boot loader; a generation has kernel and initramfs"),
+    ("efi/**/*", "the same, where the EFI system partition is mounted there"),
     ("etc/pacman.d/gnupg/*", "keys with random numbers; every signature was verified before"),
     ("var/lib/pacman/sync/*", "the repository of the build, which no server has"),
     ("var/lib/pacman/db.lck", "lock file"),
@@ -21,11 +27,23 @@ const ARCHS: [Removed; 9] = [
 ];
 
 /// Brings an installed tree into the state that every build of it has, and gives its headers.
-pub(super) fn normalise(tree: &Path, epoch: u64, times: &Times) -> Result<Vec<Header>, Error> {
+pub(super) fn normalise<'p>(
+    tree: &Path,
+    epoch: u64,
+    members: impl Iterator<Item = &'p Laid> + Clone,
+) -> Result<Vec<Header>, Error> {
     installed::set_install_dates(&Inside::open(tree)?, epoch)?;
+    let times = Times::of(members.clone());
+    let directories: HashSet<&[u8]> = members.flat_map(directories).collect();
     // The modules that Arch's packages bring were compiled before, and fit the times of their files.
-    let kept = |path: &[u8]| times.has(path);
-    packages::normalise(tree, epoch, times, &Removal { also: &ARCHS, kept: &kept })
+    let kept = |path: &[u8]| times.has(path) || directories.contains(path);
+    packages::normalise(tree, epoch, &times, &Removal { also: &ARCHS, kept: &kept })
+}
+
+/// The directories that a member makes or lies in.
+fn directories(member: &Laid) -> impl Iterator<Item = &[u8]> {
+    let itself = usize::from(member.kind != unpack::Kind::Directory);
+    member.place.ancestors().skip(itself).map(|place| place.as_os_str().as_bytes())
 }
 
 #[cfg(test)]
@@ -41,6 +59,9 @@ mod tests {
             "var/lib/pacman/sync/heirloom.db",
             "usr/lib/python3.12/site-packages/x/__pycache__/x.cpython-312.pyc",
             "var/cache/ldconfig/aux-cache",
+            "boot/initramfs-linux.img",
+            "boot/EFI/Linux/arch-linux.efi",
+            "efi/EFI",
         ] {
             assert!(is_removed(path, &ARCHS), "{path}");
         }
@@ -50,6 +71,7 @@ mod tests {
             "var/lib/pacman/local",
             "var/lib/pacman/local/ALPM_DB_VERSION",
             "var/cache/pacman/pkg",
+            "boot",
         ] {
             assert!(!is_removed(path, &ARCHS), "{path}");
         }

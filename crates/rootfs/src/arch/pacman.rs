@@ -7,6 +7,7 @@ use sandbox::{Command, Program, Sink};
 
 use super::Packages;
 use super::database::REPOSITORY;
+use super::hooks;
 use super::installed::DATABASE;
 use super::messages::{self, Outcome};
 use super::survey::Surveyed;
@@ -16,6 +17,8 @@ use crate::error::Error;
 const TREE: &str = "/tree";
 /// Where it sees the package files, each under its name: they are bound, never copied.
 const FILES: &str = "/work/packages";
+/// Where it sees hooks of the build's own.
+const HOOKS: &str = "/work/hooks";
 /// Where it sees its configuration.
 const CONFIGURATION: &str = "/work/pacman.conf";
 
@@ -24,20 +27,28 @@ pub(super) struct Pacman<'a> {
     job: &'a Packages,
     tree: &'a Path,
     configuration: PathBuf,
+    hooks: PathBuf,
 }
 
 impl<'a> Pacman<'a> {
     /// Writes its configuration into `scratch`.
-    pub(super) fn new(job: &'a Packages, scratch: &Path, tree: &'a Path) -> Result<Self, Error> {
+    pub(super) fn new(
+        job: &'a Packages,
+        scratch: &Path,
+        tree: &'a Path,
+        packages: &[Surveyed],
+    ) -> Result<Self, Error> {
         let path = scratch.join("pacman.conf");
         fs::write(&path, configuration(&job.architecture))
             .map_err(|source| Error::Write { path: path.clone(), source })?;
-        Ok(Self { job, tree, configuration: path })
+        let hooks = scratch.join("hooks");
+        hooks::write_masks(&hooks, packages)?;
+        Ok(Self { job, tree, configuration: path, hooks })
     }
 
-    /// Installs all packages in one transaction. Dependencies, conflicts and files that two packages
-    /// have are pacman's to check.
-    pub(super) fn install(&self, packages: &[Surveyed]) -> Result<(), Error> {
+    /// Installs all packages in one transaction, with `targets` as their order. Dependencies,
+    /// conflicts and files that two packages have are pacman's to check.
+    pub(super) fn install(&self, packages: &[Surveyed], targets: &[&str]) -> Result<(), Error> {
         let mut command = self.command().args(["--sync", "--noprogressbar"]);
         for name in &self.job.assume_installed {
             command = command.args(["--assume-installed", name]);
@@ -45,7 +56,7 @@ impl<'a> Pacman<'a> {
         for (file, surveyed) in self.job.files.iter().zip(packages) {
             command = command.bind_ro(&file.path, Path::new(FILES).join(&surveyed.file_name));
         }
-        let targets = packages.iter().map(|it| format!("{REPOSITORY}/{}", it.package.info.name()));
+        let targets = targets.iter().map(|name| format!("{REPOSITORY}/{name}"));
         self.run("install the packages", command.args(targets))
     }
 
@@ -62,10 +73,13 @@ impl<'a> Pacman<'a> {
         Command::new(&self.job.tools, Program::Pacman.path())
             .tree(self.tree, TREE)
             .bind_ro(&self.configuration, CONFIGURATION)
+            .bind_ro(&self.hooks, HOOKS)
             .epoch(self.job.epoch)
             .args(["--root", TREE, "--dbpath", &format!("{TREE}/{DATABASE}")])
             .args(["--config", CONFIGURATION, "--logfile", "/dev/null"])
             .args(["--gpgdir", "/tmp/gnupg", "--hookdir", &format!("{TREE}/etc/pacman.d/hooks")])
+            // The last one has the last word.
+            .args(["--hookdir", HOOKS])
             // The second is for pacman to find one that it could write to; nothing ever is.
             .args(["--cachedir", FILES, "--cachedir", "/tmp"])
             // Colours tell pacman's own messages from what scripts say.
