@@ -141,6 +141,9 @@ pub(crate) enum Command {
         after_help = "Examples:\n  cargo xtask flash --board pc mailserver /dev/sdb\n  cargo xtask flash --board pc mailserver mailserver.img"
     )]
     Flash(Flash),
+    /// Say what the caches hold, and remove what no lock of any workspace names.
+    #[command(after_help = "Examples:\n  cargo xtask clean --dry-run\n  cargo xtask clean")]
+    Clean(Clean),
     /// Show the servers of this workspace.
     #[command(after_help = "Example: cargo xtask list --json")]
     List(Json),
@@ -150,6 +153,9 @@ pub(crate) enum Command {
     /// Time builds of a server against other tools for the same packages.
     #[command(after_help = "Example: cargo xtask bench mailserver")]
     Bench(Bench),
+    /// Measure package trees by what apt makes of the same packages.
+    #[command(after_help = "Example: cargo xtask compare-packages bookworm --only databases")]
+    ComparePackages(ComparePackages),
 }
 
 #[derive(Args)]
@@ -181,6 +187,10 @@ pub(crate) struct Image {
     /// Let the config layer see the clock (used by tests of `verify`).
     #[arg(long, hide = true)]
     pub(crate) plant_clock: bool,
+    /// Make nothing but the package tree, with results in DIR, and print where it is (used when a
+    /// lock is new).
+    #[arg(long, hide = true, value_name = "DIR")]
+    pub(crate) only_packages: Option<PathBuf>,
     /// Leave server.digest as it is (used by `verify`).
     #[arg(long, hide = true)]
     pub(crate) no_record: bool,
@@ -417,6 +427,16 @@ pub(crate) struct Flash {
 }
 
 #[derive(Args)]
+pub(crate) struct Clean {
+    /// Say what would go, and remove nothing.
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    /// Print the result as JSON: each cache with its bytes, and those that no lock needs.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Args)]
 pub(crate) struct Bench {
     /// The server, by the name of its crate.
     #[arg(default_value = "mailserver")]
@@ -424,6 +444,28 @@ pub(crate) struct Bench {
     /// Leave out mmdebstrap and mkosi, which else make the same packages where they are installed.
     #[arg(long)]
     pub(crate) alone: bool,
+}
+
+#[derive(Args)]
+pub(crate) struct ComparePackages {
+    /// The lists of packages: crates/comparison/lists.
+    #[arg(default_values = ["bookworm", "trixie"])]
+    pub(crate) lists: Vec<String>,
+    /// Run this row only; may be given several times.
+    #[arg(long, value_name = "ROW")]
+    pub(crate) only: Vec<String>,
+    /// What to find out; all of it if nothing is named. What was found before stays.
+    #[arg(long, value_delimiter = ',', value_parser = ["locked", "built", "equal", "verified"])]
+    pub(crate) columns: Vec<String>,
+    /// Rows without what is recommended, with it, or both.
+    #[arg(long, default_value = "without", value_parser = ["without", "with", "both"])]
+    pub(crate) recommends: String,
+    /// Run rows again whose inputs have not changed.
+    #[arg(long)]
+    pub(crate) again: bool,
+    /// Print the results as JSON.
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 #[cfg(test)]

@@ -2,6 +2,8 @@
 
 mod bench;
 mod boot;
+mod clean;
+mod compare_packages;
 mod deploy;
 mod doctor;
 mod flash;
@@ -46,9 +48,11 @@ pub(crate) fn run(cli: &Cli) -> anyhow::Result<ExitCode> {
         Command::Generations(arguments) => generations::run(global, arguments),
         Command::Install(arguments) => install::run(global, arguments),
         Command::Flash(arguments) => flash::run(global, arguments),
+        Command::Clean(arguments) => clean::run(global, arguments),
         Command::List(arguments) => list::run(global, arguments),
         Command::Doctor(arguments) => doctor::run(arguments),
         Command::Bench(arguments) => bench::run(global, arguments),
+        Command::ComparePackages(arguments) => compare_packages::run(global, arguments),
     }
 }
 

@@ -10,6 +10,7 @@
 //! 4. What the roots do not reach is left out, the rest is written down.
 
 mod choice;
+mod follow;
 mod index;
 mod keyring;
 mod marks;

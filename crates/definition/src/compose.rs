@@ -45,6 +45,18 @@ pub fn compose(
         |path| format!("permissions of `{path}` are set"),
         &mut problems,
     );
+    let first_boot = members.merge(
+        |part| &part.first_boot,
+        |row| (row.path.as_str(), &row.origin),
+        |path| format!("`{path}` is made at first boot"),
+        &mut problems,
+    );
+    let secrets = members.merge(
+        |part| &part.secrets,
+        |secret| (secret.path.as_str(), &secret.origin),
+        |path| format!("the secret `{path}` is known"),
+        &mut problems,
+    );
     let toml = &server.server;
     problems.extend(install::check_pins(server));
     let mut pins = toml.part.pins.clone();
@@ -72,6 +84,8 @@ pub fn compose(
         groups,
         state,
         permissions,
+        first_boot,
+        secrets,
         health: toml.health,
         layers: toml.layers,
         parts: members.in_order.iter().map(|member| member.name.clone()).collect(),

@@ -122,19 +122,29 @@ fn check_hostname(text: &str) -> Result<(), Refused> {
 }
 
 checked_text! {
-    /// The name of a system user, as `useradd` of Debian and Arch takes it (shadow-utils,
-    /// useradd(8)): at most 32 characters.
+    /// The name of a user, in every form that useradd(8) and adduser(8) take: [`account`] has the
+    /// grammar.
     UserName, check_account
 }
 
 checked_text! {
-    /// The name of a system group, as `groupadd` takes it.
+    /// The name of a group, in every form that groupadd(8) takes.
     GroupName, check_account
 }
 
 fn check_account(text: &str) -> Result<(), Refused> {
-    let hint = "lower-case letters, digits, `-` and `_`, the first a letter or `_`; as in `vmail`";
-    check_name(text, 32, |c| c.is_ascii_lowercase() || c == '_', "-_", hint)
+    let hint = "letters, digits, `-`, `_` and `.`, the first a letter or `_`; as in `vmail`";
+    account::check(text).map_err(|fault| {
+        let message = match fault {
+            account::Fault::Empty => "is empty".to_owned(),
+            account::Fault::TooLong => format!("is longer than {} bytes", account::LONGEST),
+            account::Fault::Has(wrong) => format!("has {}", shown(wrong)),
+            account::Fault::Begins(wrong) => format!("begins with {}", shown(wrong)),
+            account::Fault::Number => "is a number: programs take it for an id".to_owned(),
+            account::Fault::Directory => "is the name of a directory".to_owned(),
+        };
+        Refused::new(message, hint)
+    })
 }
 
 /// Lower-case letters, digits and the characters of `also`; the first one as `first` says.
@@ -188,10 +198,11 @@ mod tests {
 
     #[test]
     fn account_names_cannot_break_the_lines_of_passwd() {
-        for good in ["vmail", "_apt", "systemd-network", "www-data"] {
+        for good in ["vmail", "_apt", "systemd-network", "www-data", "Debian-snmp", "host$", "a.b"]
+        {
             assert!(good.parse::<UserName>().is_ok(), "{good}");
         }
-        for bad in ["", "a:b", "a\nb", "Root", "1a", "-a", "a b", &"a".repeat(33)] {
+        for bad in ["", "a:b", "a\nb", "100", "-a", "a b", "a/b", &"a".repeat(256)] {
             assert!(bad.parse::<UserName>().is_err(), "{bad}");
         }
     }

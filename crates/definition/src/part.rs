@@ -3,34 +3,13 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use serde::{Deserialize, Serialize};
-
 use crate::kernel::Kernel;
 use crate::packages::{self, Answer};
 use crate::{
-    DebconfQuestion, DistributionName, Group, Origin, PackageRequest, Permission, Pin, Problem,
-    Problems, StateDir, StatePath, User, permissions, read, users,
+    DebconfQuestion, DistributionName, FirstBoot, Group, KnownSecret, Origin, PackageRequest,
+    Permission, Pin, Problem, Problems, StateEntry, User, first_boot, permissions, read, secrets,
+    state, users,
 };
-
-/// An entry of `[state]`: something that outlives a reboot.
-///
-/// ```toml
-/// [state]
-/// "/var/mail" = "mail"      # runtime path = where it lies below /state
-/// ```
-///
-/// Where the image has a file at the path, a file is kept, and begins as a copy of that one.
-/// Otherwise it is a directory, which begins empty, with the owner and the mode of the image's: a
-/// package's, or root's with 0755, or what `[permissions]` says.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct StateEntry {
-    /// The path on the running server.
-    pub path: StatePath,
-    /// Its place below `/state`.
-    pub at: StateDir,
-    /// Where it is declared.
-    pub origin: Origin,
-}
 
 /// The keys that server.toml and role.toml share.
 ///
@@ -48,8 +27,9 @@ pub struct StateEntry {
 /// cmdline = ["quiet"]
 /// ```
 ///
-/// and `[users]`, `[groups]` (see [`User`], [`Group`]), `[state]` (see [`StateEntry`]) and
-/// `[permissions]` (see [`Permission`]).
+/// and `[users]`, `[groups]` (see [`User`], [`Group`]), `[state]` (see [`StateEntry`]),
+/// `[permissions]` (see [`Permission`]), `[first-boot]` (see [`FirstBoot`]) and `[secrets]` (see
+/// [`KnownSecret`]).
 ///
 /// Package names without a distribution are for both. A suite after the `/` is one of those of
 /// `[archive]`; roles, which do not know the release, write a pocket: `nginx/backports`.
@@ -65,6 +45,8 @@ pub struct Part {
     pub(crate) groups: Vec<Group>,
     pub(crate) state: Vec<StateEntry>,
     pub(crate) permissions: Vec<Permission>,
+    pub(crate) first_boot: Vec<FirstBoot>,
+    pub(crate) secrets: Vec<KnownSecret>,
     pub(crate) kernel: Kernel,
 }
 
@@ -101,9 +83,12 @@ impl Part {
         }
         part.users = table.table("users").as_ref().map(users::read_users).unwrap_or_default();
         part.groups = table.table("groups").as_ref().map(users::read_groups).unwrap_or_default();
-        part.state = table.table("state").as_ref().map(read_state).unwrap_or_default();
+        part.state = table.table("state").as_ref().map(state::read).unwrap_or_default();
         let permissions = table.table("permissions");
         part.permissions = permissions.as_ref().map(permissions::read).unwrap_or_default();
+        let first_boot = table.table("first-boot");
+        part.first_boot = first_boot.as_ref().map(first_boot::read).unwrap_or_default();
+        part.secrets = table.table("secrets").as_ref().map(secrets::read).unwrap_or_default();
         part
     }
 
@@ -168,14 +153,4 @@ fn read_debconf(table: &read::Table<'_, '_>) -> Vec<(DebconfQuestion, String, Or
         }
     }
     answers
-}
-
-fn read_state(table: &read::Table<'_, '_>) -> Vec<StateEntry> {
-    let mut entries = Vec::new();
-    for (path, value) in table.entries::<StatePath>() {
-        if let Some(at) = value.text::<StateDir>() {
-            entries.push(StateEntry { path: path.value, at: at.value, origin: path.origin });
-        }
-    }
-    entries
 }

@@ -1,6 +1,7 @@
 //! Paths on a server, and directories under `/state`.
 
 use crate::names::{Refused, checked_text, shown};
+use crate::replaced;
 
 checked_text! {
     /// An absolute path on a server without `.`, `..`, doubled or trailing slashes; never `/`.
@@ -106,7 +107,7 @@ fn check_state_path(text: &str) -> Result<(), Refused> {
             "name the directories that hold data; as in `/var/mail`",
         ));
     }
-    Ok(())
+    replaced::check(text)
 }
 
 impl StatePath {

@@ -260,6 +260,11 @@ impl<'r, 'i> Value<'r, 'i> {
         self.value.get_ref().is_bool()
     }
 
+    /// Whether it is a table.
+    pub(crate) fn is_table(&self) -> bool {
+        self.value.get_ref().is_table()
+    }
+
     /// A table.
     pub(crate) fn table(&self) -> Option<Table<'r, 'i>> {
         let DeValue::Table(entries) = self.value.get_ref() else {

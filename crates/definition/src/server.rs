@@ -11,9 +11,9 @@ use crate::kernel::Kernel;
 use crate::names::Refused;
 use crate::span::Located;
 use crate::{
-    Archive, Board, DebconfQuestion, Distribution, Group, Hostname, KernelArgument, LayerFormat,
-    OverlayEntry, PackageName, PackageRequest, Part, PartName, Permission, Pin, Problems,
-    StateEntry, User, read,
+    Archive, Board, DebconfQuestion, Distribution, FirstBoot, Group, Hostname, KernelArgument,
+    KnownSecret, LayerFormat, OverlayEntry, PackageName, PackageRequest, Part, PartName,
+    Permission, Pin, Problems, StateEntry, User, read,
 };
 
 /// The whole of server.toml: these keys and those of [`Part`].
@@ -163,6 +163,10 @@ pub struct Server {
     pub state: Vec<StateEntry>,
     /// Owners and modes, sorted by path.
     pub permissions: Vec<Permission>,
+    /// What is made at first boot, sorted by path.
+    pub first_boot: Vec<FirstBoot>,
+    /// Secrets that are in the image on purpose, sorted by path.
+    pub secrets: Vec<KnownSecret>,
     /// How long a new generation may take to come up healthy.
     pub health: Deadline,
     /// How layers are packed.

@@ -63,7 +63,7 @@ impl Workspace {
     }
 
     /// Whether a package of this name is known.
-    pub(crate) fn has_package(&self, name: &str) -> bool {
+    pub fn has_package(&self, name: &str) -> bool {
         self.package(name).is_some()
     }
 

@@ -106,7 +106,7 @@ impl<'a> Agent<'a> {
 }
 
 fn read<T: DeserializeOwned>(command: &str, answer: &str) -> Result<T> {
-    serde_json::from_str(answer)
+    transfer::answer(answer)
         .map_err(|error| Error::Answer { command: command.to_owned(), why: error.to_string() })
 }
 

@@ -24,6 +24,8 @@ pub struct Survey {
     state: State,
     read_only: bool,
     removable: bool,
+    /// Bytes of the disk's own sectors; 0 where it does not say.
+    own_sector: u64,
     /// Numbers and names of the disk and its partitions.
     devices: Vec<Device>,
     holders: Vec<String>,
@@ -52,7 +54,7 @@ impl Survey {
     /// Whether an image of `bytes` bytes may be written over it.
     ///
     /// # Errors
-    /// When it is no disk, too small, or in use: mounted, swapped to, part of a volume or an array;
+    /// When it is no disk, too small, has sectors of another size, or is in use: mounted, swapped to, part of a volume or an array;
     /// the disk of the running system is all of these.
     pub fn check(&self, bytes: u64) -> Result<()> {
         let refuse = |why: String, hint: Option<&str>| {
@@ -84,6 +86,15 @@ impl Survey {
         }
         if self.read_only {
             return refuse("it is read-only".into(), None);
+        }
+        if !matches!(self.own_sector, 0 | SECTOR) {
+            let why = format!(
+                "its sectors have {} bytes, an image is made for {SECTOR}: nothing would boot",
+                self.own_sector
+            );
+            let hint = "many such disks can be set to sectors of 512 bytes (`nvme format --lbaf`, \
+                        `hdparm --set-sector-size`), which erases them";
+            return refuse(why, Some(hint));
         }
         if self.size < bytes {
             return refuse(
@@ -149,7 +160,7 @@ fn size(bytes: u64) -> String {
 mod tests {
     use super::*;
 
-    const DISK: &str = "path /dev/sdb\nnumber 8:16\nsectors 62333952\nremovable 1\nread-only 0\n\
+    const DISK: &str = "path /dev/sdb\nnumber 8:16\nsectors 62333952\nremovable 1\nread-only 0\nown-sector 512\n\
         vendor Generic \nmodel STORAGE DEVICE  \npart sdb1 8:17 524288\npart sdb2 8:18 61806592\n";
     const MOUNTS: &str = "== mounts\n\
         22 28 0:20 / /sys rw,nosuid - sysfs sysfs rw\n\
@@ -201,6 +212,10 @@ mod tests {
             ("path /dev/sde\nnumber 8:64\nsectors 9999999\nholder md0\n", "part of md0"),
             ("path /dev/sdf\nnumber 8:80\nsectors 9999999\nread-only 1\n", "read-only"),
             ("path /dev/sdf\nnumber 8:80\nsectors 2000000\n", "1.0 GB, the image has 1.1 GB"),
+            (
+                "path /dev/sdf\nnumber 8:80\nsectors 9999999\nown-sector 4096\n",
+                "its sectors have 4096 bytes",
+            ),
             ("path /dev/sdf1\nnumber 8:81\nsectors 9999999\npartition 1\n", "a partition"),
             ("path /etc/passwd\nother 1\n", "no block device"),
             ("absent 1\n", "no such device"),

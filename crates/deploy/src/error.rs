@@ -197,6 +197,13 @@ impl Error {
             |line| line.trim().to_owned(),
         );
         let hint = after("help: ").map(|line| line.trim().to_owned());
+        let hint = hint.or_else(|| {
+            why.starts_with("sudo: ").then(|| {
+                "who deploys has to be root, or have a rule of sudo that lets them run \
+                 /usr/bin/heirloom without a password: docs/how-to/log-in.md"
+                    .to_owned()
+            })
+        });
         Self::Command { host: host.to_owned(), why, hint }
     }
 

@@ -6,6 +6,7 @@ use std::os::unix::fs::{FileTypeExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
+use image::own::Patch;
 use rustix::fs::{Advice, OFlags, fadvise};
 
 use crate::disk::{SECTOR, Survey, tail};
@@ -44,31 +45,31 @@ impl Target {
     }
 }
 
-/// Writes the raw image, reads it back and compares.
+/// Writes the raw image with `patches` in it, reads it back and compares.
 ///
 /// # Errors
 /// A disk that is in use or too small is refused before anything is written. A file appears when it
 /// is whole, or not at all.
-pub fn flash(target: &Target, image: &Path) -> Result<Written> {
+pub fn flash(target: &Target, image: &Path, patches: &[Patch]) -> Result<Written> {
     let start = Instant::now();
     let copied = match target {
         Target::Disk(disk) => {
             disk.check(written::length(image)?)?;
-            to_disk(disk, image)?
+            to_disk(disk, image, patches)?
         }
-        Target::File(path) => to_file(path, image)?,
+        Target::File(path) => to_file(path, image, patches)?,
     };
     Ok(Written::new(copied, None, start))
 }
 
-fn to_disk(disk: &Survey, image: &Path) -> Result<Copied> {
+fn to_disk(disk: &Survey, image: &Path, patches: &[Patch]) -> Result<Copied> {
     let path = Path::new(&disk.path);
     // An exclusive open fails for a device that the kernel uses, whatever the survey missed
     // (open(2), O_EXCL).
     let exclusive = OFlags::EXCL.bits().cast_signed();
     let open = OpenOptions::new().write(true).custom_flags(exclusive).open(path);
     let mut device = open.map_err(Error::io("open", path))?;
-    let copied = written::copy(image, "Writing", |block| {
+    let copied = written::copy(image, patches, "Writing", |block| {
         device.write_all(block).map_err(Error::io("write", path))
     })?;
     clear_tail(&mut device, path, disk.size, copied.bytes)?;
@@ -87,7 +88,7 @@ fn clear_tail(device: &mut File, path: &Path, disk: u64, image: u64) -> Result<(
     device.write_all(&zeros).map_err(Error::io("write", path))
 }
 
-fn to_file(path: &Path, image: &Path) -> Result<Copied> {
+fn to_file(path: &Path, image: &Path, patches: &[Patch]) -> Result<Copied> {
     let folder = match path.parent() {
         Some(folder) if !folder.as_os_str().is_empty() => folder,
         _ => Path::new("."),
@@ -95,7 +96,7 @@ fn to_file(path: &Path, image: &Path) -> Result<Copied> {
     let failed = |source| Error::io("write", path)(source);
     let mut file = tempfile::NamedTempFile::new_in(folder).map_err(failed)?;
     let zeros = vec![0; BLOCK];
-    let copied = written::copy(image, "Writing", |block| {
+    let copied = written::copy(image, patches, "Writing", |block| {
         // A hole reads as zeros.
         if *block == zeros[..block.len()] {
             file.seek(SeekFrom::Current(block.len() as i64)).map(drop).map_err(failed)
@@ -148,7 +149,7 @@ mod tests {
         let path = folder.path().join("card.img");
         fs::write(&path, "what was there before").unwrap();
         let target = Target::of(&path).unwrap();
-        let written = flash(&target, &image).unwrap();
+        let written = flash(&target, &image, &[]).unwrap();
         assert_eq!(fs::read(&path).unwrap(), fs::read(&image).unwrap());
         assert_eq!(written.bytes, 5 << 20);
         let metadata = path.metadata().unwrap();
@@ -163,7 +164,7 @@ mod tests {
         fs::write(&odd, [0; 1000]).unwrap();
         let path = folder.path().join("card.img");
         for image in [odd.clone(), folder.path().join("no image")] {
-            assert!(flash(&Target::of(&path).unwrap(), &image).is_err());
+            assert!(flash(&Target::of(&path).unwrap(), &image, &[]).is_err());
             assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "the odd image alone");
         }
     }

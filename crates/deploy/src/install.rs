@@ -12,6 +12,7 @@ use std::time::Instant;
 
 use flate2::Compression;
 use flate2::write::GzEncoder;
+use image::own::Patch;
 
 use crate::disk::{SECTOR, Survey, quoted, tail};
 use crate::transport::Counting;
@@ -33,18 +34,23 @@ enum Coding {
     Plain,
 }
 
-/// Writes the raw image over the disk, which was surveyed and found good, reads it back and
+/// Writes the raw image with `patches` in it over the disk, which was surveyed and found good, reads it back and
 /// compares. What the image has as holes is zeros on the disk.
 ///
 /// # Errors
 /// When the connection breaks or the disk fails: then there is no system on the disk, and the same
 /// has to be done again.
-pub fn install(transport: &dyn Transport, disk: &Survey, image: &Path) -> Result<Written> {
+pub fn install(
+    transport: &dyn Transport,
+    disk: &Survey,
+    image: &Path,
+    patches: &[Patch],
+) -> Result<Written> {
     let start = Instant::now();
     let length = written::length(image)?;
     disk.check(length)?;
     let coding = coding(transport)?;
-    let (copied, sent) = write(transport, disk, image, coding)?;
+    let (copied, sent) = write(transport, disk, (image, patches), coding)?;
     let _shown = progress::spinner("Reading", format!("{} back", disk.path));
     let answer = transport.run(&shell(&check_command(disk, length)))?;
     let found = answer.split_ascii_whitespace().next().unwrap_or_default();
@@ -111,7 +117,7 @@ fn shell(script: &str) -> String {
 fn write(
     transport: &dyn Transport,
     disk: &Survey,
-    image: &Path,
+    image: (&Path, &[Patch]),
     coding: Coding,
 ) -> Result<(Copied, u64)> {
     let command = shell(&write_command(disk, coding));
@@ -133,10 +139,10 @@ fn write(
     Ok((copied?, sent.load(Ordering::Relaxed)))
 }
 
-fn encode(image: &Path, wire: Counting, coding: Coding) -> Result<Copied> {
+fn encode((image, patches): (&Path, &[Patch]), wire: Counting, coding: Coding) -> Result<Copied> {
     let failed = |source| Error::Transport { source };
     let through = |out: &mut dyn Write| {
-        written::copy(image, "Writing", |block| out.write_all(block).map_err(failed))
+        written::copy(image, patches, "Writing", |block| out.write_all(block).map_err(failed))
     };
     match coding {
         Coding::Zstd => {
@@ -162,6 +168,8 @@ fn encode(image: &Path, wire: Counting, coding: Coding) -> Result<Copied> {
 mod tests {
     use std::fs;
 
+    use image::own;
+
     use super::*;
     use crate::Local;
 
@@ -184,7 +192,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let (image, disk) = image_and_disk(folder.path());
         for coding in [Coding::Plain, Coding::Gzip, Coding::Zstd] {
-            let (copied, sent) = write(&Local, &disk, &image, coding).unwrap();
+            let (copied, sent) = write(&Local, &disk, (&image, &[]), coding).unwrap();
             assert_eq!(copied.bytes, LENGTH as u64);
             assert!(coding == Coding::Plain || sent < copied.bytes, "{coding:?}: {sent}");
             let found = Local.run(&shell(&check_command(&disk, copied.bytes))).unwrap();
@@ -196,7 +204,7 @@ mod tests {
     fn the_end_of_the_disk_is_cleared() {
         let folder = tempfile::tempdir().unwrap();
         let (image, disk) = image_and_disk(folder.path());
-        let written = install(&Local, &disk, &image).unwrap();
+        let written = install(&Local, &disk, &image, &[]).unwrap();
         let bytes = fs::read(&disk.path).unwrap();
         assert_eq!(bytes[..LENGTH], fs::read(&image).unwrap());
         assert_eq!(bytes.len(), 4 * LENGTH);
@@ -205,12 +213,27 @@ mod tests {
     }
 
     #[test]
+    fn the_disk_gets_identifiers_of_its_own_and_the_image_keeps_its() {
+        let folder = tempfile::tempdir().unwrap();
+        let (image, disk) = image_and_disk(folder.path());
+        let before = fs::read(&image).unwrap();
+        // In a hole too, and at the image's end.
+        let patches =
+            [200_000, LENGTH as u64 - 3].map(|offset| Patch { offset, bytes: vec![0x77; 3] });
+        install(&Local, &disk, &image, &patches).unwrap();
+        assert_eq!(fs::read(&image).unwrap(), before);
+        let mut wanted = before;
+        own::apply(&patches, 0, &mut wanted);
+        assert_eq!(fs::read(&disk.path).unwrap()[..LENGTH], wanted);
+    }
+
+    #[test]
     fn what_the_disk_does_not_keep_is_noticed() {
         let folder = tempfile::tempdir().unwrap();
         let (image, mut disk) = image_and_disk(folder.path());
         // Takes everything and gives it to nobody.
         disk.path = "/dev/null".to_owned();
-        let error = install(&Local, &disk, &image).unwrap_err();
+        let error = install(&Local, &disk, &image, &[]).unwrap_err();
         assert!(matches!(error, Error::ReadBack { .. }), "{error}");
     }
 
@@ -219,7 +242,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let (image, mut disk) = image_and_disk(folder.path());
         disk.path = "/dev/full".to_owned();
-        let error = install(&Local, &disk, &image).unwrap_err().to_string();
+        let error = install(&Local, &disk, &image, &[]).unwrap_err().to_string();
         assert!(error.contains("No space left"), "{error}");
     }
 
@@ -228,7 +251,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let (image, mut small) = image_and_disk(folder.path());
         small.size = LENGTH as u64 - 512;
-        let error = install(&Local, &small, &image).unwrap_err();
+        let error = install(&Local, &small, &image, &[]).unwrap_err();
         assert!(matches!(error, Error::Disk { .. }), "{error}");
         assert_eq!(fs::read(&small.path).unwrap(), vec![0xaa; 4 * LENGTH]);
     }

@@ -28,6 +28,8 @@ mod written;
 
 pub use agent::Agent;
 pub use error::{Error, Result};
+/// Identifiers that what is installed has and the image has not.
+pub use image::own;
 pub use kept::Kept;
 pub use local::Local;
 pub use origin::annotations;

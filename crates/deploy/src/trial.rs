@@ -122,7 +122,9 @@ mod tests {
                 lines: vec!["port 25: refused".into()],
             }),
             health: None,
+            hidden: vec![],
             corrupted: vec![],
+            disk: transfer::report::Disk::default(),
             uptime: 1,
         }
     }

@@ -6,6 +6,7 @@ use std::path::Path;
 use std::time::Instant;
 
 use digest::{Digest, Hasher};
+use image::own::{self, Patch};
 use serde::Serialize;
 
 use crate::disk::SECTOR;
@@ -19,7 +20,7 @@ pub(crate) const BLOCK: usize = 1 << 20;
 pub struct Written {
     /// Bytes of the image.
     pub bytes: u64,
-    /// Its sha256.
+    /// Its sha256, with the identifiers that it got.
     pub digest: Digest,
     /// Bytes that went over the wire; none where there is no wire.
     pub sent: Option<u64>,
@@ -51,9 +52,10 @@ pub(crate) fn length(image: &Path) -> Result<u64> {
     Ok(length)
 }
 
-/// Hands every block of the file `from` to `write`.
+/// Hands every block of the file `from` to `write`, with `patches` in it.
 pub(crate) fn copy(
     from: &Path,
+    patches: &[Patch],
     verb: &str,
     mut write: impl FnMut(&[u8]) -> Result<()>,
 ) -> Result<Copied> {
@@ -72,6 +74,7 @@ pub(crate) fn copy(
         if filled == 0 {
             return Ok(Copied { bytes: hasher.len(), digest: hasher.finish() });
         }
+        own::apply(patches, hasher.len(), &mut block[..filled]);
         hasher.update(&block[..filled]);
         write(&block[..filled])?;
         bar.advance(filled as u64);

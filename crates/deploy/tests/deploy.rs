@@ -53,6 +53,16 @@ fn a_healthy_generation_is_confirmed_and_the_next_sends_what_changed() {
 }
 
 #[test]
+fn what_a_login_shell_prints_is_passed_over() {
+    for chatter in ["Welcome to mail!\n", "no newline ", "{\"number\":9}\n{"] {
+        let (owner, server) = (Owner::new(), Played::new().chatters(chatter));
+        let outcome = owner.deploy(&server, &noise(2, 700_000)).unwrap();
+        assert_eq!(outcome.ending, Ending::Tried(Verdict::Confirmed), "{chatter:?}");
+        assert_eq!(Agent::new(&server).list().unwrap().generations.len(), 2);
+    }
+}
+
+#[test]
 fn a_sick_generation_falls_back_with_its_reason() {
     let (owner, server) = (Owner::new(), Played::new().sick("smtp: connection refused"));
     let outcome = owner.deploy(&server, b"sick").unwrap();

@@ -45,8 +45,8 @@ pub struct Config {
     pub state: Vec<State>,
 }
 
-/// One path that outlives a reboot. Owner, mode and kind (directory or file) of what is made at
-/// the first boot are those of the path in the image.
+/// One path that outlives a reboot. What is made at the first boot is a copy of what the image has
+/// at the path.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct State {
@@ -54,6 +54,40 @@ pub struct State {
     pub path: String,
     /// Where it is kept, relative to `/state` on the data partition; no two overlap.
     pub at: String,
+    /// Whether it begins with the image's content; else it begins empty, with owner, mode and kind
+    /// (directory or file) of the path in the image.
+    #[serde(default = "yes", skip_serializing_if = "is_yes")]
+    pub seed: bool,
+    /// What its mount allows besides, sorted.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub options: Vec<StateOption>,
+}
+
+/// What a place of state is mounted with, besides what every other is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum StateOption {
+    /// Devices there are devices.
+    Dev,
+    /// Programs there may be run, as in all state.
+    Exec,
+    /// Set-id bits and capabilities count.
+    Suid,
+}
+
+impl State {
+    /// State that begins as the image has it, mounted as state is.
+    pub fn new(path: impl Into<String>, at: impl Into<String>) -> Self {
+        Self { path: path.into(), at: at.into(), seed: true, options: Vec::new() }
+    }
+}
+
+fn yes() -> bool {
+    true
+}
+
+fn is_yes(seed: &bool) -> bool {
+    *seed
 }
 
 impl Config {
@@ -98,7 +132,7 @@ impl Config {
 }
 
 fn check_state(state: &[State]) -> Result<()> {
-    for (index, State { path, at }) in state.iter().enumerate() {
+    for (index, State { path, at, options, .. }) in state.iter().enumerate() {
         let field = format!("state[{index}].path");
         let Some(relative) = path.strip_prefix('/') else {
             let why = format!("`{}` is not absolute", path.escape_debug());
@@ -106,6 +140,10 @@ fn check_state(state: &[State]) -> Result<()> {
         };
         text::check_relative_path(&field, relative)?;
         text::check_relative_path(&format!("state[{index}].at"), at)?;
+        if options.windows(2).any(|pair| pair[0] >= pair[1]) {
+            let why = "is not sorted, or has one twice";
+            return Err(Error::invalid(format!("state[{index}].options"), why));
+        }
     }
     if let Some(pair) = state.windows(2).find(|pair| pair[0].path >= pair[1].path) {
         let why = format!("`{}` comes after `{}`", pair[1].path, pair[0].path);

@@ -5,7 +5,7 @@
 //! no disk and no clock: they turn types into the bytes that digests cover and back, and refuse
 //! what is not exactly such bytes. [`layout`] keeps generations on a disk as an OCI image layout:
 //! in the build directory and under `/imgs` on the server, where [`progress`] says how far a generation
-//! on trial has come. [`unused()`] is what lies under `/state` there and is no generation's.
+//! on trial has come, and [`filesystem`] what was wrong with the disk. [`unused()`] is what lies under `/state` there and is no generation's.
 //!
 //! The crate is linked into the static programs of the server, so it stays small.
 
@@ -15,6 +15,7 @@ pub mod cmdline;
 pub mod config;
 mod error;
 mod files;
+pub mod filesystem;
 pub mod layout;
 pub mod manifest;
 pub mod progress;
@@ -22,8 +23,9 @@ mod text;
 pub mod unused;
 pub mod verity;
 
-pub use config::{Config, State};
+pub use config::{Config, State, StateOption};
 pub use error::{Chain, Error, Result};
+pub use filesystem::Filesystem;
 pub use layout::{Index, Layout};
 pub use manifest::{Descriptor, Layer, LayerFormat, Manifest};
 pub use progress::{Progress, Step};

@@ -71,7 +71,7 @@ impl Progress {
 
     /// The same, with the reason why it does not get further.
     pub fn failed(mut self, error: &str) -> Self {
-        self.error = Some(shortened(error).to_owned());
+        self.error = Some(text::shortened(error, MAX_ERROR).to_owned());
         self
     }
 
@@ -111,15 +111,6 @@ impl Progress {
         files::remove(&imgs.join(Self::NAME))?;
         files::sync(imgs)
     }
-}
-
-/// The beginning of a text, cut between two characters.
-fn shortened(text: &str) -> &str {
-    let mut end = text.len().min(MAX_ERROR);
-    while !text.is_char_boundary(end) {
-        end -= 1;
-    }
-    &text[..end]
 }
 
 impl fmt::Display for Step {

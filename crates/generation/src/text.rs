@@ -40,6 +40,15 @@ pub(crate) fn parse_canonical<T: DeserializeOwned + Serialize>(
     Ok(document)
 }
 
+/// The first `limit` bytes of a text at most, cut between two characters.
+pub(crate) fn shortened(text: &str, limit: usize) -> &str {
+    let mut end = text.len().min(limit);
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    &text[..end]
+}
+
 /// A name that is safe in file names, command lines and host names.
 pub(crate) fn check_name(field: &str, name: &str) -> Result<()> {
     let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.' | '+');

@@ -72,7 +72,7 @@ mod tests {
     use super::*;
 
     fn state(places: &[&str]) -> Vec<State> {
-        places.iter().map(|at| State { path: format!("/{at}"), at: (*at).into() }).collect()
+        places.iter().map(|at| State::new(format!("/{at}"), *at)).collect()
     }
 
     #[test]

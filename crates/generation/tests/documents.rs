@@ -3,7 +3,7 @@
 #![cfg(test)]
 
 use digest::Digest;
-use generation::{Config, Descriptor, LayerFormat, Manifest, State, Verity, manifest};
+use generation::{Config, Descriptor, LayerFormat, Manifest, State, StateOption, Verity, manifest};
 use proptest::prelude::*;
 
 /// Breaks one thing.
@@ -25,7 +25,28 @@ fn config() -> Config {
 }
 
 fn state(path: &str, at: &str) -> State {
-    State { path: path.into(), at: at.into() }
+    State::new(path, at)
+}
+
+/// What is as it is for nearly all state is not written: configs that were made before it could be
+/// said keep their digests.
+#[test]
+fn only_unusual_state_says_more_than_where_it_is() {
+    let unusual = State {
+        seed: false,
+        options: vec![StateOption::Dev, StateOption::Suid],
+        ..state("/srv/chroots", "chroots")
+    };
+    let config = Config { state: vec![unusual], ..config() };
+    let bytes = config.to_bytes();
+    let text = String::from_utf8(bytes.clone()).unwrap();
+    let written = r#"{"path":"/srv/chroots","at":"chroots","seed":false,"options":["dev","suid"]}"#;
+    assert!(text.contains(written), "{text}");
+    assert_eq!(Config::parse(&bytes).unwrap(), config);
+    for other in [r#","seed":true"#, r#","options":[]"#, r#","options":["noexec"]"#, r#","x":1"#] {
+        let text = text.replace(r#","seed":false,"options":["dev","suid"]"#, other);
+        assert!(Config::parse(text.as_bytes()).is_err(), "{other}");
+    }
 }
 
 fn layer(name: &str, data_blocks: u64) -> Descriptor {
@@ -133,6 +154,8 @@ fn hostile_configs_are_refused() {
         ("state[1].at", |c| c.state[1].at = "../imgs".into()),
         ("state[1].at", |c| c.state[1].at = "/imgs".into()),
         ("state[1].at", |c| c.state[1].at = String::new()),
+        ("state[1].options", |c| c.state[1].options = vec![StateOption::Suid, StateOption::Dev]),
+        ("state[1].options", |c| c.state[1].options = vec![StateOption::Dev; 2]),
         ("comes after", |c| c.state.swap(0, 1)),
         ("comes after", |c| c.state.push(state("/var/spool/mail", "other"))),
         ("same place", |c| c.state.push(state("/x/y", "mail"))),
@@ -187,7 +210,7 @@ proptest! {
     /// Whatever a config holds: if it passes, reading gives it back, byte for byte.
     #[test]
     fn a_good_config_survives(cmdline in "[ -~]{0,40}", path in "/[a-z./]{0,12}", at in "[a-z./]{0,8}") {
-        let config = Config { cmdline, state: vec![State { path, at }], ..config() };
+        let config = Config { cmdline, state: vec![State::new(path, at)], ..config() };
         match config.check() {
             Ok(()) => prop_assert_eq!(Config::parse(&config.to_bytes()).unwrap(), config),
             Err(_) => prop_assert!(Config::parse(&config.to_bytes()).is_err()),

@@ -28,7 +28,7 @@ use fat::{Bits, Fat};
 use plan::Plan;
 
 /// Counts up when the same inputs give other bytes.
-pub const VERSION: u32 = 2;
+pub const VERSION: u32 = 3;
 
 /// systemd-boot for x86-64, in the root of the group Image.
 pub(crate) const SYSTEMD_BOOT: &str = "usr/lib/systemd/boot/efi/systemd-bootx64.efi";

@@ -100,6 +100,14 @@ pub enum Error {
         /// What the crate `gpt` says.
         source: io::Error,
     },
+    /// An image cannot be given identifiers of its own.
+    #[error("{}: cannot get identifiers of its own: {why}", path.display())]
+    NoIds {
+        /// The image.
+        path: PathBuf,
+        /// What is wrong with it.
+        why: &'static str,
+    },
     /// The clock is behind the time that goes into the image. mksquashfs takes the clock for the
     /// root directory where it is earlier.
     #[error("the clock of this machine is before SOURCE_DATE_EPOCH, {epoch}")]
@@ -119,6 +127,7 @@ impl Error {
             Self::Tool { source, .. } => source.hint(),
             Self::Generation(source) => source.hint(),
             Self::BootEntry(source) => source.hint().map(Into::into),
+            Self::NoIds { .. } => Some("make the image again: `cargo xtask image SERVER`".into()),
             Self::Tree { .. } => Some("remove the stage's result with `cargo clean`".into()),
             Self::Unfit { .. } | Self::Attribute { .. } => Some(
                 "a squashfs can hold it: put `format = \"squashfs\"` under [layers] in server.toml"

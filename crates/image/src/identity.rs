@@ -1,6 +1,7 @@
 //! The identifiers of a medium: functions of the server's name, so that every build has the same.
 //!
-//! Two disks of one server have the same identifiers; two servers never do.
+//! Two images of one server have the same identifiers; two servers never do. What is written to a
+//! disk by `install` or `flash` gets others ([`crate::own`]).
 
 use digest::Digest;
 use uuid::Uuid;

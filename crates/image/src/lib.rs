@@ -20,6 +20,7 @@ pub mod iso;
 pub mod layer;
 mod modinfo;
 pub mod modules;
+pub mod own;
 mod place;
 pub mod qcow2;
 pub mod root_tar;

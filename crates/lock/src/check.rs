@@ -112,8 +112,7 @@ fn check_order(packages: &[Package]) -> Result<(), Fault> {
 }
 
 fn check_id(name: &str, id: u32) -> Result<(), String> {
-    let starts = name.starts_with(|c: char| c.is_ascii_lowercase() || c == '_');
-    if !starts || name.len() > 32 || !is_word(name.trim_start_matches('_'), "-_.") {
+    if !account::is_name(name) {
         return Err(format!("{name:?} is not the name of a user or group"));
     }
     if id > LARGEST_ID {

@@ -230,6 +230,21 @@ fn packages_are_sorted_and_there_once() {
 }
 
 #[test]
+fn a_lock_with_any_name_that_adduser_accepts_is_read_as_it_was_written() {
+    let names =
+        ["Debian-snmp", "Debian-exim", "_apt", "host$", "first.last", "0x", "a+b", "müller"];
+    let mut lock = parse(GOOD).unwrap();
+    lock.users.extend((200..).zip(names).map(|(id, name)| (name.to_owned(), id)));
+    lock.groups = lock.users.clone();
+    assert_eq!(lock.fault(), None);
+    assert_eq!(parse(&lock.text("x")).unwrap(), lock);
+    for name in ["a:b", "a b", "", "-a", "a/b", "12"] {
+        let text = refusal("postfix = 101", &format!("{name:?} = 101"));
+        assert!(text.contains("is not the name of a user or group"), "{text}");
+    }
+}
+
+#[test]
 fn several_locks_share_a_file() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("tools.lock");

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use digest::Digest;
 use image::Bundle;
 use rootfs::ids::Renumbering;
+use rootfs::secrets::Secret;
 use serde::{Deserialize, Serialize};
 use stage::Done;
 
@@ -23,6 +24,12 @@ pub struct Built {
     pub artefacts: Vec<Artefact>,
     /// The package tree's archive, with the ids that it came with.
     pub tree: PathBuf,
+    /// The key of the package tree.
+    pub(crate) tree_key: Digest,
+    /// The packages of its lock.
+    pub packages: Digest,
+    /// Secrets that packages' scripts made.
+    pub(crate) secrets: Vec<Secret>,
     /// How those ids become the lock's.
     pub(crate) renumbering: Renumbering,
     /// The config layer's archive.

@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use definition::{Epoch, Kind, Origin, Problem, Server};
 use image::bundle::Blob;
 use rootfs::config::{self, Base, Config, Overlay, Permission, Source};
+use rootfs::first_boot;
 use rootfs::ids::Completed;
 use rootfs::paths::Paths;
 use sandbox::{Group, Tools};
@@ -19,7 +20,7 @@ use crate::tree::Tree;
 use crate::{Error, Session};
 
 /// Goes up when the same definition is laid differently.
-const VERSION: u32 = 2;
+const VERSION: u32 = 3;
 
 /// Where the server's health check lies on the server.
 const HEALTH: &str = "/usr/lib/heirloom/health";
@@ -54,6 +55,9 @@ pub(crate) fn layer(
         let source = Source::File { file, digest, executable: true };
         config.overlay.push(Overlay { path: path.to_owned(), source });
     }
+    let made =
+        first_boot::overlay(&tree.own, &config.mounts).map_err(|error| placed(server, error))?;
+    config.overlay.extend(made);
     if session.plant_clock {
         config.overlay.push(planted());
     }
@@ -157,7 +161,8 @@ fn placed(server: &Server, error: rootfs::Error) -> Error {
     let written = server.permissions.iter().map(|it| (it.path.as_str(), it.origin.clone()));
     let state = server.state.iter().map(|it| (it.path.as_str(), it.origin.clone()));
     let laid = server.overlay.iter().map(|it| (it.path.as_str(), Origin::file(&it.source)));
-    match written.chain(state).chain(laid).find(|(claimed, _)| claimed == path) {
+    let own = server.first_boot.iter().map(|it| (it.path.as_str(), it.origin.clone()));
+    match own.chain(written).chain(state).chain(laid).find(|(claimed, _)| claimed == path) {
         Some((_, origin)) => {
             let message = format!("`{path}`: {reason}");
             Error::Path(Problem::new(&origin, message).hint(hint.clone()))

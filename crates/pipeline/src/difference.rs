@@ -13,13 +13,24 @@ use crate::Error;
 /// Lines after which a report says only how many more there are.
 const SHOWN: usize = 20;
 
-/// The differences between `one` and `other`; none when they have the same bytes.
+/// The differences between `one` and `other`, at most [`SHOWN`]; none when they have the same bytes.
 ///
 /// Archives are compared path by path, other files by their first differing byte.
 ///
 /// # Errors
 /// When a file cannot be read.
 pub(crate) fn differences(one: &Path, other: &Path) -> Result<Vec<String>, Error> {
+    let mut lines = all(one, other)?;
+    if lines.len() > SHOWN {
+        let more = lines.len() - SHOWN;
+        lines.truncate(SHOWN);
+        lines.push(format!("and {more} more"));
+    }
+    Ok(lines)
+}
+
+/// The same, all of them.
+pub(crate) fn all(one: &Path, other: &Path) -> Result<Vec<String>, Error> {
     let Some(offset) = first_difference(one, other)? else { return Ok(Vec::new()) };
     let (Ok(left), Ok(right)) = (entries(one), entries(other)) else {
         return Ok(vec![format!("byte {offset} is the first that differs")]);
@@ -33,11 +44,6 @@ pub(crate) fn differences(one: &Path, other: &Path) -> Result<Vec<String>, Error
         lines.push(format!("byte {offset} of the archive is the first that differs"));
     }
     lines.sort();
-    if lines.len() > SHOWN {
-        let more = lines.len() - SHOWN;
-        lines.truncate(SHOWN);
-        lines.push(format!("and {more} more"));
-    }
     Ok(lines)
 }
 

@@ -69,6 +69,16 @@ pub enum Error {
         /// Where.
         path: PathBuf,
     },
+    /// What another workspace needs of the shared cache is not known.
+    #[error("could not read what the workspace `{}` needs", workspace.display())]
+    OtherWorkspace {
+        /// Which workspace.
+        workspace: PathBuf,
+        /// The file that says that it uses the cache.
+        record: PathBuf,
+        /// Why not.
+        source: Box<Error>,
+    },
     /// A document of ours that does not read as it was written.
     #[error("`{}` is damaged", path.display())]
     Damaged {
@@ -162,6 +172,10 @@ impl Error {
             Self::Ids { server, .. } => {
                 format!("`cargo xtask image {server}` without --locked records them")
             }
+            Self::OtherWorkspace { record, .. } => format!(
+                "mend it, or remove `{}`: its files are then fetched again when it needs them",
+                record.display()
+            ),
             Self::NoKernel { .. } => "name one under [kernel] in server.toml".to_owned(),
             Self::Record { .. } => "remove it; `cargo xtask image` writes it anew".to_owned(),
             Self::Damaged { .. } => "remove target/heirloom; it can all be made again".to_owned(),

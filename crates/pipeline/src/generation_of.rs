@@ -3,12 +3,12 @@
 use std::panic::resume_unwind;
 
 use definition::{Epoch, Server};
-use generation::{Config, State};
+use generation::{Config, State, StateOption};
 use image::Bundle;
 use lock::Lock;
 
 use crate::built::{Artefact, Built, Sizes};
-use crate::{Error, Session, config, locking, packages, programs, tree};
+use crate::{Error, Session, config, first_boot, locking, packages, programs, tree};
 
 /// Builds the generation of `server`. What did not change is not made again.
 ///
@@ -26,10 +26,12 @@ pub fn generation(session: &Session, server: &Server) -> Result<Built, Error> {
     });
     let (epoch, tools, sources) = (epoch?, tools?, sources?);
     let programs = programs::all(session, &tools, &sources, server)?;
-    let tree = tree::tree(session, &tools, server, &lock)?;
+    let own = first_boot::rows(server, &lock)?;
+    let tree = tree::tree(session, &tools, server, &lock, own)?;
     let ids = packages::complete_ids(session, server, &mut lock, &tree)?;
     let (package_layer, held_layer) = packages::layer(session, &tools, server, &lock, &tree, &ids)?;
-    let (kernel, initramfs, held_boot) = packages::boot(session, server, &tree, &programs.init)?;
+    let (kernel, initramfs, held_boot) =
+        packages::boot(session, &tools, server, &tree, &programs.init)?;
     let (config_layer, held_config) =
         config::layer(session, &tools, server, &tree, &ids, &programs, epoch)?;
 
@@ -52,6 +54,7 @@ pub fn generation(session: &Session, server: &Server) -> Result<Built, Error> {
         Artefact::new("config files", &config_archive),
         Artefact::new("config layer", &config_layer.path),
     ];
+    let (tree_key, secrets) = (tree.done.key, tree.facts.secrets);
     let mut held = vec![tree.done, held_layer, held_boot, held_config];
     held.extend(programs.held);
     let document = document(server, &lock, epoch)?;
@@ -63,6 +66,9 @@ pub fn generation(session: &Session, server: &Server) -> Result<Built, Error> {
         sizes,
         artefacts,
         tree: tree_archive,
+        tree_key,
+        packages: lock.packages_digest(),
+        secrets,
         renumbering: ids.renumbering,
         config: config_archive,
         _held: held,
@@ -75,10 +81,12 @@ const _: () = assert!(definition::LONGEST_CMDLINE <= generation::config::MAX_CMD
 /// The generation's config blob.
 fn document(server: &Server, lock: &Lock, epoch: Epoch) -> Result<Config, Error> {
     let cmdline: Vec<_> = server.cmdline.iter().map(ToString::to_string).collect();
-    let state = server
-        .state
-        .iter()
-        .map(|state| State { path: state.path.to_string(), at: state.at.to_string() });
+    let state = server.state.iter().map(|state| State {
+        path: state.path.to_string(),
+        at: state.at.to_string(),
+        seed: state.seed,
+        options: state.options.iter().copied().map(option).collect(),
+    });
     Ok(Config {
         server: server.name.to_string(),
         hostname: server.hostname.to_string(),
@@ -92,4 +100,12 @@ fn document(server: &Server, lock: &Lock, epoch: Epoch) -> Result<Config, Error>
         health_within: server.health.duration().as_secs(),
         state: state.collect(),
     })
+}
+
+fn option(option: definition::StateOption) -> StateOption {
+    match option {
+        definition::StateOption::Dev => StateOption::Dev,
+        definition::StateOption::Exec => StateOption::Exec,
+        definition::StateOption::Suid => StateOption::Suid,
+    }
 }

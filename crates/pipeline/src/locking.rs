@@ -5,7 +5,7 @@ use definition::{Distribution, Server};
 use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
-use lock::{Diff, Lock, Outdated};
+use lock::{Diff, Lock, Outdated, Request};
 use sandbox::LockedGroup;
 use store::Store;
 
@@ -180,6 +180,14 @@ pub fn outdated(store: &Store, server: &Server, date: Date) -> Result<Vec<Outdat
     let unpinned = request.unpinned_at(date);
     let newer = archive::resolve(store, server.name.as_str(), unpinned, Some(&lock))?;
     Ok(lock::outdated(&lock, &newer))
+}
+
+/// The lock that answers `request`, of no server; `subject` is what people call it.
+///
+/// # Errors
+/// What keeps the request from being resolved.
+pub fn of_request(store: &Store, subject: &str, request: Request) -> Result<Lock, Error> {
+    archive::resolve(store, subject, request, None)
 }
 
 /// Resolves the tool root anew and writes tools.lock.

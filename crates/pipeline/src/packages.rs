@@ -142,6 +142,7 @@ pub(crate) fn numbered(
 /// The kernel and the initramfs.
 pub(crate) fn boot(
     session: &Session,
+    tools: &Tools<'_>,
     server: &Server,
     tree: &Tree,
     init: &Compiled,
@@ -157,6 +158,7 @@ pub(crate) fn boot(
     let inputs = Inputs::new("initramfs", image::initramfs::VERSION)
         .digest("tree", tree.done.key)
         .digest("init", init.digest)
+        .digest("tools", tools.key(sandbox::Group::Image)?)
         .text("first modules", first.join(" "))
         .text("required modules", required.join(" "))
         .text("optional modules", optional.join(" "));
@@ -165,11 +167,19 @@ pub(crate) fn boot(
         let linux = image::initramfs::kernel(&archive, &kernel.vmlinuz, &out.join("linux"))?;
         describe(out, "linux", &linux)?;
         let wanted = image::modules::Wanted { first, required, optional };
+        // The tool root is of the architecture that builds: of tools.toml's, x86-64.
+        let e2fsck = match server.board.architecture {
+            definition::Architecture::X86_64 => {
+                Some(tools.root(sandbox::Group::Image)?.path().join(image::initramfs::E2FSCK))
+            }
+            definition::Architecture::Aarch64 => None,
+        };
+        let programs = image::initramfs::Programs { init: &init.path, e2fsck: e2fsck.as_deref() };
         let initrd = image::initramfs::build(
             &archive,
             &kernel.version,
             &wanted,
-            &init.path,
+            programs,
             &out.join("initrd"),
         )?;
         describe(out, "initrd", &initrd)

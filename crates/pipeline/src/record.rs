@@ -7,7 +7,7 @@ use std::path::Path;
 use digest::Digest;
 use serde::{Deserialize, Serialize};
 
-use crate::Error;
+use crate::{Built, Error};
 
 /// A generation and the epoch it was made with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -17,9 +17,22 @@ pub struct Record {
     pub generation: Digest,
     /// `SOURCE_DATE_EPOCH`, in seconds.
     pub epoch: u64,
+    /// The packages of the lock, once two builds of them were found to be equal.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub packages: Option<Digest>,
 }
 
 impl Record {
+    /// Whether it is of the same generation.
+    pub fn is_same(&self, other: &Self) -> bool {
+        (self.generation, self.epoch) == (other.generation, other.epoch)
+    }
+
+    /// Whether it is of the generation that was built.
+    pub fn is_of(&self, built: &Built) -> bool {
+        (self.generation, self.epoch) == (built.generation, built.epoch)
+    }
+
     /// What `path` records; nothing when there is no such file.
     pub fn read(path: &Path) -> Result<Option<Self>, Error> {
         match fs::read_to_string(path) {
@@ -35,8 +48,12 @@ impl Record {
     pub fn write(&self, path: &Path, server: &str) -> Result<(), Error> {
         let text = format!(
             "# Written by `cargo xtask image {server}`: what came out last. A record, never an input.\n\
-             generation = \"{}\"\nepoch = {}\n",
-            self.generation, self.epoch
+             generation = \"{}\"\nepoch = {}\n{}",
+            self.generation,
+            self.epoch,
+            self.packages
+                .map(|packages| format!("packages = \"{packages}\"\n"))
+                .unwrap_or_default()
         );
         let folder = path.parent().unwrap_or(Path::new("."));
         let write = || {
@@ -66,9 +83,11 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("server.digest");
         assert_eq!(Record::read(&path).unwrap(), None);
-        let record = Record { generation: Digest::of("abc"), epoch: 7 };
-        record.write(&path, "mailserver").unwrap();
-        assert_eq!(Record::read(&path).unwrap(), Some(record));
+        for packages in [None, Some(Digest::of("lock"))] {
+            let record = Record { generation: Digest::of("abc"), epoch: 7, packages };
+            record.write(&path, "mailserver").unwrap();
+            assert_eq!(Record::read(&path).unwrap(), Some(record));
+        }
         fs::write(&path, "generation = \"abc\"\nepoch = 7\n").unwrap();
         assert!(Record::read(&path).is_err());
     }

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use stage::Timing;
 
 use crate::built::{Artefact, Sizes};
-use crate::{Built, Medium, Record, Session};
+use crate::{Built, Medium, Record, Session, Warning};
 
 /// A finished image and how it came about.
 #[derive(Debug, Serialize, Deserialize)]
@@ -34,6 +34,9 @@ pub struct Report {
     pub stages: Vec<Timing>,
     /// Every file that was made on the way.
     pub artefacts: Vec<Artefact>,
+    /// What its owner may want to know.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub warnings: Vec<Warning>,
 }
 
 impl Report {
@@ -59,6 +62,7 @@ impl Report {
             seconds,
             stages: session.cache.timings(),
             artefacts,
+            warnings: Vec::new(),
         }
     }
 }

@@ -59,9 +59,11 @@ impl Session {
             vaults.push(std::path::absolute(vault).map_err(Error::io("find", vault))?);
         }
         let cache = Cache::new(workspace.target().join("heirloom"));
+        let store = Store::open(sources)?;
+        store.add_workspace(workspace.root())?;
         Ok(Self {
             workspace,
-            store: Store::open(sources)?,
+            store,
             images: cache.root().join("images"),
             cache,
             locked: options.locked,

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use definition::{Arch, Distribution, Epoch, Server};
 use lock::Lock;
 use rootfs::arch::PackageFile;
+use rootfs::first_boot::{self, Own};
 use rootfs::packages::Produced;
 use rootfs::{Facts, debian, packages};
 use sandbox::{Group, Tools, in_namespace};
@@ -18,6 +19,8 @@ use crate::{Error, Session, archive};
 pub(crate) struct Tree {
     pub(crate) done: Done,
     pub(crate) facts: Facts,
+    /// What belongs to one machine: it is not in the tree.
+    pub(crate) own: Vec<Own>,
 }
 
 impl Tree {
@@ -31,22 +34,29 @@ impl Tree {
 }
 
 /// Unpacks and configures the locked packages. The numeric ids are those that the packages' scripts
-/// chose: the tree does not depend on the lock's ids.
+/// chose: the tree does not depend on the lock's ids. What is in `own` is taken out.
 pub(crate) fn tree(
     session: &Session,
     tools: &Tools<'_>,
     server: &Server,
     lock: &Lock,
+    own: Vec<Own>,
 ) -> Result<Tree, Error> {
+    let taken_out = first_boot::taken_out(&own);
     let done = match &server.archive.distribution {
-        Distribution::Debian(_) => of_debian(session, server, lock),
-        Distribution::Arch(arch) => of_arch(session, tools, server, arch, lock),
+        Distribution::Debian(_) => of_debian(session, server, lock, taken_out),
+        Distribution::Arch(arch) => of_arch(session, tools, server, arch, lock, taken_out),
     }?;
     let facts = Facts::read(&done.dir.join(packages::FACTS))?;
-    Ok(Tree { done, facts })
+    Ok(Tree { done, facts, own })
 }
 
-fn of_debian(session: &Session, server: &Server, lock: &Lock) -> Result<Done, Error> {
+fn of_debian(
+    session: &Session,
+    server: &Server,
+    lock: &Lock,
+    own: Vec<String>,
+) -> Result<Done, Error> {
     let debconf: BTreeMap<String, String> = server
         .debconf
         .iter()
@@ -56,11 +66,12 @@ fn of_debian(session: &Session, server: &Server, lock: &Lock) -> Result<Done, Er
     let inputs = Inputs::new("packages", debian::VERSION)
         .digest("lock", lock.packages_digest())
         .text("debconf", text_of(&debconf))
+        .text("own", own.join("\n"))
         .number("epoch", epoch);
     let done = session.cache.run(server.name.as_str(), &inputs, |out| {
         session.store.fetch(&lock.items())?;
         let job = debian::Packages::of(lock, &session.store, epoch, threads(), out);
-        let job = debian::Packages { debconf, ..job };
+        let job = debian::Packages { debconf, own, ..job };
         configured(lock, || Ok(in_namespace(&job)?))
     })?;
     Ok(done)
@@ -72,6 +83,7 @@ fn of_arch(
     server: &Server,
     asked: &Arch,
     lock: &Lock,
+    own: Vec<String>,
 ) -> Result<Done, Error> {
     let epoch = epoch(lock);
     let explicit: Vec<String> = server.install.iter().map(|it| it.name.to_string()).collect();
@@ -80,6 +92,7 @@ fn of_arch(
         .digest("lock", lock.packages_digest())
         .text("explicit", explicit.join(" "))
         .text("main keys", main_keys.join(" "))
+        .text("own", own.join("\n"))
         .digest("tools", tools.key(Group::Pacman)?)
         .number("epoch", epoch);
     let done = session.cache.run(server.name.as_str(), &inputs, |out| {
@@ -92,6 +105,7 @@ fn of_arch(
             tools: tools.root(Group::Pacman)?.path().to_owned(),
             architecture: lock.architecture.clone(),
             assume_installed: request.assume_installed,
+            own,
             epoch,
             threads: threads(),
             out: out.to_owned(),

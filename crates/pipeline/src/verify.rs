@@ -52,7 +52,8 @@ pub struct Difference {
 impl Verified {
     /// Whether both builds are equal, and equal to the record if there is one.
     pub fn holds(&self) -> bool {
-        self.differences.is_empty() && self.recorded.is_none_or(|record| record == self.built)
+        self.differences.is_empty()
+            && self.recorded.is_none_or(|record| record.is_same(&self.built))
     }
 }
 
@@ -83,23 +84,13 @@ pub fn verify(
 
     let build = Build { session, server, program, arguments, epoch };
     progress::done("Building", format!("{} as usual", server.name));
-    let first = build.run(session.workspace.root(), &here.join("target"), &[], &[])?;
+    let first = build.run(session.workspace.root(), &here.join("target"), &[], None)?;
     progress::done("Building", format!("{} in other surroundings", server.name));
     let home = here.join("home").to_string_lossy().into_owned();
-    let environment = [
-        ("HOME", home.as_str()),
-        ("LANG", "tr_TR.UTF-8"),
-        ("LC_ALL", "tr_TR.UTF-8"),
-        ("TZ", "Pacific/Kiritimati"),
-        ("USER", "somebody"),
-        ("ZSTD_CLEVEL", "19"),
-        ("MKE2FS_CONFIG", "/nonexistent"),
-        ("MTOOLSRC", "/nonexistent"),
-    ];
-    let second = build.run(&elsewhere, &there.join("target"), &[SURROUNDINGS], &environment)?;
+    let second = build.run(&elsewhere, &there.join("target"), &[SURROUNDINGS], Some(&home))?;
 
     let mut verified = Verified {
-        built: Record { generation: first.generation, epoch: first.epoch },
+        built: Record { generation: first.generation, epoch: first.epoch, packages: None },
         recorded,
         compared: Vec::new(),
         differences: Vec::new(),
@@ -139,7 +130,7 @@ impl Build<'_> {
         workspace: &Path,
         target: &Path,
         more: &[&str],
-        environment: &[(&str, &str)],
+        home: Option<&str>,
     ) -> Result<Report, Error> {
         let mut command = Command::new(self.program);
         command
@@ -148,15 +139,14 @@ impl Build<'_> {
             .args(more)
             .args(self.session.flags())
             .current_dir(workspace)
-            // Where cargo and the store are does not depend on HOME.
-            .env("CARGO_HOME", below_home("CARGO_HOME", ".cargo")?)
-            .env("RUSTUP_HOME", below_home("RUSTUP_HOME", ".rustup")?)
             .env("HEIRLOOM_CACHE", self.session.store.cache_dir())
-            .envs(environment.iter().copied())
             .env("CARGO_TARGET_DIR", target)
             .env(definition::EPOCH_VARIABLE, self.epoch.to_string())
             .stdin(Stdio::null())
             .stderr(Stdio::inherit());
+        if let Some(home) = home {
+            strange(&mut command, home)?;
+        }
         let output = command.output().map_err(Error::io("start", self.program))?;
         if !output.status.success() {
             return Err(Error::Build { server: self.server.name.to_string() });
@@ -164,6 +154,24 @@ impl Build<'_> {
         serde_json::from_slice(&output.stdout)
             .map_err(|source| Error::Damaged { path: self.program.to_owned(), source })
     }
+}
+
+/// Gives a command the environment of somebody else, elsewhere.
+pub(crate) fn strange<'c>(command: &'c mut Command, home: &str) -> Result<&'c mut Command, Error> {
+    Ok(command
+        // Where cargo and its toolchains are does not depend on HOME.
+        .env("CARGO_HOME", below_home("CARGO_HOME", ".cargo")?)
+        .env("RUSTUP_HOME", below_home("RUSTUP_HOME", ".rustup")?)
+        .env("HOME", home)
+        .envs([
+            ("LANG", "tr_TR.UTF-8"),
+            ("LC_ALL", "tr_TR.UTF-8"),
+            ("TZ", "Pacific/Kiritimati"),
+            ("USER", "somebody"),
+            ("ZSTD_CLEVEL", "19"),
+            ("MKE2FS_CONFIG", "/nonexistent"),
+            ("MTOOLSRC", "/nonexistent"),
+        ]))
 }
 
 /// The folder that `variable` names, or that is called `name` in the home directory.

@@ -66,6 +66,10 @@ pub fn ids(path: &'static str, text: &str) -> Result<BTreeMap<String, u32>, Erro
         let (Some(name), Some(id)) = (fields.first(), fields.get(2)) else {
             return Err(malformed("there are not enough fields"));
         };
+        if !account::is_name(name) {
+            // A lock could not be read again that has it.
+            return Err(malformed(&format!("{name:?} is not the name of a user or group")));
+        }
         let id = id.parse().map_err(|_| malformed("the third field is no id"))?;
         if ids.insert((*name).to_owned(), id).is_some() {
             return Err(malformed(&format!("`{name}` is there twice")));

@@ -51,6 +51,9 @@ pub struct Packages {
     pub architecture: String,
     /// What is taken to be installed without being it: `initramfs`, with `=VERSION` or without.
     pub assume_installed: Vec<String>,
+    /// What belongs to one machine, as absolute paths: files are taken out, directories emptied.
+    #[serde(default)]
+    pub own: Vec<String>,
     /// The lock's day in seconds since 1970: no time in the tree is later.
     pub epoch: u64,
     /// How many packages are read at a time; the result does not depend on it.
@@ -102,10 +105,11 @@ impl Packages {
         self.depmod(&tree, &inside)?;
         directories.settle(&inside)?;
         clock.lap("finish");
+        packages::refresh(&tree, &inside, self.epoch)?;
         let members = surveyed.iter().flat_map(|surveyed| &surveyed.package.members);
-        let headers = normalise::normalise(&tree, self.epoch, members)?;
+        let normal = normalise::normalise(&tree, self.epoch, members, &self.own)?;
         clock.lap("normalise");
-        let produced = packages::write(&self.out, &tree, &headers, surveyed.len() as u64)?;
+        let produced = packages::write(&self.out, &tree, normal, surveyed.len() as u64)?;
         clock.lap("tar");
         Ok(Produced { timings: clock.laps(), ..produced })
     }

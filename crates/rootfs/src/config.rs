@@ -5,8 +5,10 @@
 //! name. A directory that the packages have too comes with their owner, mode and time, because the
 //! upper directory of an overlay hides those of the lower one.
 
+mod dynamic;
 mod plan;
 mod resolve;
+mod state;
 mod write;
 
 use std::path::PathBuf;
@@ -17,6 +19,7 @@ use crate::accounts::{Accounts, Group, User};
 use crate::ids::Completed;
 use crate::paths::Paths;
 
+pub use state::{Begins, begins};
 pub use write::write;
 
 /// What a definition says of its config layer. All paths are absolute paths of the server.

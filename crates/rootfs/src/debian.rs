@@ -3,15 +3,19 @@
 //! A [`sandbox::Job`]: it runs as root of a namespace that has a server's users, unpacks all
 //! packages at once, writes dpkg's database, runs the packages' own scripts once by the tree's
 //! `dpkg --configure -a`, takes away whatever would differ the next time, and writes the tree as a
-//! canonical archive. The tree itself never leaves the job's scratch.
+//! canonical archive. Packages that need dpkg's order come in `rounds` behind the first. The tree
+//! itself never leaves the job's scratch.
 //!
 //! `docs/reference/package-tree.md` says what is done to a tree, and why.
 
 mod configure;
 mod database;
 mod debconf;
+mod failure;
 mod normalise;
+mod preinst;
 mod relations;
+mod rounds;
 mod stubs;
 
 use std::collections::BTreeMap;
@@ -21,13 +25,13 @@ use std::path::{Path, PathBuf};
 use lock::Lock;
 use serde::{Deserialize, Serialize};
 use store::Store;
-use unpack::{Cause, Control, Options, Owners, Tree};
+use unpack::{Cause, Control, Deb, Options, Owners, Package, Rules, Tree};
 
 use crate::error::Error;
 use crate::packages::{self, Clock, Inside, Produced, Times};
 
 /// Bumped when the same lock comes to give another tree, so that old trees are not reused.
-pub const VERSION: u32 = 2;
+pub const VERSION: u32 = 3;
 
 /// The job: everything that a package tree is a function of, and where it goes.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -38,6 +42,9 @@ pub struct Packages {
     pub architecture: String,
     /// Answers to the packages' questions: `postfix/main_mailer_type` = `No configuration`.
     pub debconf: BTreeMap<String, String>,
+    /// What belongs to one machine, as absolute paths: files are taken out, directories emptied.
+    #[serde(default)]
+    pub own: Vec<String>,
     /// The lock's day in seconds since 1970: no time in the tree is later.
     pub epoch: u64,
     /// How many packages are unpacked at a time; the result does not depend on it.
@@ -72,6 +79,7 @@ impl Packages {
             files: lock.packages.iter().map(file).collect(),
             architecture: lock.architecture.clone(),
             debconf: BTreeMap::new(),
+            own: Vec::new(),
             epoch,
             threads,
             out: out.to_owned(),
@@ -111,41 +119,98 @@ impl Packages {
         let tree = scratch.path().join("tree");
         fs::create_dir(&tree).map_err(|source| Error::Write { path: tree.clone(), source })?;
 
-        let unpacked = self.unpack(&tree)?;
-        clock.lap("unpack");
+        let controls = self.controls()?;
         let inside = Inside::open(&tree)?;
-        database::write(&inside, &self.architecture, &unpacked)?;
-        clock.lap("database");
-        let root = configure::Root {
-            tree: &tree,
-            inside: &inside,
-            epoch: self.epoch,
-            packages: &unpacked,
-        };
-        let selections = debconf::selections(&unpacked, &self.debconf)?;
-        root.scripts(&selections, |phase| clock.lap(phase))?;
+        let kernel = rounds::kernel(&controls);
+        let root = configure::Root { tree: &tree, inside: &inside, epoch: self.epoch, kernel };
+        let mut unpacked = Vec::new();
+        let mut made = Vec::new();
+        let rounds = rounds::of(&controls);
+        for (number, round) in rounds.iter().enumerate() {
+            let of_round: Vec<&Control> = round.iter().map(|package| &controls[*package]).collect();
+            let is_first = number == 0;
+            if is_first {
+                unpacked = self.unpack(&tree, round)?;
+                clock.lap("unpack");
+                database::write(&inside, &self.architecture, &unpacked)?;
+                clock.lap("database");
+                made = root.prepare()?;
+            } else {
+                database::announce(&inside, &unpacked, &of_round)?;
+                root.preinst(&of_round)?;
+                clock.lap("preinst");
+                let before: Vec<usize> = unpacked.iter().map(|it| it.members.len()).collect();
+                self.unpack_more(&tree, round, &root.rules()?, &mut unpacked)?;
+                database::add(&inside, &unpacked, &before)?;
+                clock.lap("unpack");
+            }
+            let mut scripts = || {
+                if is_first {
+                    root.preinst(&of_round)?;
+                    root.answer(&debconf::selections(&controls, &self.debconf))?;
+                    clock.lap("preinst");
+                }
+                root.configure()?;
+                clock.lap("configure");
+                Ok(())
+            };
+            if number + 1 == rounds.len() { root.beside(scripts)? } else { scripts()? }
+        }
+        root.finish(&made)?;
+        debconf::settle(&inside, &controls, &self.debconf)?;
+        packages::refresh(&tree, &inside, self.epoch)?;
+        clock.lap("deferred");
         let times = Times::of(unpacked.iter().flat_map(|package| &package.members));
-        let headers = normalise::normalise(&tree, self.epoch, &times)?;
+        let normal = normalise::normalise(&tree, self.epoch, &times, &self.own)?;
         clock.lap("normalise");
-        let produced = packages::write(&self.out, &tree, &headers, unpacked.len() as u64)?;
+        let produced = packages::write(&self.out, &tree, normal, unpacked.len() as u64)?;
         clock.lap("tar");
         Ok(Produced { timings: clock.laps(), ..produced })
     }
 
-    fn unpack(&self, tree: &Path) -> Result<Vec<unpack::Package>, Error> {
-        let options = Options { owners: Owners::Keep, usr_merge: true };
-        let root = Tree::open(tree, &options)
-            .map_err(|source| Error::Write { path: tree.to_owned(), source })?;
-        let paths: Vec<PathBuf> = self.files.iter().map(|file| file.path.clone()).collect();
+    /// What the packages say of themselves, as the lock has them.
+    fn controls(&self) -> Result<Vec<Control>, Error> {
+        let control = |file: &PackageFile| {
+            let control = Deb::open(&file.path)?.control().clone();
+            file.check(&control)?;
+            Ok(control)
+        };
+        self.files.iter().map(control).collect()
+    }
+
+    fn unpack(&self, tree: &Path, round: &[usize]) -> Result<Vec<Package>, Error> {
+        let root = open(tree)?;
+        let paths = self.paths(round);
         let mut packages =
-            unpack::packages(&paths, &root, &options, self.threads, relations::replaces)?;
-        for (file, package) in self.files.iter().zip(&packages) {
-            file.check(&package.control)?;
-        }
+            unpack::packages(&paths, &root, &OPTIONS, self.threads, relations::replaces)?;
         // The first package that has a directory decides on its mode: base-files is the one that
         // knows (`/tmp`, `/root`, `/var/mail`).
         packages.sort_by_key(|package| package.control.package() != "base-files");
-        root.settle(&packages, &options)?;
+        root.settle(&packages, &OPTIONS)?;
         Ok(packages)
     }
+
+    /// Unpacks the packages of a later round.
+    fn unpack_more(
+        &self,
+        tree: &Path,
+        round: &[usize],
+        rules: &Rules,
+        unpacked: &mut Vec<Package>,
+    ) -> Result<(), Error> {
+        let (root, paths) = (open(tree)?, self.paths(round));
+        let replaces = relations::replaces;
+        unpack::more_packages(&paths, unpacked, &root, &OPTIONS, self.threads, rules, replaces)?;
+        Ok(())
+    }
+
+    fn paths(&self, round: &[usize]) -> Vec<PathBuf> {
+        round.iter().map(|package| self.files[*package].path.clone()).collect()
+    }
+}
+
+const OPTIONS: Options = Options { owners: Owners::Keep, usr_merge: true };
+
+fn open(tree: &Path) -> Result<Tree, Error> {
+    Tree::open(tree, &OPTIONS).map_err(|source| Error::Write { path: tree.to_owned(), source })
 }

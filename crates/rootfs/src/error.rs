@@ -39,6 +39,19 @@ pub enum Error {
         #[source]
         source: Box<sandbox::Error>,
     },
+    /// A script of a package that failed.
+    #[error("the {script} of {package} failed{}", run_again(.again))]
+    Script {
+        /// The package.
+        package: String,
+        /// `preinst`, `postinst`.
+        script: &'static str,
+        /// What it said when it was run once more with its commands shown.
+        again: Option<String>,
+        /// How it ended, and what it said.
+        #[source]
+        source: Box<sandbox::Error>,
+    },
     /// The sandbox could not be used.
     #[error(transparent)]
     Sandbox(#[from] sandbox::Error),
@@ -143,6 +156,11 @@ pub enum Error {
     },
 }
 
+fn run_again(said: &Option<String>) -> String {
+    let text = |said| format!("; run again with its commands shown, it said:\n{said}");
+    said.as_ref().map_or_else(String::new, text)
+}
+
 fn named(what: &str, names: &[String]) -> String {
     if names.is_empty() { String::new() } else { format!("; {what}: {}", names.join(", ")) }
 }
@@ -153,7 +171,7 @@ impl Error {
         match self {
             Self::Unpack(error) => error.hint(),
             Self::Sandbox(error) => error.hint(),
-            Self::Program { source, .. } => source.hint(),
+            Self::Program { source, .. } | Self::Script { source, .. } => source.hint(),
             Self::NotInstalled(_) => Some(
                 "a package that they need may be missing from the lock: lock the server again"
                     .to_owned(),

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::accounts::Accounts;
 use crate::error::Error;
 use crate::ids::Ids;
+use crate::secrets::Secret;
 use crate::tarball::{Header, Kind};
 
 /// `facts.json`, beside `tree.tar` and `paths.json`.
@@ -25,6 +26,9 @@ pub struct Facts {
     pub installed_size: u64,
     /// How many packages are installed.
     pub packages: u64,
+    /// Secrets that packages' scripts made: what a package brings is public.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub secrets: Vec<Secret>,
 }
 
 /// A kernel in the tree. Paths are relative to the root.

@@ -6,9 +6,11 @@ pub mod config;
 pub mod debian;
 mod error;
 mod facts;
+pub mod first_boot;
 pub mod ids;
 pub mod packages;
 pub mod paths;
+pub mod secrets;
 mod similar;
 pub mod tarball;
 

@@ -3,6 +3,7 @@
 //!
 //! `docs/reference/package-tree.md` says what is done to a tree, and why.
 
+mod caches;
 mod inside;
 mod normalise;
 
@@ -12,10 +13,11 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
+pub(crate) use caches::refresh;
 pub(crate) use inside::Inside;
 #[cfg(test)]
 pub(crate) use normalise::is_removed;
-pub(crate) use normalise::{Removal, Removed, Times, UPDATED, normalise, updated};
+pub(crate) use normalise::{Normal, Removal, Removed, Times, UPDATED, normalise, updated};
 use serde::{Deserialize, Serialize};
 
 use crate::accounts::{self, Accounts};
@@ -54,14 +56,15 @@ pub(crate) fn expected_size<'a>(files: impl IntoIterator<Item = &'a PathBuf>) ->
 pub(crate) fn write(
     out: &Path,
     tree: &Path,
-    headers: &[Header],
+    normal: Normal,
     packages: u64,
 ) -> Result<Produced, Error> {
+    let Normal { headers, secrets } = normal;
     let path = out.join(TREE);
     let write = |source| Error::Write { path: path.clone(), source };
     let file = File::create(&path).map_err(write)?;
     let mut writer = Writer::new(BufWriter::with_capacity(1 << 20, file));
-    for header in headers {
+    for header in &headers {
         let place = tree.join(std::ffi::OsStr::from_bytes(&header.path));
         let appended = match header.kind {
             Kind::File(_) => {
@@ -73,7 +76,7 @@ pub(crate) fn write(
     }
     writer.finish().map_err(write)?;
 
-    let paths = Paths::new(headers);
+    let paths = Paths::new(&headers);
     paths.write(&out.join(PATHS))?;
     let accounts = read_accounts(tree)?;
     let facts = Facts {
@@ -82,9 +85,10 @@ pub(crate) fn write(
             groups: accounts::ids("/etc/group", &accounts.group)?,
         },
         accounts,
-        kernel: facts::kernel(headers),
+        kernel: facts::kernel(&headers),
         installed_size: headers.iter().map(Header::size).sum(),
         packages,
+        secrets,
     };
     facts.write(&out.join(FACTS))?;
     Ok(Produced { packages, installed_size: facts.installed_size, timings: vec![] })

@@ -52,6 +52,7 @@ impl Command {
             binds: vec![],
             files: vec![],
             devices: vec![],
+            null_keeps: false,
         };
         let start = Start {
             view,
@@ -127,6 +128,12 @@ impl Command {
     /// The directory to start in, `/` if it is not set.
     pub fn cwd(mut self, path: impl AsRef<Path>) -> Self {
         self.start.cwd = path.as_ref().into();
+        self
+    }
+
+    /// The host name; `heirloom` if it is not set.
+    pub fn hostname(mut self, name: impl Into<String>) -> Self {
+        self.start.hostname = name.into();
         self
     }
 

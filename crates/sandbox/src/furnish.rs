@@ -33,11 +33,16 @@ pub(crate) fn furnish(view: &View, sources: &Sources, traces: &mut Traces) -> Re
     show_proc("/proc", traces)?;
     // The files that are laid over others come from here: they are bound, then unlinked.
     mount_own("/tmp", "1777", traces)?;
-    lay(&view.files, traces)?;
     if matches!(view.root, Root::Tree(_)) {
         mount_own("/run", "0755", traces)?;
     }
+    lay(&view.files, traces)?;
     show_dev("/dev", &sources.devices, traces)?;
+    if view.null_keeps {
+        let making = || failed("make /dev/null");
+        fs::write("/dev/null", "").map_err(making())?;
+        fs::set_permissions("/dev/null", fs::Permissions::from_mode(0o666)).map_err(making())?;
+    }
     for (bind, mount) in view.binds.iter().zip(&sources.binds) {
         make_target(&bind.target, is_directory(mount)?, traces)?;
         attach(mount.as_fd(), &bind.target)?;
@@ -124,9 +129,16 @@ fn lay(files: &[Laid], traces: &mut Traces) -> Result<()> {
         // A file that is open for writing cannot be executed.
         drop(written);
         let mount = clone_tree(source)?;
+        let covered = file.covered.as_ref().filter(|_| file.path.is_file());
+        let covered = covered.map(|seen| Ok((seen, clone_tree(&file.path)?))).transpose()?;
         make_target(&file.path, false, traces)?;
         attach(mount.as_fd(), &file.path)?;
         traces.mounts.push(file.path.clone());
+        if let Some((seen, mount)) = covered {
+            make_target(seen, false, traces)?;
+            attach(mount.as_fd(), seen)?;
+            traces.mounts.push(seen.clone());
+        }
         // What is unlinked can no longer be attached, but stays where it is.
         fs::remove_file(source).map_err(laying())?;
     }

@@ -39,5 +39,5 @@ pub use protocol::{Status, Step};
 pub use root_command::RootCommand;
 pub use scratch::{Scratch, scratch};
 pub use serve::serve;
-pub use tools::{LockedGroup, ToolRoot, Tools, lock_tools};
+pub use tools::{LockedGroup, ToolRoot, Tools, lock_tools, remove_root, roots};
 pub use worker::set_worker;

@@ -41,6 +41,8 @@ pub(crate) struct View {
     pub(crate) files: Vec<Laid>,
     /// Devices besides [`DEVICES`], by their names in `/dev`. The host may lack them.
     pub(crate) devices: Vec<String>,
+    /// Whether `/dev/null` is a file, which keeps what was written to it last.
+    pub(crate) null_keeps: bool,
 }
 
 /// What `/` is made of.
@@ -73,6 +75,8 @@ pub(crate) struct Laid {
     pub(crate) path: PathBuf,
     pub(crate) content: String,
     pub(crate) mode: u32,
+    /// Where the file that it lies over is seen, if there is one.
+    pub(crate) covered: Option<PathBuf>,
 }
 
 type Result<T, E = SetupFailure> = std::result::Result<T, E>;
@@ -163,8 +167,8 @@ impl Sources {
             binds.push(mount);
         }
         let tree = view.tree.as_ref().map(|seen| clone_tree(&seen.source)).transpose()?;
-        let devices =
-            open_devices(DEVICES.into_iter().chain(view.devices.iter().map(String::as_str)))?;
+        let devices = DEVICES.into_iter().filter(|name| !(view.null_keeps && *name == "null"));
+        let devices = open_devices(devices.chain(view.devices.iter().map(String::as_str)))?;
         let tree_devices = if tree.is_some() { open_devices(DEVICES)? } else { vec![] };
         Ok(Self { root, parts, tree, binds, devices, tree_devices })
     }

@@ -16,6 +16,8 @@ pub enum Group {
     Qemu,
     /// Arch's package manager.
     Pacman,
+    /// Installs Debian's packages as apt does: what package trees are measured by.
+    Mmdebstrap,
     /// What tests compare our own work with.
     Check,
 }
@@ -25,7 +27,8 @@ impl Group {
     pub const BUILD: [Self; 2] = [Self::Image, Self::Guest];
 
     /// All of them.
-    pub const ALL: [Self; 5] = [Self::Image, Self::Guest, Self::Qemu, Self::Pacman, Self::Check];
+    pub const ALL: [Self; 6] =
+        [Self::Image, Self::Guest, Self::Qemu, Self::Pacman, Self::Mmdebstrap, Self::Check];
 
     /// The name in `tools.toml` and `tools.lock`.
     pub fn name(self) -> &'static str {
@@ -34,6 +37,7 @@ impl Group {
             Self::Guest => "guest",
             Self::Qemu => "qemu",
             Self::Pacman => "pacman",
+            Self::Mmdebstrap => "mmdebstrap",
             Self::Check => "check",
         }
     }
@@ -123,6 +127,8 @@ programs! {
     Pacman = Pacman "/usr/bin/pacman",
     /// Reads and writes archives.
     Bsdtar = Pacman "/usr/bin/bsdtar",
+    /// Makes a system of Debian's packages with apt.
+    Mmdebstrap = Mmdebstrap "/usr/bin/mmdebstrap",
     /// Resolves Debian's packages.
     AptGet = Check "/usr/bin/apt-get",
     /// Asks for Debian's packages.

@@ -1,7 +1,7 @@
 //! A command inside a package tree that is being configured.
 
 use std::ffi::OsStr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::command::{fixed_environment, label, set};
 use crate::error::{Error, Result};
@@ -40,14 +40,19 @@ impl RootCommand {
 
     /// `program`, an absolute path in the tree that lies at `tree`.
     pub fn new(tree: impl Into<PathBuf>, program: impl Into<PathBuf>) -> Self {
-        let laid =
-            Laid { path: "/usr/sbin/policy-rc.d".into(), content: NO_SERVICES.into(), mode: 0o755 };
+        let laid = Laid {
+            path: "/usr/sbin/policy-rc.d".into(),
+            content: NO_SERVICES.into(),
+            mode: 0o755,
+            covered: None,
+        };
         let view = View {
             root: Root::Tree(tree.into()),
             tree: None,
             binds: vec![],
             files: vec![laid],
             devices: vec![],
+            null_keeps: false,
         };
         let start = Start {
             view,
@@ -91,10 +96,23 @@ impl RootCommand {
         self
     }
 
-    /// Runs `script` wherever the file `path` of the tree would have been run.
+    /// The directory in which a stub finds what it covers, by its file name.
+    pub const COVERED: &str = "/run/heirloom";
+
+    /// Runs `script` wherever the file `path` of the tree would have been run. The file itself is
+    /// seen in [`RootCommand::COVERED`].
     pub fn stub(mut self, path: impl Into<PathBuf>, script: impl Into<String>) -> Self {
-        let laid = Laid { path: path.into(), content: script.into(), mode: 0o755 };
+        let path = path.into();
+        let covered = path.file_name().map(|name| Path::new(Self::COVERED).join(name));
+        let laid = Laid { path, content: script.into(), mode: 0o755, covered };
         self.start.view.files.push(laid);
+        self
+    }
+
+    /// Makes a file of `/dev/null`, which has what was last written to it: for a program that failed
+    /// and hides why.
+    pub fn null_keeps(mut self) -> Self {
+        self.start.view.null_keeps = true;
         self
     }
 
@@ -116,7 +134,8 @@ impl RootCommand {
         let name = &self.start.hostname;
         let short = name.split('.').next().unwrap_or(name);
         let hosts = format!("127.0.0.1 localhost\n127.0.1.1 {name} {short}\n::1 localhost\n");
-        self.start.view.files.push(Laid { path: "/etc/hosts".into(), content: hosts, mode: 0o644 });
+        let path = "/etc/hosts".into();
+        self.start.view.files.push(Laid { path, content: hosts, mode: 0o644, covered: None });
         let request = Request {
             ids: Ids::Keep,
             network: false,

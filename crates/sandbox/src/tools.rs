@@ -27,6 +27,7 @@ use crate::error::Result;
 use crate::program::{Group, Program};
 
 pub use locked::{LockedGroup, lock_tools};
+pub use unpacking::{remove_root, roots};
 
 /// Goes up when the same packages are unpacked into something else.
 const VERSION: u32 = 2;
@@ -62,9 +63,13 @@ impl<'s> Tools<'s> {
     /// The root of a group, which is fetched and unpacked if it is not there yet.
     pub fn root(&self, group: Group) -> Result<ToolRoot> {
         let lock = self.locked(group)?;
-        let name = format!("{group}-{}", key(lock).short());
-        let path = unpacking::unpacked(self.store, group, lock, &name)?;
+        let path = unpacking::unpacked(self.store, group, lock, &name(group, lock))?;
         Ok(ToolRoot { path })
+    }
+
+    /// The names of the roots, unpacked or not, that the groups have in the cache's `tools`.
+    pub fn names(&self) -> Result<Vec<String>> {
+        Group::ALL.iter().map(|group| Ok(name(*group, self.locked(*group)?))).collect()
     }
 
     /// A command of `program`, in the root of its group.
@@ -107,6 +112,10 @@ fn architecture() -> &'static str {
         "aarch64" => "arm64",
         other => other,
     }
+}
+
+fn name(group: Group, lock: &Lock) -> String {
+    format!("{group}-{}", key(lock).short())
 }
 
 fn key(lock: &Lock) -> Digest {

@@ -149,22 +149,25 @@ impl Cache {
                 continue;
             }
             let result = path.with_extension("");
-            for leftover in [temporary(&result), result] {
-                match fs::remove_dir_all(leftover) {
-                    Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-                        return Err(error);
-                    }
-                    _ => {}
-                }
-            }
+            remove(&temporary(&result))?;
+            remove(&result)?;
             // The lock file stays: removing it would part those who wait for it from newcomers.
         }
         Ok(())
     }
 }
 
-fn temporary(result: &Path) -> PathBuf {
+/// Where a result lies while it is made.
+pub(crate) fn temporary(result: &Path) -> PathBuf {
     result.with_extension("part")
+}
+
+/// Removes a folder, if it is there.
+pub(crate) fn remove(folder: &Path) -> std::io::Result<()> {
+    match fs::remove_dir_all(folder) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
 }
 
 fn make<E: StdError + Send + Sync + 'static>(

@@ -20,8 +20,10 @@ mod cache;
 mod durable;
 mod error;
 mod inputs;
+mod inventory;
 mod recent;
 
 pub use cache::{Cache, Done, Timing};
 pub use error::Error;
 pub use inputs::Inputs;
+pub use inventory::Held;

@@ -1,6 +1,6 @@
 //! Which results are kept: the last few of each stage and subject. The rest is collected.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -56,17 +56,28 @@ pub(crate) fn record(root: &Path, subject: &str, inputs: &Inputs) -> io::Result<
 
 /// The keys of `stage` that some subject used lately.
 pub(crate) fn keys(root: &Path, stage: &str) -> io::Result<BTreeSet<Digest>> {
+    Ok(of_stage(root, stage)?.into_iter().flat_map(|(_, recent)| recent.keys).collect())
+}
+
+/// The key of `stage` that each subject used last.
+pub(crate) fn newest(root: &Path, stage: &str) -> io::Result<BTreeMap<String, Digest>> {
+    let subjects = of_stage(root, stage)?.into_iter();
+    Ok(subjects.filter_map(|(subject, recent)| Some((subject, *recent.keys.first()?))).collect())
+}
+
+/// What each subject of `stage` used.
+fn of_stage(root: &Path, stage: &str) -> io::Result<Vec<(String, Recent)>> {
     let prefix = format!("{stage}-");
-    let mut keys = BTreeSet::new();
+    let mut all = Vec::new();
     for entry in fs::read_dir(root.join("recent"))? {
         let entry = entry?;
         let name = entry.file_name();
         let Some(name) = name.to_str() else { continue };
         if let Some(subject) = name.strip_prefix(&prefix).and_then(|n| n.strip_suffix(".json")) {
-            keys.extend(read(root, stage, subject).keys);
+            all.push((subject.to_owned(), read(root, stage, subject)));
         }
     }
-    Ok(keys)
+    Ok(all)
 }
 
 #[cfg(test)]

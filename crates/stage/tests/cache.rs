@@ -92,6 +92,33 @@ fn results_not_used_lately_are_collected_but_never_one_in_use() {
     assert!(run("2").hit, "the last three are kept");
 }
 
+#[test]
+fn only_the_newest_result_of_a_subject_that_there_is_is_needed() {
+    let folder = tempfile::tempdir().unwrap();
+    let cache = Cache::new(folder.path());
+    let run = |subject: &str, value: &str| {
+        let done = cache.run(subject, &inputs(value), |out| fs::write(out.join("f"), "")).unwrap();
+        let dir = done.dir.clone();
+        drop(done);
+        wait_until_unused(&dir);
+        dir
+    };
+    let [older, newest, gone] = [run("mail", "1"), run("mail", "2"), run("old-server", "3")];
+    let stage = newest.parent().unwrap().parent().unwrap();
+    let killed = stage.join("00").with_extension("part");
+    fs::create_dir(&killed).unwrap();
+    let held = cache.inventory(|_, subject| subject == "mail").unwrap();
+    let needed: Vec<_> = held.iter().filter(|it| it.needed).map(|it| it.path.join("out")).collect();
+    assert_eq!((held.len(), needed), (4, vec![newest.clone()]));
+
+    let in_use = cache.run("mail", &inputs("1"), |_| Ok::<_, std::io::Error>(())).unwrap();
+    for unneeded in held.iter().filter(|it| !it.needed) {
+        let is_used = unneeded.path.join("out") == older;
+        assert_eq!(cache.remove(unneeded).unwrap(), !is_used);
+    }
+    assert!(in_use.dir.exists() && newest.exists() && !gone.exists() && !killed.exists());
+}
+
 /// A fresh result is in use until it is synced, in the background.
 fn wait_until_unused(out: &Path) {
     let lock = fs::File::open(out.parent().unwrap().with_extension("lock")).unwrap();

@@ -5,6 +5,7 @@
 //!   store/
 //!     sha256/ab/abcd…            whole files, read-only; the name is the sha256 of the bytes
 //!     partial/abcd….part         downloads under way; never read by anyone but a download
+//!   workspaces/0123…             a workspace that uses the cache: its locks say what is needed
 //! ```
 //!
 //! Invariants:
@@ -43,6 +44,7 @@ mod standing;
 mod store;
 pub mod vault;
 mod workers;
+mod workspaces;
 
 pub use error::{Error, Failure, Result};
 pub use fetch::Fetched;
@@ -51,3 +53,4 @@ pub use item::Item;
 pub use options::{Dated, Options, cache_dir};
 pub use refusal::{Reason, Refusal};
 pub use store::Store;
+pub use workspaces::Known;

@@ -96,6 +96,40 @@ impl Store {
         Ok(digest)
     }
 
+    /// The hashes of all files, sorted.
+    ///
+    /// # Errors
+    /// When the folder cannot be read.
+    pub fn files(&self) -> Result<Vec<Digest>> {
+        let folder = self.folder.join("sha256");
+        let list = |folder: &Path| -> io::Result<Vec<fs::DirEntry>> {
+            fs::read_dir(folder)?.collect::<io::Result<Vec<_>>>()
+        };
+        let mut files = Vec::new();
+        for prefix in list(&folder).map_err(Error::io("read", &folder))? {
+            let prefix = prefix.path();
+            let entries = list(&prefix).map_err(Error::io("read", &prefix))?;
+            let names = entries.iter().filter_map(|entry| entry.file_name().into_string().ok());
+            files.extend(names.filter_map(|name| Digest::from_hex(&name).ok()));
+        }
+        files.sort();
+        Ok(files)
+    }
+
+    /// Removes the file of this hash, if it is there.
+    ///
+    /// # Errors
+    /// When it cannot be removed.
+    pub fn remove(&self, digest: Digest) -> Result<()> {
+        let path = self.path(digest);
+        match fs::remove_file(&path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                Err(Error::io("remove", &path)(error))
+            }
+            _ => Ok(()),
+        }
+    }
+
     pub(crate) fn partial(&self) -> PathBuf {
         self.folder.join("partial")
     }

@@ -29,14 +29,13 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use anyhow::{Context, Result, ensure};
 use deploy::Kept;
 use pipeline::{Built, Format, Options, Session};
-use sandbox::ToolRoot;
 use tempfile::TempDir;
 
 pub use clients::Clients;
 pub use machine::{Firmware, Machine};
 pub use online::{Identity, Online};
 pub use remote::Remote;
-pub use sandbox::Group;
+pub use sandbox::{Group, Program, ToolRoot};
 pub use testarchive::DAYS;
 
 /// Held by the test whose turn it is.

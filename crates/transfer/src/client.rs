@@ -35,7 +35,8 @@ impl<R: Read, W: Write> Client<R, W> {
     pub fn connect(input: R, output: W) -> Result<(Self, Greeting)> {
         let mut client = Self { wire: Wire::new(input, output) };
         client.say(&Request::Hello { protocol: PROTOCOL })?;
-        match client.answer()? {
+        let first = client.wire.receive_first()?;
+        match client.accepted(first)? {
             Answer::Hello(greeting) if greeting.protocol == PROTOCOL => Ok((client, greeting)),
             Answer::Hello(Greeting { protocol: found, .. }) => {
                 Err(Error::Version { found, wanted: PROTOCOL })
@@ -111,7 +112,12 @@ impl<R: Read, W: Write> Client<R, W> {
     }
 
     fn answer(&mut self) -> Result<Answer> {
-        match self.wire.receive()? {
+        let answer = self.wire.receive()?;
+        self.accepted(answer)
+    }
+
+    fn accepted(&self, answer: Option<Answer>) -> Result<Answer> {
+        match answer {
             Some(Answer::Refused(refusal)) => Err(Error::Refused(refusal)),
             Some(answer) => Ok(answer),
             None => Err(Error::Closed),

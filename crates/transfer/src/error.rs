@@ -20,6 +20,9 @@ pub enum Error {
     /// The other end does not keep to the protocol.
     #[error("the other end said what it should not: {0}")]
     Protocol(String),
+    /// The other end printed something, and then did not answer.
+    #[error("the server printed `{0}` and no answer")]
+    NoAnswer(String),
     /// The other end speaks another version.
     #[error("the server speaks version {found} of the protocol, this program version {wanted}")]
     Version {
@@ -93,6 +96,11 @@ impl Error {
                     .into(),
             ),
             Self::Version { .. } => Some("update this workspace's heirloom".into()),
+            Self::NoAnswer(_) => Some(
+                "a startup file of the login shell (~/.bashrc, /etc/profile.d) prints or ends the \
+                 shell: let it do that in interactive shells only"
+                    .into(),
+            ),
             Self::Refused(refusal) => refusal.help.clone(),
             Self::Generation(error) => error.hint(),
             _ => None,

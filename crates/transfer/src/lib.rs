@@ -13,6 +13,7 @@
 
 #![warn(missing_docs)]
 
+mod chatter;
 mod client;
 pub mod delta;
 mod error;
@@ -24,6 +25,7 @@ mod serve;
 pub mod table;
 mod wire;
 
+pub use chatter::answer;
 pub use client::{Base, Client, Sent};
 pub use delta::Encoder;
 pub use error::{Error, Result};

@@ -20,11 +20,66 @@ pub struct Status {
     pub trial: Option<Trial>,
     /// What the health check last said; none before it ran.
     pub health: Option<Health>,
+    /// What the image has where older state is mounted over it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub hidden: Vec<Hidden>,
     /// What was found damaged, a line each.
     #[serde(default)]
     pub corrupted: Vec<String>,
+    /// What there is to say of its disk.
+    #[serde(default, skip_serializing_if = "Disk::is_well")]
+    pub disk: Disk,
     /// Seconds since the kernel started.
     pub uptime: u64,
+}
+
+/// What there is to say of a server's disk.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Disk {
+    /// The last check of the data filesystem, if there was one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub check: Option<DiskCheck>,
+    /// What the server goes without, a line each: it is not healthy then.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub lost: Vec<String>,
+    /// What else was found, a line each.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<String>,
+}
+
+/// A check of the data filesystem before it was mounted.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DiskCheck {
+    /// Whether it was at the boot that is running.
+    pub now: bool,
+    /// Why it was done.
+    pub asked: String,
+    /// What came of it.
+    pub outcome: String,
+    /// How long it took.
+    pub seconds: u64,
+    /// The beginning of what e2fsck said.
+    #[serde(default)]
+    pub lines: Vec<String>,
+    /// How many lines more there were.
+    #[serde(default)]
+    pub more: u64,
+}
+
+impl Disk {
+    /// Whether there is nothing to say.
+    pub fn is_well(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+/// Content of the image that state hides: the state was there before the content was.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Hidden {
+    /// The directory on the server.
+    pub path: String,
+    /// The names in it that only the image has, sorted.
+    pub names: Vec<String>,
 }
 
 /// A generation that was given one boot to prove itself.

@@ -5,6 +5,7 @@ use std::io::{BufRead, BufReader, Read, Write};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use crate::chatter::{MAX_CHATTER, answer_in};
 use crate::message::MAX_LINE;
 use crate::{Error, Result};
 
@@ -35,19 +36,48 @@ impl<R: Read, W: Write> Wire<R, W> {
 
     /// The next line; none when the other end has said all.
     pub(crate) fn receive<T: DeserializeOwned>(&mut self) -> Result<Option<T>> {
-        let mut line = Vec::new();
-        let mut limited = (&mut self.input).take(MAX_LINE);
-        limited.read_until(b'\n', &mut line).map_err(Error::connection)?;
+        let line = self.line(MAX_LINE)?;
         if line.is_empty() {
             return Ok(None);
-        }
-        if line.last() != Some(&b'\n') {
-            let cut = (line.len() as u64) < MAX_LINE;
-            return Err(if cut { Error::Closed } else { Error::protocol("a line without end") });
         }
         serde_json::from_slice(&line)
             .map(Some)
             .map_err(|error| Error::protocol(format!("`{}`: {error}", start(&line))))
+    }
+
+    /// The first answer, behind what a login shell may print before it.
+    pub(crate) fn receive_first<T: DeserializeOwned>(&mut self) -> Result<Option<T>> {
+        let mut chatter: Option<String> = None;
+        let mut left = MAX_CHATTER;
+        loop {
+            let line = match self.line(left) {
+                Ok(line) if line.is_empty() => Err(Error::Closed),
+                line => line,
+            };
+            let line = match (line, chatter) {
+                // All that the other end said, however it ended, was this.
+                (Err(_), Some(said)) => return Err(Error::NoAnswer(said)),
+                (Err(Error::Closed), None) => return Ok(None),
+                (line, _) => line?,
+            };
+            match answer_in(&line) {
+                Ok(answer) => return Ok(Some(answer)),
+                Err(_) => chatter = Some(start(&line)),
+            }
+            left = left.saturating_sub(line.len() as u64);
+        }
+    }
+
+    /// The next line with its end, at most `limit` bytes; empty when the other end has said all.
+    fn line(&mut self, limit: u64) -> Result<Vec<u8>> {
+        let mut line = Vec::new();
+        let mut limited = (&mut self.input).take(limit);
+        limited.read_until(b'\n', &mut line).map_err(Error::connection)?;
+        if line.is_empty() || line.last() == Some(&b'\n') {
+            return Ok(line);
+        }
+        let cut = (line.len() as u64) < limit;
+        Err(if cut { Error::Closed } else { Error::protocol("a line without end") })
     }
 
     /// The next `count` bytes. Memory is taken as they come, not as they are announced.

@@ -22,6 +22,8 @@ pub(crate) struct Claims(Mutex<Paths>);
 struct Paths {
     /// Who has laid at a path.
     first: HashMap<PathBuf, usize>,
+    /// Who has it as well, since an earlier time: packages that share a file.
+    shared: HashMap<PathBuf, Vec<usize>>,
     /// Who else has it, with the name under which it is laid aside.
     later: BTreeMap<PathBuf, BTreeMap<usize, String>>,
     /// How many are aside.
@@ -42,11 +44,26 @@ enum Relation {
 }
 
 impl Claims {
+    /// The claims of packages that are laid and settled.
+    pub(crate) fn of(packages: &[Package]) -> Self {
+        let mut paths = Paths::default();
+        for (index, package) in packages.iter().enumerate() {
+            for laid in package.members.iter().filter(|laid| laid.kind != Kind::Directory) {
+                if paths.first.contains_key(&laid.place) {
+                    paths.shared.entry(laid.place.clone()).or_default().push(index);
+                } else {
+                    paths.first.insert(laid.place.clone(), index);
+                }
+            }
+        }
+        Self(Mutex::new(paths))
+    }
+
     /// Asks for a path that is no directory. `None` when nobody else has it yet: it is laid there.
     /// Otherwise the name under which it is laid aside.
     pub(crate) fn claim(&self, me: usize, place: &Path) -> Option<String> {
         let mut paths = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let Paths { first, later, aside } = &mut *paths;
+        let Paths { first, later, aside, .. } = &mut *paths;
         if *first.entry(place.to_owned()).or_insert(me) == me {
             return None;
         }
@@ -68,12 +85,15 @@ impl Claims {
         packages: &mut [Package],
         replaces: impl Fn(&Control, &Control) -> bool,
     ) -> Result<(), Error> {
-        let Paths { first, later, .. } =
+        let Paths { first, later, shared, .. } =
             self.0.into_inner().unwrap_or_else(PoisonError::into_inner);
         let mut lost: Vec<HashSet<PathBuf>> = vec![HashSet::new(); packages.len()];
         for (place, mut aside) in later {
-            let mut claimants: Vec<usize> = aside.keys().copied().chain([first[&place]]).collect();
+            let earlier = shared.get(&place).into_iter().flatten().copied();
+            let mut claimants: Vec<usize> =
+                aside.keys().copied().chain([first[&place]]).chain(earlier).collect();
             claimants.sort_unstable();
+            claimants.dedup();
             let control = |package: usize| &packages[package].control;
             let relation = |one, other| relation(control(one), control(other), &place, &replaces);
             let owners = owners(&claimants, relation).map_err(|(one, other)| {

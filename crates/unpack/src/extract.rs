@@ -14,10 +14,11 @@ use crate::error::Cause;
 use crate::laid::{Kind, Laid, Package};
 use crate::members::{Member, MemberKind, Members};
 use crate::name::Name;
+use crate::rules::{Override, Rules};
 use crate::tree::{self, Tree};
 use crate::{Options, Owners};
 use md5::{Digest, Md5};
-use rustix::fs::{AtFlags, Mode, OFlags};
+use rustix::fs::{AtFlags, FileType, Mode, OFlags};
 use rustix::io::Errno;
 
 /// Bytes that one package may unpack to: the largest of Debian have some 6 GB.
@@ -37,6 +38,22 @@ pub(crate) struct Extraction<'a> {
     files: HashMap<PathBuf, Option<String>>,
     directory_xattrs: Vec<(PathBuf, String, Vec<u8>)>,
     total: u64,
+    /// For a tree that lives.
+    living: Option<Living<'a>>,
+}
+
+/// What is different in a tree in which scripts have run.
+pub(crate) struct Living<'a> {
+    pub(crate) rules: &'a Rules,
+    /// The package's name.
+    pub(crate) package: String,
+}
+
+/// What a file's content is wanted for.
+#[derive(Clone, Copy)]
+struct Wanted {
+    hashed: bool,
+    is_conffile: bool,
 }
 
 /// Which files' md5 dpkg's database wants.
@@ -46,7 +63,13 @@ struct Sums<'c> {
 }
 
 impl<'a> Extraction<'a> {
-    pub(crate) fn new(tree: &'a Tree, options: &'a Options, claims: &'a Claims, me: usize) -> Self {
+    pub(crate) fn new(
+        tree: &'a Tree,
+        options: &'a Options,
+        claims: &'a Claims,
+        me: usize,
+        living: Option<Living<'a>>,
+    ) -> Self {
         Self {
             tree,
             options,
@@ -57,6 +80,7 @@ impl<'a> Extraction<'a> {
             files: HashMap::new(),
             directory_xattrs: Vec::new(),
             total: 0,
+            living,
         }
     }
 
@@ -90,7 +114,10 @@ impl<'a> Extraction<'a> {
         if self.total > LARGEST {
             return Err(Cause::TooLarge { member: shown, size: member.size });
         }
-        let Member { mode, uid, gid, mtime, link, xattrs, .. } = member;
+        let Member { mut mode, mut uid, mut gid, mtime, link, xattrs, .. } = member;
+        if let Some(stat) = self.living.as_ref().and_then(|it| it.rules.stat(&name.listed)) {
+            Override { uid, gid, mode } = stat;
+        }
         let kind = match member.kind {
             MemberKind::Directory => {
                 self.make_merged(&name)?;
@@ -107,20 +134,27 @@ impl<'a> Extraction<'a> {
             }
             MemberKind::Symlink => Kind::Symlink(OsStr::from_bytes(&link).into()),
             MemberKind::File => Kind::File(member.size),
-            MemberKind::HardLink => Kind::HardLink(Name::new(&link, self.options.usr_merge)?.place),
+            MemberKind::HardLink => {
+                Kind::HardLink(self.diverted(Name::new(&link, self.options.usr_merge)?)?.place)
+            }
             MemberKind::Special(kind) => return Err(Cause::Special { member: shown, kind }),
         };
         if name.place.as_os_str().is_empty() || name.is_merged_root() {
             return Err(Cause::Exists { path: shown, found: "the root or a link at it" });
         }
         self.make_merged(&name)?;
+        let name = self.diverted(name)?;
+        if self.living.as_ref().is_some_and(|it| it.rules.is_reserved(&name.place)) {
+            return Err(Cause::Database(shown));
+        }
+        let is_conffile = sums.conffiles.contains(shown.as_str());
         let aside = self.claims.claim(self.me, &name.place);
         let Name { listed, place, .. } = name;
         let mut laid = Laid { kind, mode, uid, gid, mtime, md5: None, listed, place };
         match &laid.kind {
             Kind::File(_) => {
-                let hashed = sums.all || sums.conffiles.contains(shown.as_str());
-                self.file(content, &mut laid, aside.as_deref(), &xattrs, hashed)?;
+                let wanted = Wanted { hashed: sums.all || is_conffile, is_conffile };
+                self.file(content, &mut laid, aside.as_deref(), &xattrs, wanted)?;
             }
             Kind::Symlink(target) => self.symlink(&laid, aside.as_deref(), target)?,
             Kind::HardLink(target) => self.hard_link(&laid, aside.as_deref(), target)?,
@@ -138,15 +172,16 @@ impl<'a> Extraction<'a> {
         laid: &mut Laid,
         aside: Option<&str>,
         xattrs: &[(String, Vec<u8>)],
-        hashed: bool,
+        wanted: Wanted,
     ) -> Result<(), Cause> {
         let lay = |source: Errno| Cause::Lay { path: laid.place.clone(), source: source.into() };
         let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW;
         let mode = Mode::from_raw_mode(0o600);
-        let mut file = File::from(self.place(&laid.place, aside, |parent, name| {
+        let beside = wanted.is_conffile;
+        let mut file = File::from(self.place(&laid.place, aside, beside, |parent, name| {
             rustix::fs::openat(parent, name, flags | OFlags::CLOEXEC, mode)
         })?);
-        let mut md5 = hashed.then(Md5::new);
+        let mut md5 = wanted.hashed.then(Md5::new);
         loop {
             let read = content.read(&mut self.buffer)?;
             if read == 0 {
@@ -179,7 +214,7 @@ impl<'a> Extraction<'a> {
 
     fn symlink(&mut self, laid: &Laid, aside: Option<&str>, target: &Path) -> Result<(), Cause> {
         let owners = self.options.owners;
-        self.place(&laid.place, aside, |parent, name| {
+        self.place(&laid.place, aside, false, |parent, name| {
             rustix::fs::symlinkat(target, parent, name)?;
             if owners == Owners::Keep {
                 let (uid, gid) = tree::ids(laid);
@@ -205,22 +240,44 @@ impl<'a> Extraction<'a> {
                 (self.tree.directory(above)?, target.file_name().unwrap_or_default().to_owned())
             }
         };
-        self.place(&laid.place, aside, |parent, name| {
+        self.place(&laid.place, aside, false, |parent, name| {
             rustix::fs::linkat(&from, &target_name, parent, name, AtFlags::empty())
         })
     }
 
-    /// Makes something new at a place, or aside.
+    /// A member's name, at the place where diversions have it.
+    fn diverted(&self, name: Name) -> Result<Name, Cause> {
+        let Some(living) = &self.living else { return Ok(name) };
+        let place = living.rules.divert(&living.package, name.clone(), self.options.usr_merge)?;
+        Ok(Name { place, ..name })
+    }
+
+    /// Makes something new at a place, or aside. In a tree that lives, what is no package's and in
+    /// the way is removed, or gets the new one `beside` it.
     fn place<T>(
         &mut self,
         place: &Path,
         aside: Option<&str>,
+        beside: bool,
         make: impl Fn(&OwnedFd, &OsStr) -> Result<T, Errno>,
     ) -> Result<T, Cause> {
+        let living = self.living.is_some();
         let made = |parent: &OwnedFd, name: &OsStr| {
-            make(parent, name).map_err(|error| match error {
+            let mut result = make(parent, name);
+            let directory = || tree::kind_at(parent, name) == Some(FileType::Directory);
+            if matches!(result, Err(Errno::EXIST)) && living && !directory() {
+                let mut other = name.to_owned();
+                if beside {
+                    other.push(".dpkg-new");
+                } else {
+                    rustix::fs::unlinkat(parent, name, AtFlags::empty())
+                        .map_err(|error| lay_failed(place, error))?;
+                }
+                result = make(parent, &other);
+            }
+            result.map_err(|error| match error {
                 Errno::EXIST => exists(parent, place, name),
-                error => Cause::Lay { path: place.to_owned(), source: error.into() },
+                error => lay_failed(place, error),
             })
         };
         match aside {
@@ -254,6 +311,10 @@ impl<'a> Extraction<'a> {
         }
         self.make_merged(name)
     }
+}
+
+fn lay_failed(place: &Path, error: Errno) -> Cause {
+    Cause::Lay { path: place.to_owned(), source: error.into() }
 }
 
 fn exists(parent: &OwnedFd, place: &Path, name: &OsStr) -> Cause {

@@ -17,6 +17,9 @@
 //! directories are set by [`Tree::settle`] once everything is there, the first package in order
 //! winning.
 //!
+//! [`more_packages`] lays further packages when scripts have run, as dpkg does it: where a diversion
+//! says, with the owner and mode of a statoverride, over files that are no package's.
+//!
 //! A package of Arch is laid by pacman. [`ArchPackage`] reads it before, under the same rules.
 
 mod ar;
@@ -31,6 +34,7 @@ mod laid;
 mod many;
 mod members;
 mod name;
+mod rules;
 mod tree;
 
 pub use arch::{ArchPackage, Hook, PackageInfo, check_links};
@@ -38,9 +42,10 @@ pub use control::{Control, ControlFile};
 pub use deb::Deb;
 pub use error::{Cause, Error};
 pub use laid::{Kind, Laid, Package};
-pub use many::packages;
+pub use many::{more_packages, packages};
 pub use members::{Member, MemberKind, Members};
 pub use name::MERGED;
+pub use rules::{Override, Rules};
 pub use tree::Tree;
 
 /// Whose files the tree's will be.

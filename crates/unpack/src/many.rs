@@ -9,8 +9,9 @@ use crate::claims::Claims;
 use crate::control::Control;
 use crate::deb::Deb;
 use crate::error::Error;
-use crate::extract::Extraction;
+use crate::extract::{Extraction, Living};
 use crate::laid::Package;
+use crate::rules::Rules;
 use crate::tree::Tree;
 
 /// Lays package files into a tree, `threads` at a time, and settles its directories. The packages
@@ -25,14 +26,54 @@ pub fn packages(
     threads: usize,
     replaces: impl Fn(&Control, &Control) -> bool,
 ) -> Result<Vec<Package>, Error> {
-    let claims = Claims::default();
+    let mut packages = Vec::new();
+    lay(files, &mut packages, tree, options, threads, None)
+        .and_then(|claims| claims.settle(tree, &mut packages, replaces))?;
+    tree.settle(&packages, options)?;
+    Ok(packages)
+}
+
+/// Lays more packages into a tree that has some already, which scripts may have changed since: as
+/// dpkg does it. `laid` are those that are there, and gets the others behind them.
+///
+/// What `rules` divert is laid elsewhere. A file that is no package's is overwritten, but a conffile
+/// that is there stays, with the package's beside it (`.dpkg-new`) for dpkg to decide. A directory
+/// that is there keeps its owner and mode. Of two packages, whenever they were laid, that have one
+/// path, one replaces the other, or it is an error.
+pub fn more_packages(
+    files: &[PathBuf],
+    laid: &mut Vec<Package>,
+    tree: &Tree,
+    options: &Options,
+    threads: usize,
+    rules: &Rules,
+    replaces: impl Fn(&Control, &Control) -> bool,
+) -> Result<(), Error> {
+    let before = laid.len();
+    rules.follow(laid, options.usr_merge)?;
+    let claims = lay(files, laid, tree, options, threads, Some(rules))?;
+    claims.settle(tree, laid, replaces)?;
+    tree.settle_new(&laid[before..], options)
+}
+
+/// Lays packages and gives what they claim; nothing is decided yet.
+fn lay(
+    files: &[PathBuf],
+    laid: &mut Vec<Package>,
+    tree: &Tree,
+    options: &Options,
+    threads: usize,
+    rules: Option<&Rules>,
+) -> Result<Claims, Error> {
+    let claims = Claims::of(laid);
+    let first = laid.len();
     let order = largest_first(files);
     let next = AtomicUsize::new(0);
     let results: Mutex<Vec<Option<Result<Package, Error>>>> =
         Mutex::new((0..files.len()).map(|_| None).collect());
     let work = || {
         while let Some(&index) = order.get(next.fetch_add(1, Ordering::Relaxed)) {
-            let result = one(&files[index], index, tree, options, &claims);
+            let result = one(&files[index], first + index, tree, options, rules, &claims);
             if result.is_err() {
                 next.store(order.len(), Ordering::Relaxed);
             }
@@ -46,10 +87,9 @@ pub fn packages(
         work();
     });
     let results = results.into_inner().unwrap_or_else(PoisonError::into_inner);
-    let mut packages: Vec<Package> = results.into_iter().flatten().collect::<Result<_, _>>()?;
-    claims.settle(tree, &mut packages, replaces)?;
-    tree.settle(&packages, options)?;
-    Ok(packages)
+    let packages: Vec<Package> = results.into_iter().flatten().collect::<Result<_, _>>()?;
+    laid.extend(packages);
+    Ok(claims)
 }
 
 fn one(
@@ -57,12 +97,14 @@ fn one(
     index: usize,
     tree: &Tree,
     options: &Options,
+    rules: Option<&Rules>,
     claims: &Claims,
 ) -> Result<Package, Error> {
     let deb = Deb::open(file)?;
     let name = deb.name.clone();
     let (control, data) = deb.into_data()?;
-    Extraction::new(tree, options, claims, index)
+    let package = control.package().to_owned();
+    Extraction::new(tree, options, claims, index, rules.map(|rules| Living { rules, package }))
         .run(control, data)
         .map_err(|cause| Error::new(name, cause))
 }

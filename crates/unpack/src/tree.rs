@@ -6,6 +6,7 @@ use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use rustix::fs::{AtFlags, FileType, Mode, OFlags, ResolveFlags};
 use rustix::io::Errno;
@@ -21,6 +22,8 @@ const ASIDE: &str = "aside\n";
 /// A directory that packages are laid into.
 pub struct Tree {
     root: OwnedFd,
+    /// The directories that were made since it was opened.
+    made: Mutex<HashSet<PathBuf>>,
 }
 
 impl Tree {
@@ -28,7 +31,8 @@ impl Tree {
     /// the rest of [`crate::MERGED`] comes when the first package has something there.
     pub fn open(path: &Path, options: &Options) -> io::Result<Self> {
         let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
-        let tree = Self { root: rustix::fs::open(path, flags, Mode::empty())? };
+        let root = rustix::fs::open(path, flags, Mode::empty())?;
+        let tree = Self { root, made: Mutex::default() };
         if options.usr_merge {
             for name in ["bin", "sbin", "lib"] {
                 tree.merge(name).map_err(io::Error::other)?;
@@ -64,13 +68,16 @@ impl Tree {
         }
         let mut at = open_directory(&self.root, Path::new(""))
             .map_err(|error| self.explain(place, error))?;
+        let mut so_far = PathBuf::new();
         for part in place.components() {
             let part = part.as_os_str();
+            so_far.push(part);
             match rustix::fs::mkdirat(&at, part, Mode::from_raw_mode(0o755)) {
                 // Whatever the umask is: who unpacks must be able to go on.
                 Ok(()) => {
                     rustix::fs::chmodat(&at, part, Mode::from_raw_mode(0o755), AtFlags::empty())
                         .map_err(|error| self.explain(place, error))?;
+                    self.made().insert(so_far.clone());
                 }
                 Err(Errno::EXIST) => {}
                 Err(error) => return Err(self.explain(place, error)),
@@ -130,15 +137,38 @@ impl Tree {
         Cause::Lay { path: place.to_owned(), source: error.into() }
     }
 
+    fn made(&self) -> MutexGuard<'_, HashSet<PathBuf>> {
+        self.made.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Gives every directory its owner, mode, attributes and time, the first package that has it
     /// winning, as the first to make it does in dpkg. To be called once, when all packages are
     /// laid.
     pub fn settle(&self, packages: &[Package], options: &Options) -> Result<(), Error> {
+        self.settle_those(packages, options, |_| true)
+    }
+
+    /// The same for the directories that were not there when the tree was opened. All others are
+    /// as scripts have left them.
+    pub(crate) fn settle_new(&self, packages: &[Package], options: &Options) -> Result<(), Error> {
+        let made = self.made().clone();
+        self.settle_those(packages, options, |place| made.contains(place))
+    }
+
+    fn settle_those(
+        &self,
+        packages: &[Package],
+        options: &Options,
+        wanted: impl Fn(&Path) -> bool,
+    ) -> Result<(), Error> {
         let mut seen = HashSet::new();
         let mut directories = Vec::new();
         for package in packages {
             for laid in &package.members {
-                if laid.kind == Kind::Directory && seen.insert(laid.place.as_path()) {
+                if laid.kind == Kind::Directory
+                    && wanted(&laid.place)
+                    && seen.insert(laid.place.as_path())
+                {
                     directories.push((package, laid));
                 }
             }

@@ -11,6 +11,8 @@ use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
 use rustix::process::{Pid, Signal, kill_process_group};
 use transfer::report::Health;
 
+use crate::disk;
+
 /// The server's own check program.
 pub const PROGRAM: &str = "/usr/lib/heirloom/health";
 
@@ -38,7 +40,17 @@ pub struct Look {
 pub fn look() -> Look {
     let health = look_at_all();
     let hopeless = health.lines.first().is_some_and(|line| line == FAILED);
-    Look { health, hopeless }
+    without(disk::report().lost, Look { health, hopeless })
+}
+
+/// A server that goes without its disk or a part of it is not healthy, and waiting mends nothing.
+fn without(lost: Vec<String>, mut look: Look) -> Look {
+    if !lost.is_empty() {
+        look.hopeless |= !look.health.starting;
+        look.health.healthy = false;
+        look.health.lines.splice(0..0, lost);
+    }
+    look
 }
 
 /// What is said first when units have failed.
@@ -191,6 +203,16 @@ mod tests {
     use std::os::unix::fs::PermissionsExt;
 
     use super::*;
+
+    #[test]
+    fn a_server_that_goes_without_its_disk_is_not_healthy() {
+        let health = Health { healthy: true, starting: false, lines: vec!["all is well".into()] };
+        let look = without(Vec::new(), Look { health: health.clone(), hopeless: false });
+        assert!(look.health.healthy && !look.hopeless);
+        let look = without(vec!["no disk".into()], Look { health, hopeless: false });
+        assert!(!look.health.healthy && look.hopeless);
+        assert_eq!(look.health.lines, ["no disk", "all is well"]);
+    }
 
     fn script(text: &str) -> tempfile::TempPath {
         let file = tempfile::NamedTempFile::new().unwrap().into_temp_path();

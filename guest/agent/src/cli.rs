@@ -38,7 +38,12 @@ pub enum Command {
     /// `gc`
     Collect,
     /// `audit`
-    Audit,
+    Audit {
+        /// Whether what is made anew is listed too.
+        all: bool,
+    },
+    /// `deploy-only`, the forced command of a key
+    DeployOnly,
     /// `watch`, of heirloom-trial.service
     Watch,
     /// `settle`, of heirloom-settle.service
@@ -71,8 +76,12 @@ Usage: heirloom COMMAND [--json]
   gc               remove what is too much, and what nobody needs
   audit            what was written since the boot and will be lost at the next
   stage            take a generation over standard input (cargo xtask deploy does)
+  deploy-only      the forced command of a key that may deploy and do nothing else
+
+Somebody else than root needs sudo's leave to run /usr/bin/heirloom.
 
 Options:
+  --all            audit: also what is made anew
   --no-reboot      switch, rollback: wait for the next boot
   --json           answer in JSON
   -h, --help       this
@@ -85,13 +94,14 @@ Example: heirloom switch 7
 pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Call> {
     let usage = |error: lexopt::Error| Error::Usage(error.to_string());
     let mut parser = lexopt::Parser::from_args(arguments);
-    let (mut words, mut json, mut reboot) = (Vec::new(), false, true);
+    let (mut words, mut json, mut reboot, mut all) = (Vec::new(), false, true, false);
     while let Some(argument) = parser.next().map_err(usage)? {
         match argument {
             Short('h') | Long("help") => return Ok(Call { command: Command::Help, json }),
             Short('V') | Long("version") => return Ok(Call { command: Command::Version, json }),
             Long("json") => json = true,
             Long("no-reboot") => reboot = false,
+            Long("all") => all = true,
             Value(word) => words.push(word.string().map_err(usage)?),
             other => return Err(usage(other.unexpected())),
         }
@@ -109,7 +119,8 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Call> {
         ["pin", number] => Command::Pin { number: numbered(number)?, pinned: true },
         ["unpin", number] => Command::Pin { number: numbered(number)?, pinned: false },
         ["gc"] => Command::Collect,
-        ["audit"] => Command::Audit,
+        ["audit"] => Command::Audit { all },
+        ["deploy-only"] => Command::DeployOnly,
         ["watch"] => Command::Watch,
         ["settle"] => Command::Settle,
         ["leave"] => Command::Leave,
@@ -121,6 +132,9 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Call> {
     let may_wait = matches!(command, Command::Switch { .. });
     if !reboot && !may_wait {
         return Err(Error::Usage("`--no-reboot` goes with switch and rollback".into()));
+    }
+    if all && !matches!(command, Command::Audit { .. }) {
+        return Err(Error::Usage("`--all` goes with audit".into()));
     }
     Ok(Call { command, json })
 }
@@ -146,6 +160,8 @@ mod tests {
             ("rollback", Command::Switch { number: None, reboot: true }, false),
             ("unpin 3 --json", Command::Pin { number: 3, pinned: false }, true),
             ("stage", Command::Stage, false),
+            ("audit", Command::Audit { all: false }, false),
+            ("--all audit", Command::Audit { all: true }, false),
         ] {
             assert_eq!(read(line).unwrap(), Call { command, json }, "{line}");
         }
@@ -159,6 +175,7 @@ mod tests {
             ("switch 1 2", "switch 1 2"),
             ("frobnicate", "frobnicate"),
             ("status --no-reboot", "--no-reboot"),
+            ("status --all", "--all"),
             ("status --yaml", "--yaml"),
         ] {
             let error = read(line).unwrap_err().to_string();

@@ -78,6 +78,12 @@ pub enum Error {
     /// Transfer.
     #[error(transparent)]
     Transfer(#[from] transfer::Error),
+    /// Somebody else than root, and no sudo.
+    #[error("only root may do this")]
+    NotRoot,
+    /// A key that may only deploy.
+    #[error("this key may only deploy, not run `{}`", .0.escape_debug())]
+    DeployOnly(String),
     /// The command line.
     #[error("{0}")]
     Usage(String),
@@ -106,6 +112,10 @@ impl Error {
             Self::NoRoom { .. } | Self::TooMany(_) => {
                 "unpin generations (`heirloom unpin N`), or remove files under /state".into()
             }
+            Self::NotRoot => {
+                "log in as root; or install sudo, with a rule for /usr/bin/heirloom".into()
+            }
+            Self::DeployOnly(_) => "log in with a key that has no forced command".into(),
             Self::Usage(_) => "`heirloom --help` shows what there is".into(),
             Self::Generation(error) => return error.hint(),
             Self::Boot(error) => return error.hint().map(Into::into),

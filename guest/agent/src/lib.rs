@@ -14,11 +14,15 @@
 
 #![warn(missing_docs)]
 
+mod anew;
 pub mod audit;
 pub mod catalog;
 pub mod checks;
 pub mod cli;
+pub mod disk;
 mod error;
+pub mod fat;
+mod hidden;
 mod ioctl;
 pub mod keep;
 mod lock;
@@ -27,6 +31,7 @@ mod mounts;
 pub mod print;
 pub mod reason;
 pub mod receive;
+pub mod rights;
 pub mod server;
 pub mod status;
 pub mod trials;

@@ -8,6 +8,8 @@
 //! /run/heirloom/lock         held by who changes something
 //! /run/heirloom/receiving    held while a generation comes
 //! /run/heirloom/health.json  what the health check last said
+//! /run/heirloom/filesystem.json  what init found wrong with the data partition, if anything
+//! /run/heirloom/boot-check   what was found wrong with the boot partition, a line each
 //! /var/lib/heirloom          the agent's state
 //! ```
 
@@ -17,14 +19,14 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use boot::{BootControl, BootPartition, Mounted, Syslinux, SystemdBoot};
-use generation::Layout;
 use generation::cmdline::{Boot, Data};
+use generation::{Chain, Layout};
 use rustix::mount::{MountFlags, UnmountFlags, mount, unmount};
 
 use crate::lock::Lock;
 use crate::server::Opened;
 use crate::trials::Trials;
-use crate::{Error, Result, Running, Server, mounts};
+use crate::{Error, Result, Running, Server, fat, mounts};
 
 /// Where init leaves what the agent needs.
 pub const RUN: &str = "/run/heirloom";
@@ -34,6 +36,8 @@ pub const DATA: &str = "/run/heirloom/data";
 pub const MEMORY: &str = "/run/heirloom/memory";
 /// What the health check last said.
 pub const HEALTH: &str = "/run/heirloom/health.json";
+/// What was found wrong with the boot partition at this boot, a line each.
+pub const BOOT_CHECK: &str = "/run/heirloom/boot-check";
 /// The agent's state.
 pub const STATE: &str = "/var/lib/heirloom";
 
@@ -97,6 +101,39 @@ impl Machine {
         let server = Server::new(layout()?, partition, Path::new(STATE), running);
         Ok(Self { server, _mount: mount, _lock: lock })
     }
+}
+
+/// Checks the boot partition, does what is safe to do about it, and leaves what there is to say for
+/// `status`; it is said by `say` as well. Nothing waits for it to be well: a bootloader that reads
+/// less than this checks has started the server.
+pub fn check_boot(say: &dyn Fn(&str)) {
+    let lines = examine_boot().unwrap_or_else(|error| vec![Chain(&error).to_string()]);
+    let lines: Vec<String> =
+        lines.iter().map(|line| format!("the boot partition: {line}")).collect();
+    lines.iter().for_each(|line| say(line));
+    let text = lines.iter().map(|line| format!("{line}\n")).collect::<String>();
+    if let Err(error) = fs::write(BOOT_CHECK, text) {
+        say(&format!("that cannot be kept in {BOOT_CHECK}: {error}"));
+    }
+}
+
+fn examine_boot() -> Result<Vec<String>> {
+    if let Data::Iso(_) = booted()?.data {
+        return Ok(Vec::new());
+    }
+    let _lock = Lock::take(Path::new(LOCK), Error::Busy)?;
+    // What a killed command has left mounted.
+    let _ = unmount(BOOT, UnmountFlags::DETACH);
+    let node = boot_device()?;
+    let device = fs::File::options().read(true).write(true).open(&node);
+    let device = device.map_err(Error::io("open", &node))?;
+    let found = fat::check(&device).map_err(Error::io("read", &node))?;
+    let mut lines = fat::repair(&device, &found).map_err(Error::io("write", &node))?;
+    lines.extend(found.problems);
+    if found.unused > 0 {
+        lines.push(format!("{} of its clusters belong to nothing", found.unused));
+    }
+    Ok(lines)
 }
 
 impl Opened for Machine {

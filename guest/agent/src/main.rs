@@ -1,5 +1,6 @@
 //! `heirloom`: parses, calls one thing, prints.
 
+use std::ffi::OsString;
 use std::io::{self, Write};
 use std::path::Path;
 use std::process::ExitCode;
@@ -8,23 +9,40 @@ use agent::cli::{self, Call, Command};
 use agent::machine::{self, Machine, Receiving};
 use agent::receive::Receiver;
 use agent::watch::{self, Here};
-use agent::{Error, Result, audit, checks, print, status};
+use agent::{Error, Result, audit, checks, print, rights, status};
 use serde::Serialize;
 use transfer::report::Switched;
 
+/// What the client of a key with a forced command wanted to run: sshd(8).
+const ORIGINAL: &str = "SSH_ORIGINAL_COMMAND";
+
 fn main() -> ExitCode {
-    let call = match cli::parse(std::env::args_os().skip(1)) {
-        Ok(call) => call,
-        Err(error) => return report(&error),
-    };
-    match run(&call) {
+    let arguments: Vec<_> = std::env::args_os().skip(1).collect();
+    let done = cli::parse(arguments.clone()).and_then(|call| match call.command {
+        Command::Help | Command::Version => run(&call),
+        Command::DeployOnly => {
+            let original = std::env::var(ORIGINAL).ok();
+            let (call, arguments) = rights::deploy_only(original.as_deref())?;
+            carry_out(&call, &arguments)
+        }
+        _ => carry_out(&call, &arguments),
+    });
+    match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => report(&error),
     }
 }
 
+/// As root, then.
+fn carry_out(call: &Call, arguments: &[OsString]) -> Result<()> {
+    rights::become_root(arguments)?;
+    run(call)
+}
+
 fn run(call: &Call) -> Result<()> {
     match &call.command {
+        // It names another call, and was replaced by that.
+        Command::DeployOnly => Err(Error::DeployOnly("heirloom deploy-only".into())),
         Command::Help => text(cli::HELP),
         Command::Version => text(concat!("heirloom ", env!("CARGO_PKG_VERSION"), "\n")),
         Command::Status => {
@@ -60,16 +78,22 @@ fn run(call: &Call) -> Result<()> {
             let count = removed.len();
             answer(call, &Removed { removed }, || format!("{count} generations removed\n"))
         }
-        Command::Audit => {
+        Command::Audit { all } => {
             let layout = machine::layout()?;
             let config = layout.config(&layout.manifest(machine::booted()?.generation)?)?;
             let upper = Path::new(machine::MEMORY).join("upper");
             let state = Path::new(machine::DATA).join("state");
             let found = audit::audit(&upper, &state, &config.state, &audit::is_in_no_layer)?;
-            answer(call, &found, || print::audit(&found))
+            answer(call, &found, || print::audit(&found, *all))
         }
-        Command::Watch => watch::trial(&Here, &say),
-        Command::Settle => watch::settled(&Here, &say),
+        Command::Watch => {
+            machine::check_boot(&say);
+            watch::trial(&Here, &say)
+        }
+        Command::Settle => {
+            machine::check_boot(&say);
+            watch::settled(&Here, &say)
+        }
         Command::Leave => watch::leave(&Here, &say),
     }
 }

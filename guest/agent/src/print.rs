@@ -2,10 +2,13 @@
 
 use std::fmt::Write;
 
-use transfer::report::{Status, TrialState};
+use transfer::report::{Hidden, Status, TrialState};
 use transfer::table::megabytes;
 
 use crate::audit::{Audit, What};
+
+/// So many names of what older state hides are shown.
+const HIDDEN_NAMES: usize = 5;
 
 /// `heirloom status`.
 pub fn status(status: &Status) -> String {
@@ -46,24 +49,50 @@ pub fn status(status: &Status) -> String {
             }
         }
     }
+    for Hidden { path, names } in &status.hidden {
+        let mut shown = names.iter().take(HIDDEN_NAMES).cloned().collect::<Vec<_>>().join(", ");
+        if let Some(more @ 1..) = names.len().checked_sub(HIDDEN_NAMES) {
+            shown = format!("{shown} and {more} more");
+        }
+        line("state", &format!("{path} is older than the image, which has {shown} there besides"));
+    }
     for what in &status.corrupted {
         line("DAMAGED", &format!("{what}: its blocks do not have their hashes"));
+    }
+    for what in &status.disk.lost {
+        line("DISK", what);
+    }
+    if let Some(check) = &status.disk.check {
+        let when = if check.now { "at this boot" } else { "at an earlier boot" };
+        let (asked, outcome, seconds) = (&check.asked, &check.outcome, check.seconds);
+        line("checked", &format!("the data filesystem {when}, {seconds} s: {outcome}"));
+        line("", &format!("  because {asked}"));
+        for detail in &check.lines {
+            line("", &format!("  {detail}"));
+        }
+        if check.more > 0 {
+            line("", &format!("  and {} lines more", check.more));
+        }
+    }
+    for note in &status.disk.notes {
+        line("disk", note);
     }
     line("up", &format!("{} s", status.uptime));
     text
 }
 
 /// `heirloom audit`.
-pub fn audit(audit: &Audit) -> String {
+pub fn audit(audit: &Audit, all: bool) -> String {
     let mut text = String::new();
     let (anew, lost): (Vec<_>, Vec<_>) = audit.lost.iter().partition(|it| it.anew);
-    for it in &lost {
+    for it in lost.iter().chain(anew.iter().filter(|_| all)) {
         let what = match it.what {
             What::Written => megabytes(it.size),
             What::Removed => "removed".into(),
             What::Directory => "directory".into(),
         };
-        let _ = writeln!(text, "{what:>10}  {}", it.path.display());
+        let anew = if it.anew { " (made anew)" } else { "" };
+        let _ = writeln!(text, "{what:>10}  {}{anew}", it.path.display());
     }
     let _ = match lost.len() {
         0 => writeln!(text, "nothing is lost at the next boot"),
@@ -76,7 +105,12 @@ pub fn audit(audit: &Audit) -> String {
     };
     if !anew.is_empty() {
         let count = anew.len();
-        let _ = writeln!(text, "{count} more are made anew by every boot; `--json` names them");
+        let (are, named) = match all {
+            true => ("are", ""),
+            false => ("more are", "; `--all` names them"),
+        };
+        let _ =
+            writeln!(text, "{count} {are} made anew: caches, and what every boot writes{named}");
     }
     for name in &audit.unused {
         let _ = writeln!(text, "state/{name} is used by nothing in this generation; it stays");
@@ -89,13 +123,17 @@ mod tests {
     use std::path::Path;
 
     use digest::Digest;
-    use transfer::report::Health;
+    use transfer::report::{Disk, DiskCheck, Health};
 
     use super::*;
     use crate::audit::Lost;
 
     fn said(health: Option<Health>) -> String {
-        status(&Status {
+        status(&of(health))
+    }
+
+    fn of(health: Option<Health>) -> Status {
+        Status {
             server: "mail".into(),
             board: "pc".into(),
             booted: Some(2),
@@ -103,9 +141,22 @@ mod tests {
             default: Some(1),
             trial: None,
             health,
+            hidden: Vec::new(),
             corrupted: Vec::new(),
+            disk: Disk::default(),
             uptime: 9,
-        })
+        }
+    }
+
+    #[test]
+    fn what_older_state_hides_is_named_in_one_line() {
+        let names = |count: usize| (1..=count).map(|it| it.to_string()).collect();
+        let hidden = |count| Hidden { path: "/srv/html".into(), names: names(count) };
+        let said = |count| status(&Status { hidden: vec![hidden(count)], ..of(None) });
+        let begin = "state       /srv/html is older than the image, which has 1, 2";
+        assert!(said(2).contains(&format!("{begin} there besides\n")), "{}", said(2));
+        let end = ", 3, 4, 5 and 3 more there besides\n";
+        assert!(said(8).contains(&format!("{begin}{end}")), "{}", said(8));
     }
 
     #[test]
@@ -119,6 +170,34 @@ mod tests {
     }
 
     #[test]
+    fn what_a_check_found_and_what_the_server_goes_without_is_said() {
+        let check = DiskCheck {
+            now: true,
+            asked: "the kernel met an error in it".into(),
+            outcome: "what was wrong is repaired".into(),
+            seconds: 3,
+            lines: vec!["Inode 12 has a bad block".into()],
+            more: 2,
+        };
+        let disk = Disk {
+            check: Some(check),
+            lost: vec!["/var/mail is in memory".into()],
+            notes: vec!["the boot partition has lost clusters".into()],
+        };
+        let text = status(&Status { disk, ..of(None) });
+        for part in [
+            "DISK        /var/mail is in memory\n",
+            "checked     the data filesystem at this boot, 3 s: what was wrong is repaired\n",
+            "  because the kernel met an error in it\n",
+            "  Inode 12 has a bad block\n",
+            "  and 2 lines more\n",
+            "disk        the boot partition has lost clusters\n",
+        ] {
+            assert!(text.contains(part), "{part} is not in\n{text}");
+        }
+    }
+
+    #[test]
     fn what_is_lost_is_listed_with_what_to_do_and_noise_is_counted() {
         let lost =
             |path: &str, what, anew| Lost { path: Path::new(path).to_owned(), what, size: 5, anew };
@@ -127,14 +206,16 @@ mod tests {
             lost("/etc/undeclared", What::Written, false),
             lost("/tmp/x", What::Written, true),
         ];
-        let text = audit(&Audit { lost: all, unused: vec!["old".into()] });
+        let found = Audit { lost: all, unused: vec!["old".into()] };
+        let text = super::audit(&found, false);
         let lines: Vec<_> = text.lines().collect();
         assert_eq!(lines[0].split_whitespace().collect::<Vec<_>>(), ["directory", "/etc/new"]);
         assert_eq!(lines[1], "       5 B  /etc/undeclared");
         assert!(lines[2].starts_with("2 paths are lost at the next boot: "), "{}", lines[2]);
         assert!(lines[2].contains("[state] in server.toml"));
-        assert!(lines[3].starts_with("1 more"), "{}", lines[3]);
+        assert!(lines[3].starts_with("1 more are made anew"), "{}", lines[3]);
+        assert!(super::audit(&found, true).contains("  /tmp/x (made anew)\n"));
         assert!(lines[4].starts_with("state/old is used by nothing"));
-        assert!(audit(&Audit::default()).starts_with("nothing is lost"));
+        assert!(super::audit(&Audit::default(), false).starts_with("nothing is lost"));
     }
 }

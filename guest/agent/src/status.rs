@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::path::Path;
 
 use boot::Partition;
 use generation::layout::{
@@ -11,7 +12,7 @@ use transfer::report::{GenerationReport, Listed, Status, Trial, TrialState};
 
 use crate::catalog::{Catalog, Held};
 use crate::machine::{self, HEALTH};
-use crate::{Result, Server, trials, verity};
+use crate::{Result, Server, disk, hidden, trials, verity};
 
 /// The server's state. Nothing is locked or mounted for it: it can be asked at any time.
 pub fn status() -> Result<Status> {
@@ -23,6 +24,10 @@ pub fn status() -> Result<Status> {
     let health = fs::read(HEALTH).ok().and_then(|bytes| serde_json::from_slice(&bytes).ok());
     let corrupted = verity::corrupted()?;
     let corrupted = corrupted.iter().map(|layer| format!("layer {layer} of what is running"));
+    // A kernel or a jail that refuses this hides no more than a hint.
+    let hidden = hidden::image().map(|image| {
+        hidden::hidden(&image, &Path::new(machine::DATA).join("state"), &config.state)
+    });
     Ok(Status {
         server: config.server,
         board: config.board,
@@ -31,7 +36,9 @@ pub fn status() -> Result<Status> {
         default: catalog.confirmed().first().map(|held| held.number),
         trial: machine::trials()?.last().map(report),
         health,
+        hidden: hidden.unwrap_or_default(),
         corrupted: corrupted.collect(),
+        disk: disk::report(),
         uptime: machine::uptime().as_secs(),
     })
 }

@@ -183,22 +183,33 @@ fn give_up(place: &impl Place, health: Health, say: &dyn Fn(&str)) -> Result<()>
     place.reboot()
 }
 
-/// Not on trial: decides a trial that ended without a word, and then goes on looking.
+/// Not on trial: decides a trial that ended without a word, and then goes on looking. A server that
+/// is ill, as one whose disk cannot be written, is looked at whether that can be decided or not.
+///
+/// # Errors
+/// It cannot be decided, and nothing else is wrong with the server.
 pub fn settled(place: &impl Place, say: &dyn Fn(&str)) -> Result<()> {
     let within = place.within();
     let mut failed = None;
+    let mut trouble = None;
     let mut settled = false;
     loop {
         if !settled {
-            match unless_busy(place.open().and_then(|mut it| it.server().settle()))? {
+            match unless_busy(place.open().and_then(|mut it| it.server().settle())) {
+                Err(error) => {
+                    if trouble.is_none() {
+                        say(&format!("trials cannot be settled: {}", Chain(&error)));
+                    }
+                    trouble = Some(error);
+                }
                 // The next time round; how the server is can be said meanwhile.
-                None => {}
-                Some(Settled::Nothing) => settled = true,
-                Some(Settled::Armed(number)) => {
+                Ok(None) => {}
+                Ok(Some(Settled::Nothing)) => settled = true,
+                Ok(Some(Settled::Armed(number))) => {
                     say(&format!("the next boot is the trial of generation {number}"));
                     settled = true;
                 }
-                Some(Settled::Failed(trial)) => {
+                Ok(Some(Settled::Failed(trial))) => {
                     let (number, reason) = (trial.number, trial.reason.as_deref().unwrap_or(""));
                     say(&format!("the trial of generation {number} has failed: {reason}"));
                     failed = Some(trial);
@@ -213,6 +224,11 @@ pub fn settled(place: &impl Place, say: &dyn Fn(&str)) -> Result<()> {
         let health = place.look().health;
         if settled && failed.is_none() && (health.healthy || place.uptime() >= within) {
             return watch(place, say, health);
+        }
+        match trouble.take_if(|_| !settled && !health.starting) {
+            Some(error) if health.healthy => return Err(error),
+            Some(_) => return watch(place, say, health),
+            None => {}
         }
         place.note(&health)?;
         place.pause(TRIAL_INTERVAL);

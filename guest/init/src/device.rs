@@ -1,4 +1,4 @@
-//! Block devices: the one that carries the data filesystem, found by its superblock.
+//! Block devices: those that carry the data filesystem, found by its superblock.
 
 use std::fs::{self, File};
 use std::io;
@@ -9,7 +9,6 @@ use std::time::{Duration, Instant};
 use generation::cmdline::Data;
 
 use crate::error::{Context, Error, Result};
-use crate::log::Log;
 use crate::superblock::{HEAD, is_medium};
 use crate::watchdog::Watchdog;
 
@@ -88,20 +87,15 @@ fn number(attribute: &Path) -> Result<u64> {
         .on("read", attribute)
 }
 
-/// Waits for the device that is the medium `data`.
-pub(crate) fn find(data: &Data, log: &Log, watchdog: &mut Watchdog) -> Result<Device> {
+/// Waits for a device that is the medium `data`; all that are by then, by name, at least one.
+pub(crate) fn find(data: &Data, watchdog: &mut Watchdog) -> Result<Vec<Device>> {
     let start = Instant::now();
     loop {
-        let mut devices = all()?;
-        let found: Vec<usize> =
-            (0..devices.len()).filter(|at| is_medium(data, &devices[*at].head)).collect();
-        if let [first, others @ ..] = &found[..] {
-            for other in others {
-                let (used, left) = (&devices[*first].name, &devices[*other].name);
-                let wanted = wanted(data);
-                log.warning(format_args!("{wanted} is on {used} and on {left}: {used} is used"));
-            }
-            return Ok(devices.swap_remove(*first));
+        let devices = all()?;
+        let (found, devices): (Vec<_>, Vec<_>) =
+            devices.into_iter().partition(|device| is_medium(data, &device.head));
+        if !found.is_empty() {
+            return Ok(found);
         }
         if start.elapsed() > PATIENCE {
             let seen = devices.iter().map(|device| device.name.as_str()).collect::<Vec<_>>();

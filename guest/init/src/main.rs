@@ -2,7 +2,7 @@
 //! and hands over to the server's own init.
 //!
 //! In this order: kernel filesystems, modules and with the first of them the watchdog, data
-//! filesystem (grown to its disk), manifest and config (by digest), layers (dm-verity), overlay,
+//! filesystem (checked where it asks for it, grown to its disk), manifest and config (by digest), layers (dm-verity), overlay,
 //! state, `/run/heirloom`, the server's init. The decisions are pure functions of bytes and text
 //! ([`superblock`], [`gpt`], [`retry`], and crate `generation`); the rest asks the kernel.
 //!
@@ -10,8 +10,11 @@
 //! confirmed generation has nothing to fall back to. A generation on trial gives up after half a
 //! minute of them and reboots, and the bootloader takes the confirmed one. How far a trial came is left on the disk ([`progress`]).
 
+mod clear;
+mod data;
 mod device;
 mod error;
+mod fsck;
 mod gpt;
 mod grow;
 mod handover;
@@ -22,6 +25,7 @@ mod modules;
 mod progress;
 mod retry;
 mod root;
+mod seed;
 mod state;
 mod superblock;
 mod units;

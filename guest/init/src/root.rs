@@ -4,34 +4,35 @@
 //! ```text
 //! /data            the data filesystem; later <root>/run/heirloom/data
 //! /layers/1, 2...  the filesystem layers, lowest first; gone once the overlay holds them
-//! /memory          tmpfs: upper and work of the overlay, and on an ISO the state; later
-//!                  <root>/run/heirloom/memory
+//! /memory          tmpfs: upper and work of the overlay, and the state on an ISO or where the
+//!                  disk cannot keep it; later <root>/run/heirloom/memory
 //! /newroot         the overlay
 //! ```
 
 use std::ffi::CString;
-use std::fs::{self, DirBuilder, Permissions};
+use std::fs::{self, DirBuilder};
 use std::io;
-use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
 use digest::Digest;
 use generation::cmdline::{Boot, Data};
-use generation::{Chain, Config, Layout, Step};
+use generation::filesystem::InMemory;
+use generation::{Chain, Config, Filesystem, Layout, Step};
 use rustix::fs::{CWD, Mode, OFlags, ResolveFlags, openat2};
 use rustix::mount::{MountFlags, UnmountFlags, mount, mount_move, unmount};
 
-use crate::device::{self, Device};
+use crate::device;
 use crate::error::{Context, Error, Result};
 use crate::log::Log;
 use crate::progress::Trail;
 use crate::watchdog::Watchdog;
-use crate::{grow, layer, state, units};
+use crate::{data, layer, state, units};
 
 /// Where the data filesystem is until then.
 pub(crate) const DATA: &str = "/data";
 const LAYERS: &str = "/layers";
-const MEMORY: &str = "/memory";
+pub(crate) const MEMORY: &str = "/memory";
 /// Where the new root is while it is put together.
 pub(crate) const ROOT: &str = "/newroot";
 
@@ -50,9 +51,9 @@ pub(crate) fn assemble(
     log: &Log,
     watchdog: &mut Watchdog,
 ) -> Result<()> {
-    let device = device::find(&boot.data, log, watchdog)?;
+    let device = data::choose(device::find(&boot.data, watchdog)?, boot, log);
     log.info(format_args!("data on {}", device.name));
-    mount_data(&boot.data, &device, log)?;
+    let mut found = data::mount_data(&boot.data, &device, log, watchdog)?;
     trail.reached(Step::Data);
 
     let layout = Layout::open(Path::new(DATA).join("imgs"))?;
@@ -74,9 +75,9 @@ pub(crate) fn assemble(
     overlay(&lower)?;
     check_init()?;
     let run = mount_run()?;
-    let mut mounts = bind_state(&boot.data, &config, log)?;
+    let mut mounts = bind_state(boot, &config, &mut found, log, watchdog)?;
     trail.reached(Step::State);
-    expose(&run, boot.generation)?;
+    expose(&run, boot.generation, &found)?;
     let what = device.path().to_string_lossy().into_owned();
     mounts.push(units::Mount { place: EXPOSED.into(), what, bound: false });
     let what = "tmpfs".into();
@@ -91,31 +92,6 @@ pub(crate) fn take_apart() {
     for path in mounted {
         // What was not mounted yet need not go.
         let _ = unmount(&path, UnmountFlags::DETACH);
-    }
-}
-
-fn mount_data(data: &Data, device: &Device, log: &Log) -> Result<()> {
-    let target = make_directory(Path::new(DATA))?;
-    let flags = MountFlags::NOSUID | MountFlags::NODEV;
-    let node = device.path();
-    if let Data::Iso(_) = data {
-        // Root's alone, as the data partition is: the layers hold files that are secret.
-        let options = c"overriderockperm,mode=0400,dmode=0500";
-        let flags = flags | MountFlags::RDONLY;
-        return mount(&node, &target, "iso9660", flags, options).on("mount", &node);
-    }
-    grown(log, &device.name, grow::partition(device));
-    mount(&node, &target, "ext4", flags, None).on("mount", &node)?;
-    grown(log, "the data filesystem", grow::filesystem(device, &target));
-    fs::set_permissions(&target, Permissions::from_mode(0o700)).on("set the mode of", &target)
-}
-
-/// A server whose disk cannot be used to its end is still a server.
-fn grown(log: &Log, what: &str, result: Result<Option<u64>>) {
-    match result {
-        Ok(None) => {}
-        Ok(Some(length)) => log.info(format_args!("{what} grew to {} MiB", length >> 20)),
-        Err(error) => log.warning(format_args!("{what} does not grow: {}", Chain(&error))),
     }
 }
 
@@ -148,23 +124,52 @@ fn check_init() -> Result<()> {
     openat2(&root, INIT, flags, Mode::empty(), ResolveFlags::IN_ROOT).map(drop).on("find", INIT)
 }
 
-/// Binds all state; returns the mounts in the new root.
-fn bind_state(data: &Data, config: &Config, log: &Log) -> Result<Vec<units::Mount>> {
-    let home = match data {
-        Data::Ext4(_) => state::directory(Path::new(DATA))?,
-        Data::Iso(_) => state::directory(Path::new(MEMORY))?,
+/// Binds all state; returns the mounts in the new root. What the disk cannot keep is in memory,
+/// and `found` says so.
+fn bind_state(
+    boot: &Boot,
+    config: &Config,
+    found: &mut Filesystem,
+    log: &Log,
+    watchdog: &mut Watchdog,
+) -> Result<Vec<units::Mount>> {
+    let home = match (&boot.data, &found.read_only) {
+        (Data::Iso(_), _) => state::directory(Path::new(MEMORY))?,
+        (Data::Ext4(_), Some(_)) => data::state_over_memory(log)?,
+        (Data::Ext4(_), None) => state::directory(Path::new(DATA))?,
     };
     let roots = state::Roots::open(Path::new(ROOT), &home)?;
+    if let Err(error) = roots.clear_unfinished(&config.state) {
+        log.warning(Chain(&error));
+    }
     let mut mounts = Vec::new();
     for state in &config.state {
-        let bound = roots.bind(state)?;
+        watchdog.beat_in_time();
+        let (bound, what) = match roots.bind(state, log, watchdog) {
+            Ok(bound) => (bound, format!("{EXPOSED}/state/{}", state.at)),
+            // The bootloader has a generation that may do better.
+            Err(error) if boot.trial => return Err(error),
+            Err(error) => {
+                let why = Chain(&error).to_string();
+                log.fatal(format_args!(
+                    "{} is in memory and lost at the next boot: {why}",
+                    state.path
+                ));
+                found.in_memory.push(InMemory { path: state.path.clone(), why });
+                let home = state::directory(Path::new(MEMORY))?;
+                let bound =
+                    state::Roots::open(Path::new(ROOT), &home)?.bind(state, log, watchdog)?;
+                (bound, format!("{EXPOSED_MEMORY}/state/{}", state.at))
+            }
+        };
         if bound.made {
             log.info(format_args!("new state for {}", state.path));
         }
-        let what = format!("{EXPOSED}/state/{}", state.at);
         mounts.push(units::Mount { place: bound.place, what, bound: true });
     }
-    say_unused(&home, config, log);
+    if found.read_only.is_none() {
+        say_unused(&home, config, log);
+    }
     Ok(mounts)
 }
 
@@ -189,12 +194,17 @@ fn mount_run() -> Result<PathBuf> {
     Ok(run)
 }
 
-/// Leaves in /run what the agent needs: the digest that was booted, the data filesystem and the
-/// memory with what was written since; these two only root may enter.
-fn expose(run: &Path, generation: Digest) -> Result<()> {
+/// Leaves in /run what the agent needs: the digest that was booted, what was wrong with the data
+/// filesystem, that filesystem and the memory with what was written since; these two only root may
+/// enter.
+fn expose(run: &Path, generation: Digest, found: &Filesystem) -> Result<()> {
     let here = make_directory(&run.join("heirloom"))?;
     let name = here.join("generation");
     fs::write(&name, format!("{generation}\n")).on("write", &name)?;
+    if !found.is_well() {
+        let name = here.join(Filesystem::NAME);
+        fs::write(&name, found.to_bytes()).on("write", &name)?;
+    }
     for (from, name) in [(DATA, "data"), (MEMORY, "memory")] {
         let place = make_directory(&here.join(name))?;
         mount_move(from, &place).on("move to", &place)?;
@@ -202,7 +212,7 @@ fn expose(run: &Path, generation: Digest) -> Result<()> {
     Ok(())
 }
 
-fn make_directory(path: &Path) -> Result<PathBuf, Error> {
+pub(crate) fn make_directory(path: &Path) -> Result<PathBuf, Error> {
     DirBuilder::new().recursive(true).mode(0o755).create(path).on("make", path)?;
     Ok(path.to_owned())
 }

@@ -5,24 +5,32 @@
 //! as a process there would resolve them (`/var/spool/mail` is a symlink to `../mail`), and never
 //! lead out of it; entries are resolved without following any symlink.
 //!
-//! An entry that is not there yet is made with owner and mode of the path in the image, a file
-//! with its content too. It is made under another name first: an entry that exists is whole.
+//! An entry that is not there yet begins as a copy of what the image has at the path ([`crate::seed`]),
+//! or empty, with its owner and mode. It is made under another name first: an entry that exists is
+//! whole.
 
-use std::fs::File;
 use std::io;
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::path::{Component, Path, PathBuf};
 
-use generation::State;
 use generation::unused::UNFINISHED;
+use generation::{State, StateOption};
 use rustix::fs::{
-    AtFlags, CWD, FileType, Gid, Mode, OFlags, ResolveFlags, Stat, Uid, fchmod, fchown, fstat,
-    mkdirat, openat2, renameat, unlinkat,
+    CWD, Dir, FileType, Mode, OFlags, ResolveFlags, fstat, mkdirat, openat2, renameat,
 };
 use rustix::io::Errno;
-use rustix::mount::{MoveMountFlags, OpenTreeFlags, move_mount, open_tree};
+use rustix::mount::{
+    MountFlags, MoveMountFlags, OpenTreeFlags, mount_remount, move_mount, open_tree,
+};
 
+use crate::clear;
 use crate::error::{Context, Error, Result};
+use crate::log::Log;
+use crate::seed::{self, Seed};
+use crate::watchdog::Watchdog;
+
+/// A copy of more bytes than this takes a while, and is announced.
+const MUCH: u64 = 64 << 20;
 
 /// The roots between which state is bound.
 pub(crate) struct Roots {
@@ -57,8 +65,8 @@ impl Roots {
     }
 
     /// Binds one entry over its path; makes it first if it is not there.
-    pub(crate) fn bind(&self, state: &State) -> Result<Bound> {
-        let (ends, made) = self.ends(state)?;
+    pub(crate) fn bind(&self, state: &State, log: &Log, watchdog: &mut Watchdog) -> Result<Bound> {
+        let (ends, made) = self.ends(state, log, watchdog)?;
         let clone = OpenTreeFlags::OPEN_TREE_CLONE
             | OpenTreeFlags::AT_EMPTY_PATH
             | OpenTreeFlags::OPEN_TREE_CLOEXEC;
@@ -68,7 +76,17 @@ impl Roots {
         let here =
             MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH | MoveMountFlags::MOVE_MOUNT_T_EMPTY_PATH;
         move_mount(&tree, "", &ends.path, "", here).on("bind", &state.path)?;
+        if !state.options.is_empty() {
+            self.remount(state, &place).on("set the mount options of", &state.path)?;
+        }
         Ok(Bound { made, place })
+    }
+
+    /// Lifts what the data filesystem is mounted with, of this one mount alone.
+    fn remount(&self, state: &State, place: &str) -> io::Result<()> {
+        let mounted = self.in_image(place, OFlags::PATH)?;
+        let mounted = format!("/proc/self/fd/{}", mounted.as_raw_fd());
+        Ok(mount_remount(mounted, MountFlags::BIND | flags(&state.options), c"")?)
     }
 
     /// Where a found path lies in the image, without the symlinks that led there (proc(5),
@@ -80,7 +98,7 @@ impl Roots {
         Ok(format!("/{}", inside.display()))
     }
 
-    fn ends(&self, state: &State) -> Result<(Ends, bool)> {
+    fn ends(&self, state: &State, log: &Log, watchdog: &mut Watchdog) -> Result<(Ends, bool)> {
         let path = match self.in_image(&state.path, OFlags::PATH) {
             Err(Errno::NOENT) => return Err(wrong(state, "the image has nothing at this path")),
             found => found.on("open", &state.path)?,
@@ -94,7 +112,7 @@ impl Roots {
         let at = Path::new(&state.at);
         let (entry, made) = match self.in_state(at) {
             Err(Errno::NOENT) => {
-                self.make(state, &wanted)?;
+                self.make(state, &path, log, watchdog)?;
                 (self.in_state(at), true)
             }
             found => (found, false),
@@ -129,8 +147,8 @@ impl Roots {
         }
     }
 
-    /// Makes the entry of `state` like the path in the image, whose attributes are `like`.
-    fn make(&self, state: &State, like: &Stat) -> Result<()> {
+    /// Makes the entry of `state` out of what was found in the image.
+    fn make(&self, state: &State, found: &OwnedFd, log: &Log, dog: &mut Watchdog) -> Result<()> {
         let at = Path::new(&state.at);
         let Some(name) = at.file_name() else {
             return Err(wrong(state, "its entry has no name"));
@@ -138,19 +156,38 @@ impl Roots {
         let parent = self.make_parents(at.parent().unwrap_or(Path::new("")))?;
         let mut new = PathBuf::from(UNFINISHED);
         new.as_mut_os_string().push(name);
+        clear::remove(&parent, &new).on("remove", &new)?;
 
-        let made = if FileType::from_raw_mode(like.st_mode) == FileType::Directory {
-            new_directory(&parent, &new).on("make", at)?
-        } else {
-            let original = self.in_image(&state.path, OFlags::RDONLY).on("open", &state.path)?;
-            new_file(&parent, &new, original).on("make", at)?
-        };
-        let (owner, group) = (Uid::from_raw(like.st_uid), Gid::from_raw(like.st_gid));
-        fchown(&made, Some(owner), Some(group)).on("set the owner of", at)?;
-        fchmod(&made, Mode::from_raw_mode(like.st_mode)).on("set the mode of", at)?;
-        rustix::fs::fsync(&made).on("write", at)?;
+        let place = self.place(found).on("name", &state.path)?;
+        let from = Path::new(place.trim_start_matches('/'));
+        let seed = Seed { image: &self.image, from, parent: &parent, to: &new };
+        if let Err(error) = fill(state, &seed, log, dog) {
+            // What was copied takes the room that the others need. What stays is cleared at the
+            // next boot.
+            let _ = clear::remove(&parent, &new);
+            return Err(error);
+        }
         renameat(&parent, &new, &parent, name).on("make", at)?;
         rustix::fs::fsync(&parent).on("write", at)
+    }
+
+    /// Removes what copies that were never finished have left beside the entries of `state`.
+    pub(crate) fn clear_unfinished(&self, state: &[State]) -> Result<()> {
+        let mut parents = vec![Path::new("")];
+        parents.extend(state.iter().filter_map(|state| Path::new(&state.at).parent()));
+        parents.sort_unstable();
+        parents.dedup();
+        for parent in parents {
+            let directory = self.make_parents(parent)?;
+            for entry in Dir::read_from(&directory).on("list", parent)? {
+                let entry = entry.on("list", parent)?;
+                let name = entry.file_name().to_string_lossy();
+                if name.starts_with(UNFINISHED) {
+                    clear::remove(&directory, Path::new(&*name)).on("remove", &*name)?;
+                }
+            }
+        }
+        Ok(())
     }
 
     /// Makes the directories that an entry lies in, mode 0755 and root's; opens the last.
@@ -175,30 +212,52 @@ impl Roots {
 /// Of entries nothing is followed.
 const WITHIN: ResolveFlags = ResolveFlags::BENEATH.union(ResolveFlags::NO_SYMLINKS);
 
-/// An empty directory; one that an earlier boot did not finish is taken up.
-fn new_directory(parent: &OwnedFd, name: &Path) -> rustix::io::Result<OwnedFd> {
-    match mkdirat(parent, name, Mode::from_raw_mode(0o700)) {
-        Ok(()) | Err(Errno::EXIST) => {}
-        Err(errno) => return Err(errno),
+/// The flags of a mount of state: those of the data filesystem but for what is lifted.
+fn flags(options: &[StateOption]) -> MountFlags {
+    let mut flags = MountFlags::NOSUID | MountFlags::NODEV;
+    for option in options {
+        match option {
+            StateOption::Dev => flags.remove(MountFlags::NODEV),
+            StateOption::Suid => flags.remove(MountFlags::NOSUID),
+            // Nothing denies it.
+            StateOption::Exec => {}
+        }
     }
-    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    openat2(parent, name, flags, Mode::empty(), WITHIN)
+    flags
 }
 
-/// A file with the content of `original`, in place of one that an earlier boot did not finish.
-fn new_file(parent: &OwnedFd, name: &Path, original: OwnedFd) -> io::Result<OwnedFd> {
-    match unlinkat(parent, name, AtFlags::empty()) {
-        Ok(()) | Err(Errno::NOENT) => {}
-        Err(errno) => return Err(errno.into()),
+/// Makes a copy, if there is room for it.
+fn fill(state: &State, seed: &Seed<'_>, log: &Log, watchdog: &mut Watchdog) -> Result<()> {
+    let mut alive = || watchdog.beat_in_time();
+    let failed = |failed: seed::Failed| {
+        wrong(state, format!("what the image has there cannot be copied: {failed}"))
+    };
+    if state.seed {
+        let size = seed.size(&mut alive).map_err(failed)?;
+        let room = seed.room().on("read", &state.path)?;
+        enough(state, size, room)?;
+        if size > MUCH {
+            log.info(format_args!("copying {} for {}", megabytes(size), state.path));
+        }
     }
-    let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC;
-    let made = openat2(parent, name, flags, Mode::from_raw_mode(0o600), WITHIN)?;
-    let mut copy = File::from(made);
-    io::copy(&mut File::from(original), &mut copy)?;
-    Ok(copy.into())
+    seed.copy(state.seed, &mut alive).map_err(failed)
 }
 
-fn wrong(state: &State, why: &str) -> Error {
+fn enough(state: &State, size: u64, room: u64) -> Result<()> {
+    if size <= room {
+        return Ok(());
+    }
+    let (size, room) = (megabytes(size), megabytes(room));
+    let why =
+        format!("it begins with {size} of the image, the data filesystem has room for {room}");
+    Err(wrong(state, why))
+}
+
+fn megabytes(bytes: u64) -> String {
+    format!("{}.{} MB", bytes / 1_000_000, bytes / 100_000 % 10)
+}
+
+fn wrong(state: &State, why: impl Into<String>) -> Error {
     Error::State { path: state.path.clone(), why: why.into() }
 }
 

@@ -7,7 +7,7 @@
 use std::fs::{File, OpenOptions};
 use std::io::{ErrorKind, Write};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::ioctl;
 use crate::log::Log;
@@ -24,12 +24,14 @@ pub(crate) struct Watchdog {
     device: Option<File>,
     /// Whether it was said that it cannot be armed.
     refused: bool,
+    /// The last sign of life.
+    beaten: Option<Instant>,
 }
 
 impl Watchdog {
     /// A watchdog that is not armed yet.
     pub(crate) fn asleep() -> Self {
-        Self { device: None, refused: false }
+        Self { device: None, refused: false, beaten: None }
     }
 
     /// Whether a hang ends in a reset.
@@ -62,9 +64,17 @@ impl Watchdog {
 
     /// A sign of life.
     pub(crate) fn beat(&mut self) {
+        self.beaten = Some(Instant::now());
         if let Some(device) = &mut self.device {
             // A watchdog that cannot be written to resets the machine: that is its purpose.
             let _ = device.write_all(&[0]);
+        }
+    }
+
+    /// A sign of life, where it is time for one: for work in many small steps.
+    pub(crate) fn beat_in_time(&mut self) {
+        if self.beaten.is_none_or(|beaten| beaten.elapsed() >= BEAT) {
+            self.beat();
         }
     }
 

@@ -8,6 +8,7 @@ use std::os::unix::fs::FileExt;
 
 use anyhow::{Context, Result};
 use deploy::disk::Survey;
+use deploy::own;
 use testbed::{Group, Machine, Online, Remote, Testbed};
 
 const MIB: u64 = 1 << 20;
@@ -31,7 +32,9 @@ fn a_small_machine_in_rescue_becomes_the_server() -> Result<()> {
     let remote = Remote::new(clients, server.port(22)?);
     let survey = Survey::of(&remote, "/dev/vda")?;
     assert!(survey.describe().contains("/dev/vda"), "{}", survey.describe());
-    let written = deploy::install::install(&remote, &survey, &image)?;
+    let ids = own::Ids::random()?;
+    let patches = own::patches(&image, &ids)?;
+    let written = deploy::install::install(&remote, &survey, &image, &patches)?;
     assert!(written.sent.is_some_and(|sent| sent < written.bytes / 2), "{written:?}");
     let refused = Survey::of(&remote, "/dev/sr0")?.check(0);
     assert!(refused.is_err(), "the rescue system's own disk was offered");
@@ -45,5 +48,7 @@ fn a_small_machine_in_rescue_becomes_the_server() -> Result<()> {
     let server = Online::start(&machine, clients)?;
     let listed = server.run("heirloom list")?;
     assert!(listed.contains("running, default"), "{listed}");
+    let cmdline = server.run("cat /proc/cmdline")?;
+    assert!(cmdline.contains(&ids.data_filesystem.to_string()), "{cmdline}");
     server.power_off()
 }

@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 use anyhow::ensure;
 use deploy::flash::{Target, flash};
+use deploy::own;
 use serde_json::json;
 
 use super::{confirm, kept, megabytes, open, options, print_json};
@@ -38,7 +39,12 @@ pub(crate) fn run(global: &Global, arguments: &Flash) -> anyhow::Result<ExitCode
         !same_file(&arguments.device, &medium.path),
         "{device} is the image itself: name another file"
     );
-    let written = flash(&target, &medium.path)?;
+    // A file is the image; what is a disk is an installation.
+    let patches = match &target {
+        Target::Disk(_) => own::patches(&medium.path, &own::Ids::random()?)?,
+        Target::File(_) => Vec::new(),
+    };
+    let written = flash(&target, &medium.path, &patches)?;
     kept(&session)?.add(&built.bundle)?;
     if arguments.json {
         print_json(&json!({

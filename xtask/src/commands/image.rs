@@ -20,6 +20,11 @@ pub(crate) fn run(global: &Global, arguments: &Image) -> anyhow::Result<ExitCode
     options.plant_clock = arguments.plant_clock;
     let session = open(&options)?;
     let server = session.workspace.server(&arguments.server)?;
+    if let Some(cache) = &arguments.only_packages {
+        let session = session.with_cache(cache);
+        print_json(&pipeline::only_packages(&session, &server)?)?;
+        return Ok(ExitCode::SUCCESS);
+    }
     let recorded = Record::read(&server.digest_path())?;
     let built = pipeline::generation(&session, &server)?;
     let medium = pipeline::medium(&session, &server, &built, format(arguments.format))?;
@@ -27,12 +32,23 @@ pub(crate) fn run(global: &Global, arguments: &Image) -> anyhow::Result<ExitCode
         // However it gets to its disk: what is deployed there later can be sent as a delta.
         kept(&session)?.add(&built.bundle)?;
     }
-    let record = Record { generation: built.generation, epoch: built.epoch };
-    if recorded != Some(record) && !global.locked && !arguments.no_record {
-        record.write(&server.digest_path(), server.name.as_str())?;
+    let mut warnings = Vec::new();
+    if !arguments.no_record {
+        let program = std::env::current_exe()?;
+        let (found, same) = pipeline::warnings(&session, &server, &built, recorded, &program)?;
+        warnings = found;
+        let packages = same.then_some(built.packages);
+        let record = Record { generation: built.generation, epoch: built.epoch, packages };
+        let is_new = recorded.is_none_or(|recorded| !recorded.is_same(&record));
+        if is_new && !global.locked {
+            record.write(&server.digest_path(), server.name.as_str())?;
+        }
+    }
+    for warning in &warnings {
+        progress::warning(warning.text());
     }
     let seconds = start.elapsed().as_secs_f64();
-    let report = Report::new(&session, &built, &medium, recorded, seconds);
+    let report = Report { warnings, ..Report::new(&session, &built, &medium, recorded, seconds) };
     if arguments.json {
         print_json(&report)?;
     } else {
@@ -55,10 +71,12 @@ fn format(format: Format) -> pipeline::Format {
 }
 
 fn print(report: &Report) {
-    let record = Record { generation: report.generation, epoch: report.epoch };
+    let built = (report.generation, report.epoch);
     let compared = match report.recorded {
-        Some(recorded) if recorded == record => "as server.digest has it",
-        Some(recorded) if recorded.epoch != record.epoch => "server.digest has another epoch",
+        Some(recorded) if (recorded.generation, recorded.epoch) == built => {
+            "as server.digest has it"
+        }
+        Some(recorded) if recorded.epoch != report.epoch => "server.digest has another epoch",
         Some(_) => "server.digest has another",
         None => "the first that is recorded",
     };

@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 use deploy::Ssh;
 use deploy::disk::Survey;
+use deploy::own;
 use serde_json::json;
 
 use super::{confirm, kept, megabytes, open, options, print_json};
@@ -22,7 +23,8 @@ pub(crate) fn run(global: &Global, arguments: &Install) -> anyhow::Result<ExitCo
     let medium = pipeline::medium(&session, &server, &built, pipeline::Format::Raw)?;
     survey.check(medium.size)?;
     confirm(&survey, &format!("{host}: {}", survey.describe()), arguments.yes)?;
-    let written = deploy::install::install(&ssh, &survey, &medium.path)?;
+    let patches = own::patches(&medium.path, &own::Ids::random()?)?;
+    let written = deploy::install::install(&ssh, &survey, &medium.path, &patches)?;
     kept(&session)?.add(&built.bundle)?;
     if arguments.json {
         print_json(&json!({

@@ -37,7 +37,7 @@ fn print(verified: &Verified) {
     say!("generation  {} (epoch {})", built.generation, built.epoch);
     match verified.recorded {
         None => say!("recorded    nothing: there is no server.digest"),
-        Some(record) if record == built => say!("recorded    the same in server.digest"),
+        Some(record) if record.is_same(&built) => say!("recorded    the same in server.digest"),
         Some(record) => say!("recorded    another in server.digest: {}", record.generation),
     }
 }

@@ -12,7 +12,9 @@ use serde_json::Value;
 use crate::workspace::{Ran, Workspace, cargo, has, same};
 use crate::{SERVER, trial, undisturbed};
 
-const COMMANDS: [&str; 17] = [
+const COMMANDS: [&str; 19] = [
+    "clean",
+    "compare-packages",
     "image",
     "boot",
     "verify",

@@ -235,7 +235,7 @@ fn full_record() -> Result<()> {
     let workspace = undisturbed.twin(&[])?;
     let folder = workspace.root().join("servers").join(SERVER);
     let path = folder.join("server.digest");
-    let record = Record { generation: Digest::of("another"), epoch: 7 };
+    let record = Record { generation: Digest::of("another"), epoch: 7, packages: None };
     record.write(&path, SERVER)?;
     let job = OnFullDisk::new(&workspace, &folder, &["image", SERVER]);
     job.keeps("server.digest", &["server.digest"])?;

@@ -5,6 +5,7 @@
 
 mod arch;
 mod boot;
+mod clean;
 mod command_line;
 mod definitions;
 mod formats;
@@ -42,6 +43,7 @@ fn main() -> ExitCode {
         reproducible::all(),
         arch::all(),
         boot::all(),
+        clean::all(),
         ordinary_user::all(),
     ];
     let conclusion = libtest_mimic::run(&arguments, trials.into_iter().flatten().collect());

@@ -6,6 +6,7 @@ use std::collections::{HashMap, HashSet};
 use lock::Lock;
 use lock::debian::{Request, Version, WantedError};
 
+use super::follow::follow;
 use super::universe::{Package, Universe};
 use crate::Error;
 use crate::solving::{Choice, PackageId, RecordId};
@@ -51,12 +52,25 @@ pub(crate) fn candidates(
             })
             .collect(),
     );
-    for (package, suite) in named_with_suite(universe, request)? {
-        if !settled.versions.contains_key(&package) && !kept.contains_key(&package) {
-            let record = suite_version(universe, request, package, suite)?;
-            settled.versions.insert(package, record);
-            narrow.0[package] = vec![record];
-            follow(universe, &settled, &mut narrow, record, suite)?;
+    let named = named_with_suite(universe, request)?;
+    // All of them before what they need: that may be one of the others.
+    for (package, suite) in &named {
+        if !settled.versions.contains_key(package) {
+            let stays = kept.get(package).copied().filter(|it| is_of(universe, *it, suite));
+            let record = match stays {
+                Some(record) => record,
+                None => suite_version(universe, request, *package, suite)?,
+            };
+            settled.versions.insert(*package, record);
+            narrow.0[*package] = vec![record];
+        }
+    }
+    for (package, suite) in named {
+        // A pin may hold a version of another suite.
+        if let Some(record) = settled.versions.get(&package).copied()
+            && is_of(universe, record, suite)
+        {
+            follow(universe, request, &settled.versions, &mut narrow, record, suite)?;
         }
     }
     let widest = widen(universe, &narrow, |package| settled.versions.contains_key(&package));
@@ -175,7 +189,7 @@ fn policy(universe: &Universe<'_>, package: PackageId) -> Option<RecordId> {
 }
 
 /// Whether a version is in a suite whose packages are taken without being asked for.
-fn is_automatic(universe: &Universe<'_>, record: RecordId) -> bool {
+pub(super) fn is_automatic(universe: &Universe<'_>, record: RecordId) -> bool {
     let suites = &universe.record(record).suites;
     suites.iter().any(|suite| !universe.indexes[*suite].release.not_automatic)
 }
@@ -222,12 +236,19 @@ fn suite_version(
 }
 
 /// The newest version of a package in a suite.
-fn in_suite(universe: &Universe<'_>, package: PackageId, suite: &str) -> Option<RecordId> {
+pub(super) fn in_suite(
+    universe: &Universe<'_>,
+    package: PackageId,
+    suite: &str,
+) -> Option<RecordId> {
     let versions = &universe.packages[package].versions;
-    versions.iter().copied().find(|record| {
-        let suites = &universe.record(*record).suites;
-        suites.iter().any(|at| universe.indexes[*at].is_called(suite))
-    })
+    versions.iter().copied().find(|record| is_of(universe, *record, suite))
+}
+
+/// Whether a suite has a version.
+pub(super) fn is_of(universe: &Universe<'_>, record: RecordId, suite: &str) -> bool {
+    let suites = &universe.record(record).suites;
+    suites.iter().any(|at| universe.indexes[*at].is_called(suite))
 }
 
 /// The versions of a lock that the archive still has, but for the packages that are to move.
@@ -246,38 +267,4 @@ fn locked_versions(universe: &Universe<'_>, keep: Keep<'_>) -> HashMap<PackageId
         }
     }
     versions
-}
-
-/// A package taken from a suite takes its dependencies from there too, where the candidates so far
-/// do not satisfy them; and so on for theirs.
-fn follow(
-    universe: &Universe<'_>,
-    settled: &Settled,
-    choice: &mut Choice,
-    start: RecordId,
-    suite: &str,
-) -> Result<(), Error> {
-    let of_suite = Choice(
-        (0..universe.packages.len())
-            .map(|package| in_suite(universe, package, suite).into_iter().collect())
-            .collect(),
-    );
-    let mut queue = vec![start];
-    while let Some(record) = queue.pop() {
-        let architecture = universe.packages[universe.record(record).package].architecture;
-        for (group, _) in universe.needs(record, false)? {
-            if group.iter().any(|r| !universe.satisfiers(r, architecture, choice).is_empty()) {
-                continue;
-            }
-            let switched = group
-                .iter()
-                .flat_map(|relation| universe.satisfiers(relation, architecture, &of_suite))
-                .find(|found| !settled.versions.contains_key(&universe.record(*found).package));
-            if let Some(found) = switched {
-                choice.0[universe.record(found).package] = vec![found];
-                queue.push(found);
-            }
-        }
-    }
-    Ok(())
 }

@@ -18,7 +18,7 @@ use lock::Lock;
 use lock::debian::{Pocket, Request};
 
 use repository::{Repository, System};
-use sets::{IMPOSSIBLE, SETS, Set, TIED, UNKNOWN, VERSIONS};
+use sets::{BACKPORTS, IMPOSSIBLE, SETS, Set, TIED, UNKNOWN, VERSIONS};
 
 /// One set of versions, by package.
 pub(crate) type Versions = BTreeMap<String, String>;
@@ -51,6 +51,7 @@ fn main() {
     let order =
         Trial::test("apt: the order of versions", order::versions_are_ordered_as_apt_orders_them);
     let all = servers
+        .chain(trials(BACKPORTS, backports_bring_what_apt_takes_from_there))
         .chain(versions)
         .chain([tied, order])
         .chain(trials(SETS, a_choice_is_what_apt_installs_on_an_empty_system))
@@ -120,7 +121,16 @@ fn a_version_brings_what_apt_has_to_be_told() -> Result<(), Failed> {
 }
 
 fn is_what_apt_adds_to_a_base_system(asked: BTreeSet<&str>) -> Result<(), Failed> {
-    let repository = Repository::shared()?;
+    adds_the_same(Repository::shared()?, asked)
+}
+
+/// What is asked for from backports, and what of it is there alone.
+fn backports_bring_what_apt_takes_from_there(packages: &[&str]) -> Result<(), Failed> {
+    let asked: Vec<_> = packages.iter().map(|name| format!("{name}/trixie-backports")).collect();
+    adds_the_same(Repository::of_trixie()?, asked.iter().map(String::as_str).collect())
+}
+
+fn adds_the_same(repository: &Repository, asked: BTreeSet<&str>) -> Result<(), Failed> {
     let expected = repository.with_base(asked.iter().copied())?;
     compare(&repository.resolve(asked)?, &expected)
 }
@@ -168,9 +178,9 @@ fn refused(
 }
 
 /// A request against the newest indexes that there are.
-pub(crate) fn request<'p>(packages: impl IntoIterator<Item = &'p str>) -> Request {
+pub(crate) fn request<'p>(release: &str, packages: impl IntoIterator<Item = &'p str>) -> Request {
     // A day after any mirror's.
-    let mut request = Request::new("bookworm", "amd64", jiff::civil::date(2100, 1, 1));
+    let mut request = Request::new(release, "amd64", jiff::civil::date(2100, 1, 1));
     request.pockets = vec![Pocket::Updates, Pocket::Security, Pocket::Backports];
     request.install = packages.into_iter().map(|name| name.parse().unwrap()).collect();
     request

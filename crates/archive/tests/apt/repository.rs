@@ -32,6 +32,7 @@ pub(crate) enum System {
 
 /// The newest indexes of all suites, laid out for apt.
 pub(crate) struct Repository {
+    release: &'static str,
     store: Store,
     apt: ToolRoot,
     folder: TempDir,
@@ -44,23 +45,36 @@ pub(crate) struct Repository {
 }
 
 impl Repository {
-    /// The one of this process, made when it is first needed.
+    /// bookworm's of this process, made when it is first needed.
     pub(crate) fn shared() -> Result<&'static Self, String> {
         static SHARED: OnceLock<Result<Repository, String>> = OnceLock::new();
-        SHARED
-            .get_or_init(|| Self::new().map_err(|error| error.to_string()))
+        Self::once(&SHARED, "bookworm")
+    }
+
+    /// trixie's.
+    pub(crate) fn of_trixie() -> Result<&'static Self, String> {
+        static SHARED: OnceLock<Result<Repository, String>> = OnceLock::new();
+        Self::once(&SHARED, "trixie")
+    }
+
+    fn once(
+        shared: &'static OnceLock<Result<Self, String>>,
+        release: &'static str,
+    ) -> Result<&'static Self, String> {
+        shared
+            .get_or_init(|| Self::new(release).map_err(|error| error.to_string()))
             .as_ref()
             .map_err(Clone::clone)
     }
 
-    fn new() -> Result<Self, Box<dyn std::error::Error>> {
+    fn new(release: &'static str) -> Result<Self, Box<dyn std::error::Error>> {
         let store = Store::open(Options::from_environment()?)?;
         let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
         let apt = Tools::open(&workspace, &store)?.root(Program::AptGet.group())?;
-        let lock = debian::resolve(&store, &request([]), None)?;
+        let lock = debian::resolve(&store, &request(release, []), None)?;
         let folder = tempfile::tempdir()?;
-        let mut repository =
-            Self { store, apt, folder, lock, essential: BTreeSet::new(), base: Versions::new() };
+        let (essential, base) = (BTreeSet::new(), Versions::new());
+        let mut repository = Self { release, store, apt, folder, lock, essential, base };
         repository.lay_out()?;
         repository.run(["update"])?;
         let lists = repository.lists()?;
@@ -77,7 +91,7 @@ impl Repository {
         &self,
         packages: impl IntoIterator<Item = &'p str>,
     ) -> Result<Lock, archive::Error> {
-        debian::resolve(&self.store, &request(packages), Some(&self.lock))
+        debian::resolve(&self.store, &request(self.release, packages), Some(&self.lock))
     }
 
     /// What apt would install on that system, which may be nothing new.

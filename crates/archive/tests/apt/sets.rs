@@ -43,6 +43,13 @@ pub(crate) const SETS: &[Set] = &[
     ("logs by another", &["syslog-ng-core", "logcheck"]),
 ];
 
+/// Packages of trixie that are asked for from backports: kernels, whose images need a linux-base that
+/// only backports have, and others that bring newer versions of what they need.
+pub(crate) const BACKPORTS: &[Set] = &[
+    ("kernel for the cloud, of backports", &["linux-image-cloud-amd64"]),
+    ("kernel for real machines, of backports", &["linux-image-amd64"]),
+];
+
 /// Packages of which several suites have a version each, none of them in the base system: every one
 /// is asked for by its version.
 pub(crate) const VERSIONS: &[&str] = &["linux-image-cloud-amd64", "tzdata"];

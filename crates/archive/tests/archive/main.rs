@@ -5,6 +5,7 @@
 mod certificate;
 mod fake;
 mod indexes;
+mod pockets;
 mod resolving;
 mod signatures;
 mod updating;

@@ -30,6 +30,7 @@ fact number "$s/dev"
 fact sectors "$s/size"
 fact removable "$s/removable"
 fact read-only "$s/ro"
+fact own-sector "$s/queue/logical_block_size"
 fact partition "$s/partition"
 fact vendor "$s/device/vendor"
 fact model "$s/device/model"
@@ -95,6 +96,7 @@ impl Survey {
                 }
                 "sectors" => survey.size = value.parse().map_or(0, |count: u64| count * SECTOR),
                 "removable" => survey.removable = value == "1",
+                "own-sector" => survey.own_sector = value.parse().unwrap_or(0),
                 "read-only" => survey.read_only = value == "1",
                 "vendor" | "model" if !value.is_empty() => model.push(value.to_owned()),
                 "holder" => survey.holders.push(value.to_owned()),

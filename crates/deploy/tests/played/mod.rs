@@ -99,6 +99,7 @@ struct State {
 pub(crate) struct Played {
     state: Arc<Mutex<State>>,
     breaks: Option<u64>,
+    chatter: &'static str,
     _dir: TempDir,
 }
 
@@ -123,7 +124,7 @@ impl Played {
             uptime: 1000,
             commands: vec![],
         };
-        Self { state: Arc::new(Mutex::new(state)), breaks: None, _dir: dir }
+        Self { state: Arc::new(Mutex::new(state)), breaks: None, chatter: "", _dir: dir }
     }
 
     pub(crate) fn sick(self, reason: &str) -> Self {
@@ -153,6 +154,12 @@ impl Played {
         let mut state = self.state.lock().unwrap();
         (state.server, state.board) = (server.to_owned(), board.to_owned());
         drop(state);
+        self
+    }
+
+    /// Its login shell prints this before every answer.
+    pub(crate) fn chatters(mut self, text: &'static str) -> Self {
+        self.chatter = text;
         self
     }
 
@@ -246,7 +253,9 @@ impl State {
                 default: Some(self.default),
                 trial: self.trial.clone(),
                 health: None,
+                hidden: vec![],
                 corrupted: vec![],
+                disk: transfer::report::Disk::default(),
                 uptime: self.uptime,
             })),
             ["heirloom", "list", "--json"] => {
@@ -347,7 +356,10 @@ impl Transport for Played {
         let (here, there) = UnixStream::pair().unwrap();
         self.state.lock().unwrap().commands.push(command.to_owned());
         let (state, command, breaks) = (Arc::clone(&self.state), command.to_owned(), self.breaks);
+        let chatter = self.chatter;
         let thread = thread::spawn(move || {
+            // Whoever was there may be gone.
+            let _ = (&there).write_all(chatter.as_bytes());
             let ended = if command == "heirloom stage" {
                 receive(&state, &there, breaks)
             } else {

@@ -13,10 +13,11 @@ use crate::{Error, Result};
 /// and fs-verity refuses.
 pub(super) const BLOCK: u64 = 4096;
 
-/// Named one by one, so that no mke2fs.conf has a say.
+/// Named one by one, so that no mke2fs.conf has a say. With metadata_csum_seed another UUID changes
+/// nothing but superblocks (`crate::own`).
 const FEATURES: &str = "none,64bit,dir_index,dir_nlink,ext_attr,extent,extra_isize,filetype,\
-                        flex_bg,has_journal,huge_file,large_file,metadata_csum,resize_inode,\
-                        sparse_super";
+                        flex_bg,has_journal,huge_file,large_file,metadata_csum,\
+                        metadata_csum_seed,resize_inode,sparse_super";
 
 /// Blocks up to which it can grow while mounted, by reserved room for group descriptors: 4 TiB.
 /// (Beyond that the kernel goes on with the feature meta_bg.)

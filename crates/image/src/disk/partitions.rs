@@ -3,6 +3,7 @@
 
 use std::fs::{File, OpenOptions};
 use std::io;
+use std::os::unix::fs::FileExt;
 use std::path::Path;
 
 use gpt::disk::LogicalBlockSize;
@@ -20,6 +21,11 @@ pub(super) const SECTOR: u64 = 512;
 
 /// "Legacy BIOS bootable", by which gptmbr.bin finds its partition.
 const LEGACY_BOOT: u64 = 1 << 2;
+
+/// Where the MBR has its first entry, and that entry its boot indicator. Some old BIOSes start no
+/// disk without an active partition; UEFI has to ignore it (UEFI specification 2.10, table 5.4).
+const FIRST_ENTRY: u64 = 446;
+const ACTIVE: u8 = 0x80;
 
 /// Writes the table of `plan` into the image `path`, and `boot_code` into its first sector.
 pub(super) fn write(
@@ -43,6 +49,7 @@ fn write_to(
     let mut mbr = ProtectiveMBR::with_lb_size(sectors);
     mbr.set_bootcode(boot_code);
     mbr.overwrite_lba0(&mut file).map_err(io::Error::other)?;
+    file.write_all_at(&[ACTIVE], FIRST_ENTRY)?;
 
     let mut table = GptConfig::new()
         .writable(true)
@@ -75,8 +82,6 @@ fn partition(
 
 #[cfg(test)]
 mod tests {
-    use std::os::unix::fs::FileExt;
-
     use super::*;
 
     #[test]
@@ -110,6 +115,7 @@ mod tests {
         let mut file = File::open(one.path()).unwrap();
         let mbr = ProtectiveMBR::from_disk(&mut file, LogicalBlockSize::Lb512).unwrap();
         assert_eq!(mbr.bootcode(), &[0x90; 440]);
-        assert_eq!(mbr.partition(0).unwrap().os_type, 0xee);
+        let protective = mbr.partition(0).unwrap();
+        assert_eq!((protective.os_type, protective.boot_indicator), (0xee, ACTIVE));
     }
 }

@@ -1,12 +1,12 @@
 //! The disk image, read back with the programs of its filesystems.
 
 use std::fs;
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::Path;
 
 use boot::syslinux::adv::Adv;
 use generation::{Layout, cmdline::Boot, layout};
-use image::{Bundle, Identity, disk};
+use image::{Bundle, Identity, disk, own};
 use libtest_mimic::Trial;
 use sandbox::{Group, Program};
 
@@ -19,6 +19,7 @@ pub(crate) fn all() -> Vec<Trial> {
     vec![
         Trial::test("the_boot_partition_is_sound_and_holds_both_bootloaders", boot_partition),
         Trial::test("the_data_partition_is_sound_and_holds_the_generation", data_partition),
+        Trial::test("an_installation_has_identifiers_of_its_own_and_is_sound", own_ids),
         Trial::test("a_disk_takes_the_room_of_its_content", sparse),
         Trial::test("a_kernel_too_large_for_two_generations_is_refused", too_large),
     ]
@@ -138,6 +139,58 @@ fn data_partition() -> Outcome {
         check(text.matches("0x6ab13b80").count() == 4, format!("{path}: {text}"))?;
     }
     Ok(())
+}
+
+fn own_ids() -> Outcome {
+    let dir = tempfile::tempdir()?;
+    make(dir.path());
+    let (image, disk) = (dir.path().join("disk"), dir.path().join("installed"));
+    let ids = own::Ids::random()?;
+    let patches = own::patches(&image, &ids)?;
+    fs::copy(&image, &disk)?;
+    let file = fs::File::options().write(true).open(&disk)?;
+    for patch in &patches {
+        file.write_all_at(&patch.bytes, patch.offset)?;
+    }
+    let changed: usize = patches.iter().map(|patch| patch.bytes.len()).sum();
+    check(changed < 16 << 10, format!("{changed} bytes are others"))?;
+
+    let tools = tools(Group::Image);
+    let run = |program, args: &[&str]| {
+        tools.command(program).args(args).bind_rw(dir.path(), "/work").run()
+    };
+    cut(&disk, 16 * MIB, 272 * MIB, dir.path().join("fat"));
+    run(Program::FsckFat, &["-n", "/work/fat"])?;
+    let uuid = ids.data_filesystem.to_string();
+    for path in ["loader/entries/heirloom-1-1.conf", "heirloom/0.cfg"] {
+        let from = format!("::/{path}");
+        run(Program::Mcopy, &["-n", "-i", "/work/fat", &from, "/work/read"])?;
+        let text = fs::read_to_string(dir.path().join("read"))?;
+        fs::remove_file(dir.path().join("read"))?;
+        let named = text.matches("heirloom.data=").count();
+        check(named > 0 && text.matches(&uuid).count() == named, text)?;
+    }
+    let serial = ids.boot_serial.to_le_bytes();
+    let mut found = [0; 4];
+    fs::File::open(dir.path().join("fat"))?.read_exact_at(&mut found, 67)?;
+    check(found == serial, "the FAT has another serial number")?;
+
+    cut(&disk, 272 * MIB, fs::metadata(&disk)?.len() - MIB, dir.path().join("ext4"));
+    run(Program::E2fsck, &["-f", "-n", "/work/ext4"])?;
+    // From the superblock and from a copy; one whose checksum does not match is refused.
+    let copy = ["-h", "-o", "superblock=32768", "-o", "blocksize=4096", "/work/ext4"];
+    for arguments in [&copy[..1], &copy[..5]] {
+        let head = run(Program::Dumpe2fs, &[arguments, &copy[5..]].concat())?.text();
+        check(head.contains(&uuid), head)?;
+    }
+
+    let table = gpt::GptConfig::new().open(&disk)?;
+    check(table.primary_header().is_ok() && table.backup_header().is_ok(), "a damaged GPT")?;
+    let guids = [1, 2].map(|number| table.partitions()[&number].part_guid);
+    check(*table.guid() == ids.disk && guids == ids.partitions, format!("{guids:?}"))?;
+    // The file of the image is as it was.
+    let head = own::patches(&image, &own::Ids::random()?)?;
+    check(head.len() == patches.len(), "the image was changed")
 }
 
 fn sparse() -> Outcome {

@@ -99,8 +99,10 @@ pub(crate) fn bundle(dir: &Path, tools: &ToolRoot) -> Bundle {
     let tree = Tree::open(&at("tree.tar")).unwrap();
     let kernel = initramfs::kernel(&tree, "boot/vmlinuz-6.12", &at("kernel")).unwrap();
     std::fs::write(at("init"), "static program").unwrap();
+    let (init, e2fsck) = (at("init"), tools.path().join(initramfs::E2FSCK));
+    let programs = initramfs::Programs { init: &init, e2fsck: Some(&e2fsck) };
     let initrd =
-        initramfs::build(&tree, "6.12", &Wanted::default(), &at("init"), &at("initrd")).unwrap();
+        initramfs::build(&tree, "6.12", &Wanted::default(), programs, &at("initrd")).unwrap();
     let layer = |name: &str| {
         let (tar, out) = (at(&format!("{name}.tar")), at(&format!("{name}.layer")));
         let sealed = layer::build(tools, LayerFormat::Squashfs, &tar, EPOCH, &out).unwrap();
@@ -124,7 +126,7 @@ fn config() -> Config {
         lock: Digest::of("lock"),
         epoch: EPOCH,
         health_within: 120,
-        state: vec![State { path: "/var/spool/mail".into(), at: "mail".into() }],
+        state: vec![State::new("/var/spool/mail", "mail")],
     }
 }
 

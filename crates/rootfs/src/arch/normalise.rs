@@ -8,11 +8,10 @@ use unpack::Laid;
 
 use super::installed;
 use crate::error::Error;
-use crate::packages::{self, Inside, Removal, Removed, Times};
-use crate::tarball::Header;
+use crate::packages::{self, Inside, Normal, Removal, Removed, Times};
 
 /// What is removed, besides what is removed from every tree, unless a package has brought it.
-const ARCHS: [Removed; 11] = [
+const ARCHS: [Removed; 10] = [
     ("boot/**/*", "what scripts make for a boot loader; a generation has kernel and initramfs"),
     ("efi/**/*", "the same, where the EFI system partition is mounted there"),
     ("etc/pacman.d/gnupg/*", "keys with random numbers; every signature was verified before"),
@@ -20,24 +19,24 @@ const ARCHS: [Removed; 11] = [
     ("var/lib/pacman/db.lck", "lock file"),
     ("var/log/pacman.log", "has times"),
     ("var/cache/pacman/pkg/*", "downloads"),
-    ("var/cache/fontconfig/*", "has times of directories; made again when it is missing"),
     ("var/cache/man/*", "has times; man-db's timer makes it on a server"),
     ("var/log/journal/*", "named after the machine id"),
     ("**/__pycache__/*", "has times; python makes it again in memory"),
 ];
 
-/// Brings an installed tree into the state that every build of it has, and gives its headers.
+/// Brings an installed tree into the state that every build of it has.
 pub(super) fn normalise<'p>(
     tree: &Path,
     epoch: u64,
     members: impl Iterator<Item = &'p Laid> + Clone,
-) -> Result<Vec<Header>, Error> {
+    own: &[String],
+) -> Result<Normal, Error> {
     installed::set_install_dates(&Inside::open(tree)?, epoch)?;
     let times = Times::of(members.clone());
     let directories: HashSet<&[u8]> = members.flat_map(directories).collect();
     // The modules that Arch's packages bring were compiled before, and fit the times of their files.
     let kept = |path: &[u8]| times.has(path) || directories.contains(path);
-    packages::normalise(tree, epoch, &times, &Removal { also: &ARCHS, kept: &kept })
+    packages::normalise(tree, epoch, &times, &Removal { also: &ARCHS, kept: &kept, own })
 }
 
 /// The directories that a member makes or lies in.

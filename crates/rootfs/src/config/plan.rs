@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use digest::Digest;
 
 use super::resolve::{Found, Last, resolve};
+use super::state::{self, Stated, is_within};
 use super::{Base, Config, Permission, Source};
 use crate::accounts::Accounts;
 use crate::error::Error;
@@ -45,10 +46,29 @@ pub(super) enum Content {
     Tree,
 }
 
-pub(super) fn plan(config: &Config, base: &Base<'_>) -> Result<Plan, Error> {
+/// A place that state is mounted over.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Mount {
+    /// As the definition has it.
+    pub(super) asked: String,
+    /// Where that is: relative to the root, with no link on the way.
+    pub(super) place: String,
+}
+
+/// Directories that only root may enter (systemd.exec(5), DynamicUser=), where they are made here:
+/// state may lie in them.
+const PRIVATE: [&str; 3] = ["var/cache/private", "var/lib/private", "var/log/private"];
+
+pub(super) fn plan(config: &Config, base: &Base<'_>) -> Result<(Plan, Vec<Mount>), Error> {
     let paths = base.paths.renumbered(&base.ids.renumbering);
-    let mut planner =
-        Planner { paths: &paths, ids: base.ids, epoch: config.epoch, plan: Plan::new() };
+    let mut planner = Planner {
+        paths: &paths,
+        ids: base.ids,
+        epoch: config.epoch,
+        plan: Plan::new(),
+        mounts: Vec::new(),
+        stated: BTreeMap::new(),
+    };
     // Parents first, so that a link of the overlay counts for what lies behind it.
     let mut overlay: Vec<_> = config.overlay.iter().collect();
     overlay.sort_by(|one, other| one.path.cmp(&other.path));
@@ -66,8 +86,11 @@ pub(super) fn plan(config: &Config, base: &Base<'_>) -> Result<Plan, Error> {
     for permission in &config.permissions {
         planner.permission(permission)?;
     }
+    if let Some(lines) = state::tmpfiles(&planner.mounts, &planner.stated) {
+        planner.made(state::TMPFILES, lines.into_bytes())?;
+    }
     planner.parents();
-    Ok(planner.plan)
+    Ok((planner.plan, planner.mounts))
 }
 
 struct Planner<'a> {
@@ -75,6 +98,9 @@ struct Planner<'a> {
     ids: &'a Completed,
     epoch: i64,
     plan: Plan,
+    mounts: Vec<Mount>,
+    /// What permissions say, by place.
+    stated: BTreeMap<String, Stated>,
 }
 
 impl Planner<'_> {
@@ -138,10 +164,21 @@ impl Planner<'_> {
         if place.is_empty() {
             return Err(wrong(path, "the root cannot be state".to_owned(), None));
         }
-        match self.look(&place) {
-            Found::File => Ok(()),
-            _ => self.directory(path),
+        for other in &self.mounts {
+            if is_within(&place, &other.place) || is_within(&other.place, &place) {
+                let reason = format!(
+                    "it is /{place}, and the state {} is /{}: one lies in the other",
+                    other.asked, other.place
+                );
+                let hint = "the outer one keeps both: leave the inner one out".to_owned();
+                return Err(wrong(path, reason, Some(hint)));
+            }
         }
+        if !matches!(self.look(&place), Found::File) {
+            self.directory(path)?;
+        }
+        self.mounts.push(Mount { asked: path.to_owned(), place });
+        Ok(())
     }
 
     /// A file that the build makes: what the definition lays there itself wins.
@@ -218,6 +255,9 @@ impl Planner<'_> {
             let planned = Planned { entry, content, asked: path.clone() };
             self.plan.insert(place.clone(), planned);
         }
+        let stated = self.stated.entry(place.clone()).or_default();
+        *stated =
+            Stated { uid: uid.or(stated.uid), gid: gid.or(stated.gid), mode: mode.or(stated.mode) };
         if let Some(planned) = self.plan.get_mut(&place) {
             let entry = &mut planned.entry;
             entry.uid = uid.unwrap_or(entry.uid);
@@ -273,6 +313,7 @@ impl Planner<'_> {
         for place in missing {
             let entry = match self.paths.get(&place) {
                 Some(entry) if entry.kind == Kind::Directory => entry.clone(),
+                _ if PRIVATE.contains(&place.as_str()) => self.entry(Kind::Directory, 0o700),
                 _ => self.entry(Kind::Directory, 0o755),
             };
             let asked = format!("/{place}");

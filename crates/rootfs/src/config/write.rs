@@ -7,7 +7,7 @@ use std::path::Path;
 use digest::Hasher;
 
 use super::plan::{Content, Planned, plan};
-use super::{Base, Config};
+use super::{Base, Config, dynamic};
 use crate::error::Error;
 use crate::paths;
 use crate::tarball::{self, Header, Kind, Writer};
@@ -16,7 +16,9 @@ use crate::tarball::{self, Header, Kind, Writer};
 /// which is read when a file of a package gets another owner or mode.
 pub fn write<W: Write>(config: &Config, base: &Base<'_>, tree: &Path, to: W) -> Result<W, Error> {
     let mut writer = Writer::new(to);
-    for (place, planned) in plan(config, base)? {
+    let (plan, mounts) = plan(config, base)?;
+    dynamic::check(&mounts, &plan, tree)?;
+    for (place, planned) in plan {
         one(&mut writer, &place, planned, tree)?;
     }
     Ok(writer.finish()?)

@@ -1,54 +1,44 @@
 //! Runs the packages' own scripts, each once, in the tree.
 
+use std::collections::HashMap;
 use std::fmt::Write as _;
 use std::io;
 use std::path::Path;
 
 use sandbox::RootCommand;
-use unpack::Package;
+use unpack::{Control, Override, Rules};
 
-use super::database::{ADMIN, info_name};
-use super::stubs::{Arguments, Fate, SCRIPT, STUBS};
+use super::database::{ADMIN, DIVERSIONS, OVERRIDES, info_name};
+use super::failure;
+use super::stubs::{Arguments, Fate, MARKS, STUBS, Stub};
+use crate::accounts;
 use crate::error::Error;
 use crate::packages::{Inside, kernels};
+
+/// The options of a dpkg that configures. The first failure ends it, so that the failed script's
+/// words are the last ones.
+pub(super) const CONFIGURE: [&str; 4] =
+    ["--force-unsafe-io", "--log=/dev/null", "--abort-after=1", "--configure"];
 
 /// What the sandbox lays over the tree. It makes an empty file for the time where there is none;
 /// when two commands run at a time, the file must outlive either.
 const LAID: [&str; 2] = ["etc/hosts", "usr/sbin/policy-rc.d"];
 
-/// A tree whose packages are unpacked and whose database says so.
+/// A tree with packages in it, whose scripts are run.
 pub(super) struct Root<'a> {
     pub(super) tree: &'a Path,
     /// The same, for what is done here and not by a program of the tree.
     pub(super) inside: &'a Inside,
     pub(super) epoch: u64,
-    pub(super) packages: &'a [Package],
+    /// The newest of the kernels that the packages bring.
+    pub(super) kernel: Option<String>,
 }
 
 impl Root<'_> {
-    /// Runs all scripts, each once, and meanwhile what can run beside them. `lap` is told when a
-    /// phase is over.
-    pub(super) fn scripts(&self, selections: &str, mut lap: impl FnMut(&str)) -> Result<(), Error> {
-        let made = self.make_places()?;
-        std::thread::scope(|scope| {
-            let beside = scope.spawn(|| self.beside());
-            self.preinst(selections)?;
-            lap("preinst");
-            self.configure()?;
-            lap("configure");
-            beside.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
-        })?;
-        self.deferred()?;
-        for path in made {
-            self.inside.remove(path)?;
-        }
-        self.check()?;
-        lap("deferred");
-        Ok(())
-    }
-
-    /// Makes the files of [`LAID`] that are missing.
-    fn make_places(&self) -> Result<Vec<&'static str>, Error> {
+    /// Makes what scripts expect and no package has. What comes back has to go at the end.
+    pub(super) fn prepare(&self) -> Result<Vec<&'static str>, Error> {
+        self.link_awk()?;
+        self.inside.make_directory(MARKS)?;
         let missing: Vec<_> = LAID.into_iter().filter(|path| !self.inside.has(path)).collect();
         for path in &missing {
             self.inside.create(path, b"", 0o644)?;
@@ -56,88 +46,155 @@ impl Root<'_> {
         Ok(missing)
     }
 
-    /// Runs every `preinst install`, base-passwd's first because it makes the account files, and
-    /// then answers debconf's questions.
-    fn preinst(&self, selections: &str) -> Result<(), Error> {
-        self.link_awk()?;
-        let mut script = String::from("set -e\ncd /\n");
-        let mut packages: Vec<&Package> = self
-            .packages
+    /// Does the work, and beside it what can be done beside scripts of packages that are all
+    /// unpacked.
+    pub(super) fn beside(&self, work: impl FnOnce() -> Result<(), Error>) -> Result<(), Error> {
+        std::thread::scope(|scope| {
+            let beside = scope.spawn(|| {
+                let mut stubs = STUBS.iter().filter(|stub| matches!(stub.fate, Fate::Beside(_, _)));
+                stubs.try_for_each(|stub| self.run_stub(stub))
+            });
+            work()?;
+            beside.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+        })
+    }
+
+    /// Runs every `preinst install`, base-passwd's first because it makes the account files.
+    pub(super) fn preinst(&self, packages: &[&Control]) -> Result<(), Error> {
+        let mut packages: Vec<&Control> = packages
             .iter()
-            .filter(|package| package.control.files.contains_key("preinst"))
+            .copied()
+            .filter(|package| package.files.contains_key("preinst"))
             .collect();
-        packages.sort_by_key(|package| package.control.package() != "base-passwd");
+        if packages.is_empty() {
+            return Ok(());
+        }
+        packages.sort_by_key(|package| package.package() != "base-passwd");
+        let mut script = String::from("set -e\ncd /\n");
         for package in packages {
-            let name = info_name(&package.control);
+            let name = info_name(package);
             let _ = writeln!(
                 script,
                 "DPKG_MAINTSCRIPT_PACKAGE={} DPKG_MAINTSCRIPT_ARCH={} {} install || \
                  {{ echo {} >&2; exit 1; }}",
-                quoted(package.control.package()),
-                quoted(package.control.architecture()),
+                quoted(package.package()),
+                quoted(package.architecture()),
                 quoted(&format!("/{ADMIN}/info/{name}.preinst")),
-                quoted(&format!("the preinst of {name} failed")),
+                quoted(&format!("{}{name}", failure::PREINST)),
             );
         }
-        if !selections.is_empty() {
-            let _ = writeln!(script, "printf %s {} | debconf-set-selections", quoted(selections));
+        let ran = self.command("/bin/sh").stdin(script).run();
+        ran.map(drop).map_err(|error| failure::of_preinst(self, error))
+    }
+
+    /// Answers debconf's questions.
+    pub(super) fn answer(&self, selections: &str) -> Result<(), Error> {
+        if selections.is_empty() {
+            return Ok(());
         }
-        self.run("run the packages' preinst scripts", self.command("/bin/sh").stdin(script))
+        let program = "/usr/bin/debconf-set-selections";
+        self.run("answer debconf's questions", self.command(program).stdin(selections))
     }
 
     /// Runs every `postinst configure` and every trigger.
-    fn configure(&self) -> Result<(), Error> {
-        // The first failure ends it, so that the failed script's words are the last ones.
-        let options =
-            ["--force-unsafe-io", "--log=/dev/null", "--abort-after=1", "--configure", "-a"];
-        let command = self.command("/usr/bin/dpkg").args(options);
-        self.run("configure the packages", command)
+    pub(super) fn configure(&self) -> Result<(), Error> {
+        let command = self.command("/usr/bin/dpkg").args(CONFIGURE).arg("-a");
+        command.run().map(drop).map_err(|error| failure::of_configuring(self, error))
     }
 
-    /// Runs what can run beside the scripts.
-    fn beside(&self) -> Result<(), Error> {
-        for stub in STUBS.iter().filter(|stub| self.has(stub.path)) {
-            let Fate::Beside(arguments) = stub.fate else { continue };
-            let runs: Vec<Vec<String>> = match arguments {
-                Arguments::Fixed(fixed) => vec![fixed.iter().map(|arg| arg.to_string()).collect()],
-                Arguments::KernelVersion => {
-                    kernels(self.tree)?.into_iter().map(|version| vec![version]).collect()
-                }
+    /// Does what the stubs left for the end, and takes away what was made for the time.
+    pub(super) fn finish(&self, made: &[&str]) -> Result<(), Error> {
+        for stub in STUBS.iter().filter(|stub| self.inside.has(stub.mark())) {
+            self.inside.remove(stub.mark())?;
+            self.run_stub(stub)?;
+        }
+        for stub in &STUBS {
+            self.inside.remove(stub.mark())?;
+        }
+        self.inside.remove_directory(MARKS)?;
+        made.iter().try_for_each(|path| self.inside.remove(path))?;
+        self.check()
+    }
+
+    /// Does the work of a covered program.
+    fn run_stub(&self, stub: &Stub) -> Result<(), Error> {
+        let runs: Vec<Vec<String>> = match stub.fate {
+            _ if !self.has(stub.path) => vec![],
+            Fate::Beside(Arguments::Fixed(fixed), _) => {
+                vec![fixed.iter().map(|arg| arg.to_string()).collect()]
+            }
+            Fate::Beside(Arguments::KernelVersion, _) => {
+                kernels(self.tree)?.into_iter().map(|version| vec![version]).collect()
+            }
+            Fate::Deferred(_) => vec![vec![]],
+            _ => vec![],
+        };
+        for arguments in runs {
+            let command = RootCommand::new(self.tree, stub.path).args(arguments);
+            self.run(&format!("run {}", stub.path), self.environment(command))?;
+        }
+        Ok(())
+    }
+
+    /// What dpkg's database says by now of where files go and whose they are.
+    pub(super) fn rules(&self) -> Result<Rules, Error> {
+        let text = |name: &str| self.inside.text(Path::new(ADMIN).join(name));
+        let read = |path: &str| self.inside.text(path).map(Option::unwrap_or_default);
+        let users = accounts::ids("/etc/passwd", &read("etc/passwd")?)?;
+        let groups = accounts::ids("/etc/group", &read("etc/group")?)?;
+        let id = |ids: &std::collections::BTreeMap<String, u32>, name: &str| match name
+            .strip_prefix('#')
+        {
+            Some(number) => number.parse().ok(),
+            None => ids.get(name).copied(),
+        };
+        let mut overrides = HashMap::new();
+        for (line, entry) in text(OVERRIDES)?.unwrap_or_default().lines().enumerate() {
+            let read = || {
+                let mut words = entry.splitn(4, ' ');
+                let uid = id(&users, words.next()?)?;
+                let gid = id(&groups, words.next()?)?;
+                let mode = u32::from_str_radix(words.next()?, 8).ok()? & 0o7777;
+                Some((words.next()?.as_bytes().to_vec(), Override { uid, gid, mode }))
             };
-            for arguments in runs {
-                let command = RootCommand::new(self.tree, stub.path).args(arguments);
-                self.run(&format!("run {}", stub.path), self.environment(command))?;
-            }
+            let (path, stat) = read().ok_or_else(|| Error::Malformed {
+                path: "/var/lib/dpkg/statoverride",
+                line: line + 1,
+                message: "this is no user, group, mode and path".to_owned(),
+            })?;
+            overrides.insert(path, stat);
         }
-        Ok(())
-    }
-
-    /// Does, once, what the stubs left for later.
-    fn deferred(&self) -> Result<(), Error> {
-        for stub in STUBS.iter().filter(|stub| stub.fate == Fate::Deferred) {
-            if self.has(stub.path) {
-                let command = self.environment(RootCommand::new(self.tree, stub.path));
-                self.run(&format!("run {}", stub.path), command)?;
-            }
-        }
-        Ok(())
+        Ok(Rules::new(&text(DIVERSIONS)?.unwrap_or_default(), overrides, ADMIN)?)
     }
 
     /// Makes sure that dpkg left nothing half done.
     fn check(&self) -> Result<(), Error> {
-        let path = Path::new(ADMIN).join("status");
-        let status = self.inside.text(&path)?.ok_or_else(|| Error::Read {
-            path: self.inside.shown(&path),
-            source: io::ErrorKind::NotFound.into(),
-        })?;
-        let unfinished = unfinished(&status);
-        if unfinished.is_empty() { Ok(()) } else { Err(Error::NotInstalled(unfinished)) }
+        let unfinished = unfinished(&self.status()?);
+        let said = |(name, state)| format!("{name} ({state})");
+        if unfinished.is_empty() {
+            Ok(())
+        } else {
+            Err(Error::NotInstalled(unfinished.into_iter().map(said).collect()))
+        }
     }
 
-    fn command(&self, program: &str) -> RootCommand {
+    /// dpkg's file of packages and their states.
+    pub(super) fn status(&self) -> Result<String, Error> {
+        let path = Path::new(ADMIN).join("status");
+        self.inside.text(&path)?.ok_or_else(|| Error::Read {
+            path: self.inside.shown(&path),
+            source: io::ErrorKind::NotFound.into(),
+        })
+    }
+
+    /// A program of the tree, with the stubs over others.
+    pub(super) fn command(&self, program: &str) -> RootCommand {
         let command = RootCommand::new(self.tree, program);
         let stubs = STUBS.iter().filter(|stub| self.has(stub.path));
-        self.environment(stubs.fold(command, |command, stub| command.stub(stub.path, SCRIPT)))
+        let cover = |command: RootCommand, stub: &Stub| {
+            command.stub(stub.path, stub.script(self.kernel.as_deref()))
+        };
+        self.environment(stubs.fold(command, cover))
     }
 
     fn environment(&self, command: RootCommand) -> RootCommand {
@@ -178,19 +235,19 @@ impl Root<'_> {
 }
 
 /// A text as one word of a shell.
-fn quoted(text: &str) -> String {
+pub(super) fn quoted(text: &str) -> String {
     format!("'{}'", text.replace('\'', r"'\''"))
 }
 
 /// The packages of a `status` file that are not installed, with their state.
-fn unfinished(status: &str) -> Vec<String> {
+pub(super) fn unfinished(status: &str) -> Vec<(String, String)> {
     let stanzas = status.split("\n\n").filter(|stanza| !stanza.trim().is_empty());
     stanzas
         .filter_map(|stanza| {
             let field = |name| stanza.lines().find_map(|line| line.strip_prefix(name));
             let state = field("Status: ").unwrap_or("no status");
             let name = field("Package: ").unwrap_or("?");
-            (state != "install ok installed").then(|| format!("{name} ({state})"))
+            (state != "install ok installed").then(|| (name.to_owned(), state.to_owned()))
         })
         .collect()
 }
@@ -203,7 +260,8 @@ mod tests {
     fn a_package_that_is_not_installed_is_named_with_its_state() {
         let status = "Package: a\nStatus: install ok installed\n\nPackage: b\nStatus: install ok \
                       half-configured\n\n";
-        assert_eq!(unfinished(status), ["b (install ok half-configured)"]);
+        let expected = ("b".to_owned(), "install ok half-configured".to_owned());
+        assert_eq!(unfinished(status), [expected]);
         assert!(unfinished("").is_empty());
     }
 }

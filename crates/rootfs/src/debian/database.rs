@@ -1,7 +1,7 @@
 //! dpkg's database, as if dpkg itself had unpacked every package: dpkg(1), deb-triggers(5), and
 //! the files under `/var/lib/dpkg` of any Debian machine.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::path::Path;
 
@@ -12,6 +12,12 @@ use crate::packages::Inside;
 
 /// Where the database lies.
 pub(super) const ADMIN: &str = "var/lib/dpkg";
+
+/// Its file of diversions: dpkg-divert(1).
+pub(super) const DIVERSIONS: &str = "diversions";
+
+/// Its file of owners and modes: dpkg-statoverride(1).
+pub(super) const OVERRIDES: &str = "statoverride";
 
 /// The control archive's files that `info` does not have from there: dpkg has no use for the one,
 /// and writes the other itself.
@@ -35,16 +41,68 @@ pub(super) fn write(
     database.put("status", status.as_bytes(), 0o644)?;
     database.put("info/format", b"1\n", 0o644)?;
     database.put("arch", format!("{architecture}\n").as_bytes(), 0o644)?;
-    for empty in ["available", "diversions", "statoverride", "triggers/Unincorp"] {
+    for empty in ["available", DIVERSIONS, OVERRIDES, "triggers/Unincorp"] {
         database.put(empty, b"", 0o644)?;
     }
     for package in packages {
-        database.info(package)?;
+        database.control(&package.control)?;
+        database.lists(package)?;
     }
     for (name, lines) in triggers(packages) {
         database.put(&format!("triggers/{name}"), lines.as_bytes(), 0o644)?;
     }
     Ok(())
+}
+
+/// Writes what the preinst of packages may want that are not unpacked yet. `packages` are those
+/// that are.
+pub(super) fn announce(
+    inside: &Inside,
+    packages: &[Package],
+    controls: &[&Control],
+) -> Result<(), Error> {
+    let database = Database { inside, packages };
+    controls.iter().try_for_each(|control| database.control(control))
+}
+
+/// Adds packages to the database that were announced and are unpacked now: those of `packages`
+/// from `first` on. `before` are the lengths of the others' lists of members before that: some
+/// may have lost a path to a package that replaces them.
+pub(super) fn add(inside: &Inside, packages: &[Package], before: &[usize]) -> Result<(), Error> {
+    let database = Database { inside, packages };
+    let (old, new) = packages.split_at(before.len());
+    for (package, before) in old.iter().zip(before) {
+        if package.members.len() != *before {
+            let name = info_name(&package.control);
+            database.rewrite(&format!("info/{name}.list"), &list(&package.members))?;
+        }
+    }
+    let interests = database.text("triggers/File")?;
+    let activated: String = new.iter().map(|package| activated(&interests, package)).collect();
+    database.append("triggers/Unincorp", &activated)?;
+    for package in new {
+        database.lists(package)?;
+    }
+    database.append("status", &new.iter().map(stanza).collect::<String>())?;
+    for (name, lines) in triggers(new) {
+        database.append(&format!("triggers/{name}"), &lines)?;
+    }
+    Ok(())
+}
+
+/// The triggers of paths that unpacking a package sets off in packages that are there, as dpkg
+/// notes them for its next run: a line each with the name and the package.
+fn activated(interests: &str, package: &Package) -> String {
+    let triggers: BTreeSet<&str> =
+        interests.lines().filter_map(|line| line.split_whitespace().next()).collect();
+    let is_hit = |trigger: &&&str| {
+        package.members.iter().any(|laid| {
+            let rest = laid.listed.strip_prefix(trigger.as_bytes());
+            rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(b"/"))
+        })
+    };
+    let name = info_name(&package.control);
+    triggers.iter().filter(is_hit).map(|trigger| format!("{trigger} {name}\n")).collect()
 }
 
 /// The database in the making: packages have been in the tree, and are strangers.
@@ -54,16 +112,22 @@ struct Database<'a> {
 }
 
 impl Database<'_> {
-    /// The files of `info` for one package.
-    fn info(&self, package: &Package) -> Result<(), Error> {
-        let name = info_name(&package.control);
-        let path = |kind: &str| format!("info/{name}.{kind}");
-        for (kind, file) in &package.control.files {
+    /// The files of `info` that a package's control archive has.
+    fn control(&self, control: &Control) -> Result<(), Error> {
+        let name = info_name(control);
+        for (kind, file) in &control.files {
             if !NOT_KEPT.contains(&kind.as_str()) {
                 let mode = if file.executable { 0o755 } else { 0o644 };
-                self.put(&path(kind), &file.bytes, mode)?;
+                self.put(&format!("info/{name}.{kind}"), &file.bytes, mode)?;
             }
         }
+        Ok(())
+    }
+
+    /// The files of `info` that say what was unpacked.
+    fn lists(&self, package: &Package) -> Result<(), Error> {
+        let name = info_name(&package.control);
+        let path = |kind: &str| format!("info/{name}.{kind}");
         if !package.control.files.contains_key("md5sums") {
             self.put(&path("md5sums"), &md5sums(&package.members), 0o644)?;
         }
@@ -78,6 +142,24 @@ impl Database<'_> {
     fn put(&self, name: &str, bytes: &[u8], mode: u32) -> Result<(), Error> {
         let path = Path::new(ADMIN).join(name);
         self.inside.create(&path, bytes, mode).map_err(|error| self.blame(&path, error))
+    }
+
+    fn text(&self, name: &str) -> Result<String, Error> {
+        Ok(self.inside.text(Path::new(ADMIN).join(name))?.unwrap_or_default())
+    }
+
+    fn append(&self, name: &str, text: &str) -> Result<(), Error> {
+        if text.is_empty() {
+            return Ok(());
+        }
+        let path = Path::new(ADMIN).join(name);
+        self.inside.write(path, format!("{}{text}", self.text(name)?))
+    }
+
+    /// Puts other bytes into the place of a file.
+    fn rewrite(&self, name: &str, bytes: &[u8]) -> Result<(), Error> {
+        self.inside.remove(Path::new(ADMIN).join(name))?;
+        self.put(name, bytes, 0o644)
     }
 
     /// Says which package has something in the way, if any has.
@@ -262,6 +344,14 @@ mod tests {
                 ("ldconfig".to_owned(), "a\n".to_owned()),
             ]
         );
+    }
+
+    #[test]
+    fn paths_set_off_the_triggers_above_them() {
+        let interests = "/usr/share/man man-db/noawait\n/usr/share/ma x\n/usr/share/man y\n";
+        let package =
+            package("Package: a\nVersion: 1\n", &[], &[("/usr/share/man/man1/a.1", None)]);
+        assert_eq!(activated(interests, &package), "/usr/share/man a\n");
     }
 
     #[test]

@@ -3,13 +3,10 @@
 use std::path::Path;
 
 use crate::error::Error;
-use crate::packages::{self, Inside, Removal, Removed, Times};
-use crate::tarball::Header;
+use crate::packages::{self, Inside, Normal, Removal, Removed, Times};
 
 /// What is removed, besides what is removed from every tree.
-const DEBIANS: [Removed; 17] = [
-    ("etc/ssl/certs/ssl-cert-snakeoil.pem", "a machine's own certificate"),
-    ("etc/ssl/private/ssl-cert-snakeoil.key", "a machine's own key"),
+const DEBIANS: [Removed; 15] = [
     ("etc/shells.state-", "backup"),
     ("var/lib/dpkg/*-old", "backup"),
     ("var/lib/dpkg/lock", "lock file"),
@@ -27,10 +24,15 @@ const DEBIANS: [Removed; 17] = [
     ("initrd.img*", "link to an initramfs that is not made"),
 ];
 
-/// Brings a configured tree into the state that every build of it has, and gives its headers.
-pub(super) fn normalise(tree: &Path, epoch: u64, times: &Times) -> Result<Vec<Header>, Error> {
+/// Brings a configured tree into the state that every build of it has.
+pub(super) fn normalise(
+    tree: &Path,
+    epoch: u64,
+    times: &Times,
+    own: &[String],
+) -> Result<Normal, Error> {
     status(tree)?;
-    packages::normalise(tree, epoch, times, &Removal { also: &DEBIANS, kept: &|_| false })
+    packages::normalise(tree, epoch, times, &Removal { also: &DEBIANS, kept: &|_| false, own })
 }
 
 /// Packages in dpkg's status file come in the order of their names.

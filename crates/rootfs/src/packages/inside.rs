@@ -91,14 +91,24 @@ impl Inside {
 
     /// A file's text; `None` if there is none.
     pub(crate) fn text(&self, path: impl AsRef<Path>) -> Result<Option<String>, Error> {
+        let Some(bytes) = self.bytes(&path)? else { return Ok(None) };
+        let text = String::from_utf8(bytes);
+        text.map(Some).map_err(|error| Error::Read {
+            path: self.shown(&path),
+            source: io::Error::new(io::ErrorKind::InvalidData, error),
+        })
+    }
+
+    /// What a file holds; `None` if there is none.
+    pub(crate) fn bytes(&self, path: impl AsRef<Path>) -> Result<Option<Vec<u8>>, Error> {
         let read = |source| Error::Read { path: self.shown(&path), source };
         let file = match self.at(path.as_ref(), OFlags::RDONLY | OFlags::NONBLOCK) {
             Err(Errno::NOENT) => return Ok(None),
             result => result.map_err(io::Error::from).and_then(regular).map_err(read)?,
         };
-        let mut text = String::new();
-        (&file).read_to_string(&mut text).map_err(read)?;
-        Ok(Some(text))
+        let mut bytes = Vec::new();
+        (&file).read_to_end(&mut bytes).map_err(read)?;
+        Ok(Some(bytes))
     }
 
     /// Makes a directory, with those above it, where it is missing.
@@ -154,15 +164,31 @@ impl Inside {
         }
     }
 
+    /// Removes an empty directory, if it is there.
+    pub(crate) fn remove_directory(&self, path: impl AsRef<Path>) -> Result<(), Error> {
+        let remove = || -> Result<(), Errno> {
+            let (above, name) = self.above(path.as_ref())?;
+            rustix::fs::unlinkat(&above, name, AtFlags::REMOVEDIR)
+        };
+        match remove() {
+            Err(Errno::NOENT | Errno::NOTDIR) => Ok(()),
+            result => result.map_err(|error| self.unwritten(&path, error)),
+        }
+    }
+
     fn unwritten(&self, path: impl AsRef<Path>, error: impl Into<io::Error>) -> Error {
         Error::Write { path: self.shown(path), source: error.into() }
     }
 
-    /// Makes a text all that a file has; owner and mode of one that is there stay as they are.
-    pub(crate) fn write(&self, path: impl AsRef<Path>, text: &str) -> Result<(), Error> {
+    /// Makes this all that a file has; owner and mode of one that is there stay as they are.
+    pub(crate) fn write(
+        &self,
+        path: impl AsRef<Path>,
+        content: impl AsRef<[u8]>,
+    ) -> Result<(), Error> {
         let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::TRUNC | OFlags::NONBLOCK;
         let file = self.at(path.as_ref(), flags).map_err(io::Error::from).and_then(regular);
-        file.and_then(|mut file| file.write_all(text.as_bytes()))
+        file.and_then(|mut file| file.write_all(content.as_ref()))
             .map_err(|source| self.unwritten(path, source))
     }
 
@@ -173,7 +199,7 @@ impl Inside {
         edit: impl Fn(&str) -> String,
     ) -> Result<(), Error> {
         match self.text(&path)? {
-            Some(text) => self.write(&path, &edit(&text)),
+            Some(text) => self.write(&path, edit(&text)),
             None => Ok(()),
         }
     }

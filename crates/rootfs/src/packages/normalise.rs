@@ -1,8 +1,10 @@
 //! Takes away what differs between two builds of one tree, whichever its distribution, and nothing
 //! else.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
+use std::ffi::OsStr;
 use std::fs;
+use std::io::Read;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::os::unix::fs::FileTypeExt;
 use std::path::Path;
@@ -13,6 +15,7 @@ use unpack::Laid;
 use crate::accounts;
 use crate::error::Error;
 use crate::packages::Inside;
+use crate::secrets::{self, LOOKED_AT, Secret};
 use crate::tarball::{self, Header, Kind};
 
 const DAY: i64 = 86_400;
@@ -71,15 +74,25 @@ pub(crate) struct Removal<'a> {
     pub(crate) also: &'a [Removed],
     /// The paths that stay, whatever they are called.
     pub(crate) kept: &'a dyn Fn(&[u8]) -> bool,
+    /// What belongs to one machine, as absolute paths: files go, directories are left empty.
+    pub(crate) own: &'a [String],
 }
 
-/// Brings a configured tree into the state that every build of it has, and gives its headers.
+/// A tree that every build of it equals.
+pub(crate) struct Normal {
+    /// What it consists of.
+    pub(crate) headers: Vec<Header>,
+    /// The secrets among what packages' scripts made.
+    pub(crate) secrets: Vec<Secret>,
+}
+
+/// Brings a configured tree into the state that every build of it has.
 pub(crate) fn normalise(
     tree: &Path,
     epoch: u64,
     times: &Times,
     removal: &Removal<'_>,
-) -> Result<Vec<Header>, Error> {
+) -> Result<Normal, Error> {
     let epoch = i64::try_from(epoch).unwrap_or(i64::MAX);
     remove(tree, removal)?;
     let inside = Inside::open(tree)?;
@@ -88,10 +101,14 @@ pub(crate) fn normalise(
     journal_acls(&inside)?;
     up_to_date(&inside, epoch)?;
     let mut headers = tarball::walk(tree)?;
+    let mut secrets = Vec::new();
     for header in &mut headers {
         header.mtime = match times.0.get(&header.path) {
             Some(time) if *time == header.mtime => header.mtime.min(epoch),
-            _ => epoch,
+            _ => {
+                secrets.extend(secret(tree, header)?);
+                epoch
+            }
         };
     }
     // All names of a file have one time: that of the name which is the file.
@@ -102,7 +119,32 @@ pub(crate) fn normalise(
             header.mtime = by_path.get(first).copied().unwrap_or(epoch);
         }
     }
-    Ok(headers)
+    Ok(Normal { headers, secrets })
+}
+
+/// debconf's answers to questions for passwords, most often none.
+const PASSWORDS: &str = "var/cache/debconf/passwords.dat";
+
+fn has_answer(passwords: &[u8]) -> bool {
+    let mut lines = passwords.split(|byte| *byte == b'\n');
+    lines.any(|line| {
+        line.strip_prefix(b"Value:").is_some_and(|value| !value.trim_ascii().is_empty())
+    })
+}
+
+/// What nobody but its owner is meant to know of a file that a script made.
+fn secret(tree: &Path, header: &Header) -> Result<Option<Secret>, Error> {
+    let Kind::File(_) = header.kind else { return Ok(None) };
+    let path = tree.join(OsStr::from_bytes(&header.path));
+    let mut content = Vec::new();
+    fs::File::open(&path)
+        .and_then(|file| file.take(LOOKED_AT as u64).read_to_end(&mut content))
+        .map_err(|source| Error::Read { path, source })?;
+    if header.path == PASSWORDS.as_bytes() && !has_answer(&content) {
+        return Ok(None);
+    }
+    let what = secrets::secret(header.mode, &content);
+    Ok(what.map(|what| Secret { path: header.shown(), what: what.to_owned() }))
 }
 
 /// Removes what is to be removed, and sockets and fifos, which programs make when they start.
@@ -110,9 +152,14 @@ fn remove(tree: &Path, removal: &Removal<'_>) -> Result<(), Error> {
     let removed = REMOVED.iter().chain(removal.also);
     let patterns: Vec<Vec<&str>> =
         removed.map(|(pattern, _)| pattern.split('/').collect()).collect();
-    let is_removed = |names: &[Vec<u8>]| {
-        patterns.iter().any(|pattern| matches(pattern, names))
-            && !(removal.kept)(&names.join(&b'/'))
+    let own: HashSet<&[u8]> =
+        removal.own.iter().map(|path| path.trim_start_matches('/').as_bytes()).collect();
+    let is_own = |names: &[Vec<u8>]| !own.is_empty() && own.contains(&names.join(&b'/')[..]);
+    let is_removed = |names: &[Vec<u8>], is_directory: bool| {
+        (is_own(names) && !is_directory)
+            || names.split_last().is_some_and(|(_, above)| is_own(above))
+            || patterns.iter().any(|pattern| matches(pattern, names))
+                && !(removal.kept)(&names.join(&b'/'))
     };
     remove_in(tree, &mut Vec::new(), &is_removed)
 }
@@ -120,7 +167,7 @@ fn remove(tree: &Path, removal: &Removal<'_>) -> Result<(), Error> {
 fn remove_in(
     directory: &Path,
     names: &mut Vec<Vec<u8>>,
-    is_removed: &dyn Fn(&[Vec<u8>]) -> bool,
+    is_removed: &dyn Fn(&[Vec<u8>], bool) -> bool,
 ) -> Result<(), Error> {
     let read = |source| Error::Read { path: directory.to_owned(), source };
     for entry in fs::read_dir(directory).map_err(read)? {
@@ -128,7 +175,7 @@ fn remove_in(
         let kind = entry.file_type().map_err(read)?;
         let path = entry.path();
         names.push(entry.file_name().into_vec());
-        let wanted = !is_removed(names);
+        let wanted = !is_removed(names, kind.is_dir());
         let result = match (wanted, kind.is_dir()) {
             (true, true) => {
                 remove_in(&path, names, is_removed)?;
@@ -211,7 +258,7 @@ fn journal_acls(inside: &Inside) -> Result<(), Error> {
 fn up_to_date(inside: &Inside, epoch: i64) -> Result<(), Error> {
     if inside.has("usr/lib/systemd/systemd-update-done") {
         for path in UPDATED {
-            inside.write(path, &updated(epoch))?;
+            inside.write(path, updated(epoch))?;
         }
     }
     Ok(())
@@ -223,4 +270,58 @@ pub(crate) fn is_removed(path: &str, removed: &[Removed]) -> bool {
     let names: Vec<Vec<u8>> = path.split('/').map(|name| name.as_bytes().to_vec()).collect();
     let mut all = REMOVED.iter().chain(removed);
     all.any(|(pattern, _)| matches(&pattern.split('/').collect::<Vec<_>>(), &names))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_what_belongs_to_one_machine_files_go_and_directories_stay_empty() {
+        let folder = tempfile::tempdir().unwrap();
+        let tree = folder.path();
+        for directory in ["etc/bind", "var/lib/mysql/mysql", "var/lib/mysql-files"] {
+            fs::create_dir_all(tree.join(directory)).unwrap();
+        }
+        for file in
+            ["etc/bind/rndc.key", "etc/bind/rndc.key.pub", "var/lib/mysql/ibdata1", "var/lib/x"]
+        {
+            fs::write(tree.join(file), "x").unwrap();
+        }
+        std::os::unix::fs::symlink("/etc", tree.join("var/lib/mysql/link")).unwrap();
+        let own = ["/etc/bind/rndc.key".to_owned(), "/var/lib/mysql".to_owned()];
+        remove(tree, &Removal { also: &[], kept: &|_| true, own: &own }).unwrap();
+        let headers = tarball::walk(tree).unwrap();
+        let left: Vec<String> = headers.iter().map(Header::shown).collect();
+        assert_eq!(
+            left,
+            [
+                "/",
+                "/etc",
+                "/etc/bind",
+                "/etc/bind/rndc.key.pub",
+                "/var",
+                "/var/lib",
+                "/var/lib/mysql",
+                "/var/lib/mysql-files",
+                "/var/lib/x",
+            ]
+        );
+    }
+
+    #[test]
+    fn only_files_that_have_something_to_hide_are_secrets() {
+        let folder = tempfile::tempdir().unwrap();
+        let write = |name: &str, content: &str| {
+            let path = folder.path().join(name);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, content).unwrap();
+            let header = Header::new(name, Kind::File(content.len() as u64), 0o600, 0);
+            secret(folder.path(), &header).unwrap().map(|secret| secret.path)
+        };
+        assert_eq!(write("etc/key", "x").as_deref(), Some("/etc/key"));
+        let unanswered = "Name: a/password\nTemplate: a/password\nOwners: a\n";
+        assert_eq!(write(PASSWORDS, unanswered), None);
+        assert!(write(PASSWORDS, &format!("{unanswered}Value: x\n")).is_some());
+    }
 }

@@ -240,6 +240,54 @@ fn permissions_reach_overlay_state_and_packages() {
     assert!(layer["etc/group"].1.contains("postdrop:x:333:"));
 }
 
+/// A server that has the state already would not see them in the image: systemd-tmpfiles sets them.
+#[test]
+fn permissions_of_state_are_set_at_each_boot_and_others_are_not() {
+    const TMPFILES: &str = "usr/lib/tmpfiles.d/00-heirloom-state.conf";
+    let permissions = vec![
+        permission("/etc/dovecot/users", "root", "postdrop", 0o640),
+        Permission { owner: None, ..permission("/var/spool", "root", "postdrop", 0o2770) },
+    ];
+    let config = Config { mounts: vec!["/var/mail".to_owned()], permissions, ..config() };
+    let layer = layer_of(&config).unwrap();
+    let lines: Vec<_> = layer[TMPFILES].1.lines().skip(1).collect();
+    assert_eq!(lines, ["z \"/var/mail\" 2770 - 333 - -"], "by the place, not by the link");
+    let kept_nowhere = Config { mounts: Vec::new(), ..config };
+    assert!(!layer_of(&kept_nowhere).unwrap().contains_key(TMPFILES));
+}
+
+#[test]
+fn state_that_lies_in_other_state_behind_a_link_is_refused() {
+    let mounts = vec!["/var/mail".to_owned(), "/var/spool/postfix".to_owned()];
+    let (message, hint) = error_of(Config { mounts, ..config() });
+    assert!(message.contains("/var/mail/postfix"), "{message}");
+    assert!(hint.unwrap().contains("leave the inner one out"));
+}
+
+const DYNAMIC: &str = "[Service]\nDynamicUser=yes\nStateDirectory=dyn\n";
+
+#[test]
+fn state_of_a_dynamic_user_is_kept_where_systemd_has_it() {
+    let unit = bytes("/etc/systemd/system/dyn.service", DYNAMIC);
+    let mounts = |path: &str| vec![path.to_owned()];
+    let config = |path| Config { overlay: vec![unit.clone()], mounts: mounts(path), ..config() };
+    for (path, meant) in
+        [("/var/lib/dyn", "/var/lib/private/dyn"), ("/var/lib/dyn/a", "/var/lib/private/dyn/a")]
+    {
+        let (message, hint) = error_of(config(path));
+        assert!(message.contains("dyn.service has DynamicUser="), "{message}");
+        assert_eq!(hint.unwrap(), format!("write `{meant}`"));
+    }
+    let layer = layer_of(&config("/var/lib/private/dyn")).unwrap();
+    assert_eq!(layer["var/lib/private"].0.mode, 0o700);
+    assert_eq!(layer["var/lib/private/dyn"].0.mode, 0o755);
+    // A unit that is masked does not run.
+    let mut masked = config("/var/lib/dyn");
+    let source = Source::Symlink("/dev/null".to_owned());
+    masked.overlay = vec![Overlay { path: "/etc/systemd/system/dyn.service".to_owned(), source }];
+    assert!(layer_of(&masked).is_ok());
+}
+
 #[test]
 fn a_permission_on_nothing_or_for_nobody_says_what_may_be_meant() {
     let nothing = vec![permission("/etc/dovecot/user", "root", "root", 0o644)];

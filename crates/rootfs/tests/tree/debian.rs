@@ -154,7 +154,8 @@ fn failing_script(bench: &Bench) -> Outcome {
     let Err(error) = built(files, directory.path()) else {
         return Err("it was built all the same".into());
     };
-    assert!(error.contains("cannot configure the packages"), "{error}");
+    assert!(error.contains("the postinst of zzz-bad failed"), "{error}");
+    assert!(error.contains("+ exit 3"), "its commands are shown: {error}");
     assert!(error.contains("my last words"), "{error}");
     assert!(!directory.path().join(packages::TREE).exists(), "a broken tree was written");
     Ok(())

@@ -59,7 +59,9 @@ impl ToolsLock {
     }
 }
 
-/// Resolves every group of `tools.toml` in the workspace at `workspace` and writes `tools.lock`.
+/// Resolves the groups of `tools.toml` in the workspace at `workspace` and writes `tools.lock`. A
+/// group that is locked as it is asked for stays: a day's archive has one answer, and mirrors may
+/// have gone on to a later day.
 ///
 /// `resolve` makes a lock of what is asked for and the lock that there is; it is told the group's
 /// name, for people.
@@ -79,7 +81,10 @@ pub fn lock_tools<E: From<Error>>(
                 Error::ToolsFile { path: source.clone(), message: mistake.to_string() }
             })?;
             let before = previous.get(&table(group, architecture));
-            let lock = resolve(&format!("tools `{group}`"), Request::Debian(request), before)?;
+            let lock = match before {
+                Some(before) if before.request == request.digest() => before.clone(),
+                _ => resolve(&format!("tools `{group}`"), Request::Debian(request), before)?,
+            };
             let diff = Diff::between(before, &lock);
             locked.push(LockedGroup { group, architecture: architecture.clone(), lock, diff });
         }

@@ -18,7 +18,7 @@ const PART: &str = ".part-";
 
 /// The unpacked root of a group, `name` in the cache's `tools`.
 pub(super) fn unpacked(store: &Store, group: Group, lock: &Lock, name: &str) -> Result<PathBuf> {
-    let tools = store.cache_dir().join("tools");
+    let tools = tools_in(store.cache_dir());
     let path = tools.join(name);
     if path.is_dir() {
         return Ok(path);
@@ -51,6 +51,45 @@ pub(super) fn unpacked(store: &Store, group: Group, lock: &Lock, name: &str) -> 
     let count = lock.packages.len();
     progress::done("Unpacked", format!("tools `{group}`: {count} packages, {megabytes} MB"));
     Ok(path)
+}
+
+/// The names of the roots in the cache folder `cache`, sorted.
+pub fn roots(cache: &Path) -> Result<Vec<String>> {
+    let tools = tools_in(cache);
+    let list = || -> io::Result<Vec<String>> {
+        let mut names = Vec::new();
+        for entry in fs::read_dir(&tools)? {
+            let entry = entry?;
+            let name = entry.file_name().to_string_lossy().into_owned();
+            if entry.file_type()?.is_dir() && !name.starts_with(PART) {
+                names.push(name);
+            }
+        }
+        names.sort();
+        Ok(names)
+    };
+    match list() {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
+        names => names.map_err(|source| Error::Io { what: "read", path: tools.clone(), source }),
+    }
+}
+
+/// Removes a root of the cache folder `cache`, and what killed commands left beside it.
+pub fn remove_root(cache: &Path, name: &str) -> Result<()> {
+    let tools = tools_in(cache);
+    let remove = || -> io::Result<()> {
+        let _lock = lock_directory(&tools)?;
+        // Under another name first: a root that has its name is whole.
+        let part = tempfile::Builder::new().prefix(PART).tempdir_in(&tools)?;
+        fs::rename(tools.join(name), part.path().join(name))?;
+        drop(part);
+        remove_parts(&tools)
+    };
+    remove().map_err(|source| Error::Io { what: "remove", path: tools.join(name), source })
+}
+
+fn tools_in(cache: &Path) -> PathBuf {
+    cache.join("tools")
 }
 
 fn unpack_into(store: &Store, lock: &Lock, directory: &Path) -> Result<()> {

@@ -40,6 +40,7 @@ fn version(program: Program) -> (&'static str, &'static str, i32) {
         Program::QemuSystemX86 => ("--version", "QEMU emulator version 10", 0),
         Program::QemuImg => ("--version", "qemu-img version 10", 0),
         Program::Pacman => ("--version", "Pacman v6", 0),
+        Program::Mmdebstrap => ("--version", "mmdebstrap 1", 0),
         Program::Bsdtar => ("--version", "bsdtar 3", 0),
         Program::AptGet | Program::AptCache => ("--version", "apt 2.6", 0),
         Program::Curl => ("--version", "curl 7", 0),

@@ -69,6 +69,7 @@ impl Bench {
         std::fs::write(&path, letters.bytes)?;
         let letters = arch::PackageFile { path, name: letters.file_name };
         sandbox::in_namespace(&arch::Packages {
+            own: Vec::new(),
             files: names.into_iter().map(file).chain([letters]).collect(),
             explicit: WANTED.map(str::to_owned).into(),
             tools: self.tools.path().to_owned(),

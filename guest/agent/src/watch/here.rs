@@ -1,14 +1,16 @@
 //! This machine.
 
 use std::fs;
+use std::path::Path;
 use std::thread;
 use std::time::Duration;
 
+use generation::Filesystem;
 use transfer::report::Health;
 
 use super::{GOING_DOWN, Place};
 use crate::checks::Look;
-use crate::machine::{self, HEALTH, Machine, booted, layout};
+use crate::machine::{self, HEALTH, Machine, RUN, booted, layout};
 use crate::trials::Trials;
 use crate::{Error, Result, checks, verity};
 
@@ -43,8 +45,11 @@ impl Place for Here {
             let layout = layout()?;
             Ok::<_, Error>(layout.config(&layout.manifest(booted()?.generation)?)?)
         };
+        // What the disk needed before anything else could start is not the generation's time.
+        let check = Filesystem::read(Path::new(RUN)).unwrap_or_default().check;
+        let check = Duration::from_secs(check.map_or(0, |check| check.seconds));
         // A generation that cannot read its own config does not get better.
-        config().map_or(NO_CONFIG, |config| Duration::from_secs(config.health_within))
+        check + config().map_or(NO_CONFIG, |config| Duration::from_secs(config.health_within))
     }
 
     fn look(&self) -> Look {

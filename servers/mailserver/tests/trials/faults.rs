@@ -5,7 +5,7 @@ use deploy::{Ending, Verdict};
 use transfer::report::TrialState;
 
 use crate::ground::Ground;
-use crate::initramfs;
+use crate::{damage, initramfs};
 
 /// An update.
 pub(crate) struct Fault {
@@ -35,6 +35,8 @@ pub(crate) const FAULTS: &[Fault] = &[
     Fault { name: "damaged later", run: damaged_later },
     Fault { name: "new state", run: new_state },
     Fault { name: "full disk", run: full_disk },
+    Fault { name: "error flag", run: damage::error_flag },
+    Fault { name: "damaged filesystem", run: damage::damaged_filesystem },
     Fault { name: "fifty updates", run: fifty_updates },
 ];
 

@@ -1,6 +1,7 @@
 //! The ground on which faults are tried: a mail server with a letter in it, in QEMU.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -8,7 +9,8 @@ use anyhow::{Context, Result, bail, ensure};
 use deploy::{Agent, Ending, Kept, Options, Outcome, Verdict};
 use image::Bundle;
 use machine::Machine;
-use testbed::{Firmware, Online, Remote, Testbed};
+use tempfile::TempDir;
+use testbed::{Firmware, Group, Online, Remote, Testbed, ToolRoot};
 use transfer::report::{Status, Trial, TrialState};
 
 use crate::client::{Mail, PASSWORD, add_users, has_subject, keep_certificate};
@@ -18,6 +20,9 @@ const WITHIN: u64 = 240;
 
 /// The longest that a trial and the way back take.
 const PATIENCE: Duration = Duration::from_secs(900);
+
+/// What the server offers.
+const PORTS: [u16; 4] = [22, 25, 587, 993];
 
 const SUBJECT: &str = "from before the update";
 
@@ -39,6 +44,9 @@ pub(crate) struct Ground<'a> {
     made: u32,
     /// Where on the console the present fault begins.
     mark: usize,
+    firmware: Firmware,
+    /// Disks that were changed.
+    folders: Vec<TempDir>,
 }
 
 impl<'a> Ground<'a> {
@@ -46,7 +54,7 @@ impl<'a> Ground<'a> {
     pub(crate) fn new(testbed: &'a Testbed, firmware: Firmware) -> Result<Self> {
         // Another generation than all that come.
         testbed.write("etc/trial", "the image\n")?;
-        let machine = [22, 25, 587, 993]
+        let machine = PORTS
             .into_iter()
             .fold(testbed.machine()?, Machine::forward)
             .firmware(firmware)
@@ -59,7 +67,16 @@ impl<'a> Ground<'a> {
         server.eventually("letter", || mail.read(PASSWORD, 1))?;
         let kept = testbed.kept()?;
         kept.add(&testbed.generation()?.bundle)?;
-        Ok(Self { testbed, machine, server: Some(server), kept, made: 0, mark: 0 })
+        Ok(Self {
+            testbed,
+            machine,
+            server: Some(server),
+            kept,
+            made: 0,
+            mark: 0,
+            firmware,
+            folders: Vec::new(),
+        })
     }
 
     /// Another fault begins.
@@ -215,6 +232,27 @@ impl<'a> Ground<'a> {
     /// Cuts the power, and switches the machine on again.
     pub(crate) fn cut_power(&mut self) -> Result<()> {
         drop(self.server.take());
+        self.mark = 0;
+        self.server = Some(Online::switch_on(&self.machine, self.testbed.clients())?);
+        Ok(())
+    }
+
+    /// Switches the machine off, lets `change` have its disk as a raw image, and switches it on
+    /// with that.
+    pub(crate) fn with_disk(
+        &mut self,
+        change: impl FnOnce(&ToolRoot, &Path) -> Result<()>,
+    ) -> Result<()> {
+        self.server.take().context("the server is off")?.power_off()?;
+        let folder = tempfile::tempdir()?;
+        let disk = folder.path().join("disk");
+        self.machine.copy_disk(&disk)?;
+        change(&self.testbed.tools(Group::Image)?, &disk)?;
+        self.machine = PORTS
+            .into_iter()
+            .fold(Machine::new(&self.testbed.tools(Group::Qemu)?).disk(disk), Machine::forward)
+            .firmware(self.firmware);
+        self.folders.push(folder);
         self.mark = 0;
         self.server = Some(Online::switch_on(&self.machine, self.testbed.clients())?);
         Ok(())

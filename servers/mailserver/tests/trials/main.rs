@@ -10,6 +10,7 @@
 
 #[path = "../client/mod.rs"]
 mod client;
+mod damage;
 mod faults;
 mod ground;
 mod initramfs;

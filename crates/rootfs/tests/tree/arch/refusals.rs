@@ -97,7 +97,7 @@ fn hook_without_program(bench: &Bench) -> Outcome {
 
 fn file_conflict(bench: &Bench) -> Outcome {
     let error = refused(bench, vec![package("bad").file("usr/share/hen", 0o644, "other")])?;
-    contains(&error, &["pacman cannot install", "/usr/share/hen exists in both 'bad' and 'hen'"])
+    contains(&error, &["pacman cannot install", "/usr/share/hen exists in both 'hen' and 'bad'"])
 }
 
 fn impossible_owner(bench: &Bench) -> Outcome {

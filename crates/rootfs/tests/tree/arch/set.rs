@@ -93,6 +93,7 @@ impl Set {
 
     pub(crate) fn job(&self, out: &Path, threads: usize) -> Packages {
         Packages {
+            own: Vec::new(),
             files: self.files.clone(),
             explicit: ["hen", "greeters", "linux"].map(str::to_owned).into(),
             tools: self.tools.clone(),

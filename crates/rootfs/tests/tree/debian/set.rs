@@ -23,6 +23,10 @@ pub(crate) const WANTED: [&str; 6] =
 /// The essential packages, for tests that only want a tree in which scripts run.
 pub(crate) const FEW: [&str; 1] = ["ucf"];
 
+/// What ssl-cert makes for one machine.
+const OWN: [&str; 2] =
+    ["/etc/ssl/certs/ssl-cert-snakeoil.pem", "/etc/ssl/private/ssl-cert-snakeoil.key"];
+
 /// A locked set of packages, all in the store.
 pub(crate) struct Set {
     pub(crate) files: Vec<PackageFile>,
@@ -45,6 +49,7 @@ impl Set {
             [("ca-certificates/trust_new_crts", "yes"), ("postfix/main_mailer_type", "Local only")];
         let answers = answers.map(|(question, answer)| (question.to_owned(), answer.to_owned()));
         Packages {
+            own: OWN.map(str::to_owned).to_vec(),
             files: self.files.clone(),
             architecture: "amd64".to_owned(),
             debconf: BTreeMap::from(answers),

@@ -1,0 +1,105 @@
+//! The differences between our tree and apt's that are meant.
+
+use crate::difference::{Difference, What};
+use crate::pattern;
+
+/// A difference that is meant.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Allowed {
+    /// The paths: `*` within a name, `**` for any names.
+    pub path: &'static str,
+    /// What may differ there.
+    pub what: &'static [What],
+    /// Why.
+    pub reason: &'static str,
+}
+
+const fn allow(path: &'static str, what: &'static [What], reason: &'static str) -> Allowed {
+    Allowed { path, what, reason }
+}
+
+/// What may be in apt's tree only.
+const GONE: &[What] = &[What::OnlyApt];
+/// What may be in ours only.
+const ADDED: &[What] = &[What::OnlyOurs];
+const CONTENT: &[What] = &[What::Content];
+
+/// All of them; `docs/reference/package-tree.md` has the same table.
+pub const ALLOWED: [Allowed; 53] = [
+    allow("etc/.updated", ADDED, "tells systemd that /etc is as new as /usr"),
+    allow("var/.updated", ADDED, "the same of /var"),
+    allow("etc/machine-id", CONTENT, "a machine's own: the first boot fills it in"),
+    allow(
+        "var/lib/dbus/machine-id",
+        &[What::OnlyApt, What::OnlyOurs, What::Kind],
+        "the same: a link to it",
+    ),
+    allow("etc/ssh/ssh_host_*", GONE, "a machine's own keys"),
+    allow("etc/ssl/certs/ssl-cert-snakeoil.pem", GONE, "a machine's own certificate"),
+    allow("etc/ssl/private/ssl-cert-snakeoil.key", GONE, "a machine's own key"),
+    allow("etc/ssl/certs/*.0", GONE, "a link to the machine's own certificate"),
+    allow("etc/aliases.db", GONE, "has a random id; newaliases makes it"),
+    allow("etc/hostname", GONE, "the definition has the host name"),
+    allow("etc/resolv.conf", GONE, "mmdebstrap copies the build's"),
+    allow("etc/passwd-", GONE, "backup"),
+    allow("etc/group-", GONE, "backup"),
+    allow("etc/shadow-", GONE, "backup"),
+    allow("etc/gshadow-", GONE, "backup"),
+    allow("etc/subuid-", GONE, "backup"),
+    allow("etc/subgid-", GONE, "backup"),
+    allow("etc/.pwd.lock", GONE, "lock file"),
+    allow("etc/shells.state-", GONE, "backup"),
+    allow("etc/apt/sources.list", GONE, "names the repository of the comparison"),
+    allow("etc/apt/sources.list.d/**", GONE, "the same"),
+    allow("var/lib/dpkg/*-old", GONE, "backup"),
+    allow("var/lib/dpkg/lock", GONE, "lock file"),
+    allow("var/lib/dpkg/lock-frontend", GONE, "lock file"),
+    allow("var/lib/dpkg/triggers/Lock", GONE, "lock file"),
+    allow(
+        "var/lib/dpkg/arch",
+        &[What::OnlyOurs, What::OnlyApt],
+        "the architecture that dpkg has anyway",
+    ),
+    allow("var/lib/dpkg/parts", &[What::OnlyOurs, What::OnlyApt], "an empty directory of dpkg's"),
+    allow("var/lib/dpkg/methods/**", GONE, "of dselect"),
+    allow("var/lib/dpkg/available", &[What::OnlyOurs, What::OnlyApt, What::Content], "of dselect"),
+    allow("var/lib/dpkg/cmethopt", GONE, "of dselect"),
+    allow("var/lib/apt/extended_states", GONE, "apt's notes of what nobody asked for"),
+    allow("var/lib/apt/lists/**", GONE, "of the repository of the comparison"),
+    allow("var/cache/apt/archives/**", GONE, "apt's lock file"),
+    allow("var/cache/debconf/*-old", GONE, "backup"),
+    allow("var/lib/ucf/*.*", GONE, "backup"),
+    allow("var/cache/ldconfig/aux-cache", GONE, "has inode numbers"),
+    allow(
+        "var/cache/man/**",
+        &[What::OnlyApt, What::Content],
+        "an index with times; man-db's timer makes it",
+    ),
+    allow("var/log/**", GONE, "logs of the installation have times"),
+    allow("**/__pycache__", GONE, "has times; python makes it again in memory"),
+    allow("**/__pycache__/**", GONE, "the same"),
+    allow("boot/initrd.img-*", GONE, "a generation has an initramfs of its own"),
+    allow("initrd.img*", GONE, "a link to it"),
+    allow("var/lib/systemd/random-seed", GONE, "a secret of one machine"),
+    allow("var/lib/initramfs-tools/**", GONE, "notes of the initramfs that is not made"),
+    allow("dev/**", &[What::OnlyApt, What::OnlyOurs, What::Mode], "mmdebstrap makes devices"),
+    allow("etc/apt/preferences.d", GONE, "mmdebstrap makes it, where no package of apt does"),
+    allow("etc/fstab", GONE, "mmdebstrap makes it; a server's mounts are its state"),
+    allow("var/cache/apt", GONE, "mmdebstrap makes it, where no package of apt does"),
+    allow("var/lib/apt", GONE, "the same"),
+    allow("var/lib/apt/lists", GONE, "the same"),
+    allow("run/**", &[What::OnlyApt, What::OnlyOurs], "empty at each boot"),
+    allow("usr/bin/uncompress", &[What::Names], "usrmerge copies a file of two names"),
+    allow(
+        "var/lib/dpkg/statoverride",
+        ADDED,
+        "empty, which is what dpkg reads where there is none",
+    ),
+];
+
+/// The entry that allows a difference.
+pub fn by(difference: &Difference) -> Option<&'static Allowed> {
+    ALLOWED.iter().find(|allowed| {
+        allowed.what.contains(&difference.what) && pattern::matches(allowed.path, &difference.path)
+    })
+}
