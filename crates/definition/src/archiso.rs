@@ -22,6 +22,8 @@ mod airootfs;
 mod convert;
 mod cursor;
 mod declared;
+mod logins;
+mod made_lists;
 mod ownership;
 mod package_list;
 mod pacman_conf;

@@ -58,6 +58,7 @@ pub fn compose(
         &mut problems,
     );
     let toml = &server.server;
+    problems.extend(install::check_pins(server));
     let mut pins = toml.part.pins.clone();
     pins.sort();
     let roles_bytes: u64 = roles.iter().map(|role| role.bytes).sum();

@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 
 use crate::claims::{self, Claim, Family};
 use crate::load::ServerFiles;
+use crate::names::Refused;
 use crate::{
-    Board, Constraint, Distribution, PackageName, PackageRequest, Part, PartName, Pocket, Problem,
-    suggest,
+    Board, Constraint, Distribution, Origin, PackageName, PackageRequest, Part, PartName, Pocket,
+    Problem, suggest,
 };
 
 /// The packages that bring the kernel: the server's choice, or the board's.
@@ -80,12 +81,30 @@ pub(crate) fn requests<'a>(
     }
     let mut install = Vec::new();
     for (name, requests) in by_name {
+        if let Err(refused) = name.check_for(distribution.name()) {
+            let origins = requests.iter().map(|(_, request)| &request.origin);
+            problems.extend(origins.map(|origin| impossible(&name, origin, &refused)));
+            continue;
+        }
         match agreed(&name, requests, distribution, family) {
             Ok(request) => install.push(request),
             Err(problem) => problems.push(problem),
         }
     }
     install
+}
+
+/// Mistakes of the names of pins: a pin of a role is none.
+pub(crate) fn check_pins(server: &ServerFiles) -> Vec<Problem> {
+    let distribution = server.server.archive.distribution.name();
+    let pins = server.server.part.pins.iter();
+    let wrong = pins.filter_map(|pin| Some((pin, pin.name.check_for(distribution).err()?)));
+    wrong.map(|(pin, refused)| impossible(&pin.name, &pin.origin, &refused)).collect()
+}
+
+/// A name that no package of the distribution has.
+fn impossible(name: &PackageName, origin: &Origin, refused: &Refused) -> Problem {
+    Problem::new(origin, format!("`{name}` {refused}")).hint(refused.hint.clone())
 }
 
 /// The one request that stands for all that ask for the package `name`.

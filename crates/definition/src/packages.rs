@@ -8,17 +8,31 @@ use serde::{Deserialize, Serialize};
 use crate::archive::SuiteName;
 use crate::names::{Refused, check_name, checked_text, shown};
 use crate::span::Located;
-use crate::{Origin, Problem, read};
+use crate::{DistributionName, Origin, Problem, read};
 
 checked_text! {
-    /// A package's name, in the characters that Debian (Policy 5.6.1) and Arch (PKGBUILD(5),
-    /// pkgname) allow.
+    /// A package's name, in the characters that Debian (Policy 5.6.1) or Arch (PKGBUILD(5),
+    /// pkgname) allows. Capitals are Arch's alone: [`PackageName::check_for`].
     PackageName, check_package
 }
 
+const NAME_HINT: &str = "a package's name as the archive writes it; as in `dovecot-imapd`";
+
 fn check_package(text: &str) -> Result<(), Refused> {
-    let hint = "a package's name as the archive writes it; as in `dovecot-imapd`";
-    check_name(text, 128, |c| c != '-' && c != '.', "@._+-", hint)
+    check_name(&text.to_ascii_lowercase(), 128, |c| c != '-' && c != '.', "@._+-", NAME_HINT)
+}
+
+impl PackageName {
+    /// Whether a package of that distribution can be called so.
+    pub(crate) fn check_for(&self, distribution: DistributionName) -> Result<(), Refused> {
+        let capital = self.0.chars().find(char::is_ascii_uppercase);
+        match (distribution, capital) {
+            (DistributionName::Debian, Some(capital)) => {
+                Err(Refused::new(format!("has {}", shown(capital)), NAME_HINT))
+            }
+            _ => Ok(()),
+        }
+    }
 }
 
 checked_text! {

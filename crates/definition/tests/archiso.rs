@@ -222,10 +222,8 @@ fn the_day_is_asked_for_or_the_profiles_or_else_the_given_one() {
 #[test]
 fn mistakes_are_shown_where_they_are_and_nothing_is_written() {
     let mut text = String::new();
-    let cases: [(&str, &str, Option<&str>); 24] = [
+    let cases: [(&str, &str, Option<&str>); 21] = [
         ("no profile", "profiledef.sh", None),
-        ("no list of packages", "packages.x86_64", None),
-        ("no pacman.conf", "pacman.conf", None),
         ("a condition", "profiledef.sh", Some("if true; then\n  arch=\"x86_64\"\nfi\n")),
         (
             "an array without end",
@@ -253,8 +251,7 @@ fn mistakes_are_shown_where_they_are_and_nothing_is_written() {
             Some("file_permissions=([\"/etc/x\"]=\"0:0\")\n"),
         ),
         ("permissions of a word", "profiledef.sh", Some("file_permissions=\"0:0:755\"\n")),
-        ("no names of packages", "packages.x86_64", Some("base # all\nfoo bar\n  -x # no\n")),
-        ("a repository that is not there", "packages.x86_64", Some("base\nmultilib/wine\n")),
+        ("no names of packages", "packages.x86_64", Some("base # all\nfoo%bar\n  -x # no\n")),
         ("an unreadable passwd", "airootfs/etc/passwd", Some("root:x:0:0::/root:/bin/sh\nx:y\n")),
         ("an unreadable shadow", "airootfs/etc/shadow", Some("root:$y$hidden:1\n")),
         ("a user twice", "airootfs/etc/passwd", Some("a:x:1:1:::\na:x:2:2:::\n")),
@@ -272,6 +269,126 @@ fn mistakes_are_shown_where_they_are_and_nothing_is_written() {
         text += &format!("== {name}\n{refused}\n\n");
     }
     golden_settings().bind(|| insta::assert_snapshot!("mistakes", text));
+}
+
+impl Fixture {
+    /// What somebody has to decide, one `place: message` a line.
+    fn decided(&self) -> String {
+        let said = self.migrated().to_decide;
+        said.iter().map(|said| format!("{}: {}\n", said.place, said.message)).collect()
+    }
+
+    /// `[packages] install` of the new server.
+    fn packages(&self) -> Vec<String> {
+        let server = self.server();
+        let roles = ["linux", "openssh", "systemd"];
+        let packages = server.install.iter().map(ToString::to_string);
+        packages.filter(|package| !roles.contains(&package.as_str())).collect()
+    }
+}
+
+#[test]
+fn what_lets_somebody_in_without_key_or_password_is_said() {
+    let fixture = Fixture::small();
+    let drop_in = "airootfs/etc/systemd/system/getty@tty1.service.d/autologin.conf";
+    let unit =
+        "[Service]\nExecStart=\nExecStart=-/usr/bin/agetty --noclear --autologin root - $TERM\n";
+    fixture.write(&format!("profile/{drop_in}"), unit);
+    fixture.write("profile/airootfs/etc/shadow", "root::14871::::::\n");
+    fixture.write("profile/airootfs/etc/sudoers.d/live", "%wheel ALL=(ALL) NOPASSWD: ALL\n");
+    fixture.link(
+        "profile/airootfs/etc/systemd/system/sysinit.target.wants/debug-shell.service",
+        "/usr/lib/systemd/system/debug-shell.service",
+    );
+    let said = fixture.decided();
+    for part in [
+        &format!("{drop_in}: is not taken: it logs somebody in at the console"),
+        "debug-shell.service: is not taken: it enables a root shell",
+        "airootfs/etc/sudoers.d/live: lets somebody become root without a password",
+        "airootfs/etc/shadow:1: root has an empty password there and none on the server",
+    ] {
+        assert!(said.contains(part), "{said}");
+    }
+    let rootfs = fixture.path("work/servers/live/rootfs");
+    assert!(!rootfs.join("etc/systemd/system/getty@tty1.service.d").exists());
+    assert!(rootfs.join("etc/sudoers.d/live").exists());
+}
+
+#[test]
+fn a_list_that_a_script_makes_is_read_or_said() {
+    // The one list that there is.
+    let fixture = Fixture::small();
+    fixture.write("profile/packages_desktop.x86_64", "nginx\n");
+    fixture.write(
+        "profile/build.sh",
+        "#!/bin/sh\n# >packages.x86_64\ncp packages_desktop.x86_64 packages.x86_64\n",
+    );
+    fs::remove_file(fixture.path("profile/packages.x86_64")).unwrap();
+    let said = fixture.decided();
+    assert!(
+        said.contains("packages_desktop.x86_64:1: is read in place of `packages.x86_64`"),
+        "{said}"
+    );
+    assert!(said.contains("build.sh:3: is not run: it may change `packages.x86_64`"), "{said}");
+    assert!(!said.contains("build.sh:2"), "{said}");
+    assert_eq!(fixture.packages(), ["nginx"]);
+
+    // Several, of which nobody knows what is meant.
+    let fixture = Fixture::small();
+    fixture.write("profile/packages.both", "nginx\n");
+    fixture.write("profile/packages.extra", "git\n");
+    fs::remove_file(fixture.path("profile/packages.x86_64")).unwrap();
+    let said = fixture.decided();
+    let part =
+        "no package is taken: add to server.toml what is meant of packages.both, packages.extra";
+    assert!(said.contains(part), "{said}");
+    assert!(fixture.packages().is_empty());
+
+    // None at all, nor a pacman.conf.
+    let fixture = Fixture::small();
+    fs::remove_file(fixture.path("profile/packages.x86_64")).unwrap();
+    fs::remove_file(fixture.path("profile/pacman.conf")).unwrap();
+    let said = fixture.decided();
+    assert!(said.contains("no package is taken: run what makes it"), "{said}");
+    assert!(said.contains("profiledef.sh:1: `pacman.conf` is not there"), "{said}");
+
+    // A list that a script adds to.
+    let fixture = Fixture::small();
+    fixture.write("profile/Makefile", "all:\n\techo git >> packages.x86_64\n");
+    let said = fixture.decided();
+    assert!(said.contains("Makefile:2: is not run: it may change `packages.x86_64`"), "{said}");
+}
+
+#[test]
+fn packages_that_name_a_repository_are_taken_from_it_or_said() {
+    let fixture = Fixture::small();
+    let list = "core/linux\nextra/nginx\ncommunity/htop\nchaotic-aur/yay\nextra/git=2.44.0-1\n";
+    fixture.write("profile/packages.x86_64", list);
+    let said = fixture.decided();
+    assert!(
+        said.contains("packages.x86_64:4: yay is left out: it is to come from `chaotic-aur`"),
+        "{said}"
+    );
+    assert_eq!(fixture.packages(), ["git=2.44.0-1", "htop/extra", "nginx/extra"]);
+
+    // Before it became a part of extra.
+    let fixture = Fixture::small();
+    let server = "Server = https://archive.archlinux.org/repos/2022/03/04/$repo/os/$arch";
+    fixture.write("profile/pacman.conf", &format!("[core]\n{server}\n[extra]\n[community]\n"));
+    fixture.write("profile/packages.x86_64", "community/htop\n");
+    fixture.migrated();
+    assert_eq!(fixture.packages(), ["htop/community"]);
+}
+
+#[test]
+fn lists_are_read_as_people_write_them() {
+    let fixture = Fixture::small();
+    let list = "\u{feff}hunspell-en_US\r\n# all\r\ngit nginx # two\r\n\tWIREGUARD-MODULE\t#one\r\n\r\nlibsigc++\nr8168_x@1.0";
+    fixture.write("profile/packages.x86_64", list);
+    fixture.migrated();
+    let expected =
+        ["WIREGUARD-MODULE", "git", "hunspell-en_US", "libsigc++", "nginx", "r8168_x@1.0"];
+    assert_eq!(fixture.packages(), expected);
 }
 
 #[test]

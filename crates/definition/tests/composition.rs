@@ -228,6 +228,29 @@ fn packages_are_those_of_the_distribution() {
 }
 
 #[test]
+fn capitals_are_in_names_of_packages_of_arch_alone() {
+    let toml = "[packages]\ninstall = [\"hunspell-en_US\", \"WIREGUARD-MODULE\"]\n\
+                pin = [{ name = \"R\", version = \"1-1\", reason = \"x\" }]";
+    let text = complaint(&server(&[], toml, &[]), &[]);
+    for line in [
+        "`hunspell-en_US` has the upper-case letter `U`",
+        "`WIREGUARD-MODULE` has the upper-case letter `W`",
+        "`R` has the upper-case letter `R`",
+        "server/server.toml:9:12",
+        "server/server.toml:10:17",
+    ] {
+        assert!(text.contains(line), "{text}");
+    }
+    let arch = "hostname = \"s\"\nboard = \"pc\"\n[archive]\ndistribution = \"arch\"\n\
+                date = \"2018-01-01\"\n[kernel]\npackage = \"linux\"\n";
+    let server_toml = ServerToml::parse(Path::new("s"), &format!("{arch}{toml}")).unwrap();
+    let made = composed(&ServerFiles { server: server_toml, ..server(&[], "", &[]) }, &[]).unwrap();
+    let asked: Vec<String> = made.install.iter().map(ToString::to_string).collect();
+    assert_eq!(asked, ["WIREGUARD-MODULE", "hunspell-en_US", "linux"]);
+    assert_eq!(made.pins[0].name.as_str(), "R");
+}
+
+#[test]
 fn files_for_the_distribution_are_laid_over_those_for_all() {
     let mut both = role("ssh", &[], "", &["/etc/issue", "/etc/motd"]);
     let laid_for = |name, path| (name, vec![file(&format!("ssh/{name}"), path)]);

@@ -187,6 +187,31 @@ fn where_pacman_gives_up_another_provider_is_found() {
 }
 
 #[test]
+fn a_package_may_provide_its_own_name_in_another_version() {
+    let server = Server::of(&[
+        package("tool", "2-1").provides("tool=1-1"),
+        package("one", "1-1").depends("tool"),
+        package("two", "1-1").depends("tool=1-1"),
+        package("both", "1-1").depends("one").depends("two"),
+    ]);
+    let all = ["both 1-1", "one 1-1", "tool 2-1", "two 1-1"];
+    assert_eq!(server.install(&["both"]), all);
+    assert_eq!(server.install(&["one", "two"]), all[1..]);
+    assert_eq!(server.install(&["tool", "two"]), all[2..]);
+}
+
+#[test]
+fn what_a_package_provides_of_its_own_name_is_the_last_choice() {
+    let server = Server::of(&[
+        package("tool", "2-1").provides("tool=1-1"),
+        package("tool-old", "1-1").provides("tool=1-1"),
+        package("two", "1-1").depends("tool=1-1"),
+    ]);
+    assert_eq!(server.install(&["two"]), ["tool-old 1-1", "two 1-1"]);
+    assert_eq!(server.install(&["tool", "two"]), ["tool 2-1", "two 1-1"]);
+}
+
+#[test]
 fn a_name_that_is_not_there_is_answered_with_similar_ones() {
     let server = Server::of(&[package("nginx", "1-1")]);
     let error = server.resolve(&request(&["ngimx"])).unwrap_err();

@@ -1,6 +1,7 @@
 //! Whose signatures count when a lock is made.
 
 use archive::Error;
+use archive::arch::Keyring;
 use testarchive::{Keys, Package, Signer};
 
 use crate::server::{MONDAY, Server, TUESDAY, request, request_of, shown};
@@ -157,6 +158,64 @@ fn a_database_need_not_be_signed_but_a_signature_that_is_there_has_to_be_good() 
     assert!(text.contains("does not fit"), "{text}");
     std::fs::remove_file(&signature).unwrap();
     server.resolve(&request(&["aa"])).unwrap();
+}
+
+#[test]
+fn a_keyring_is_read_in_every_form_that_it_had() {
+    let server = Server::new();
+    let aa = Package::new("aa", "1-1").pack(&server.keys);
+    let revoked = Package::new("bb", "1-1").signed_by(Signer::SelfRevoked).pack(&server.keys);
+    let blocks = server.keys.armored_blocks();
+    let text = String::from_utf8(blocks.clone()).unwrap();
+    let remarked = format!("# keys\n{}", text.replace("-----BEGIN", "\nof somebody:\n-----BEGIN"));
+    for form in [blocks, server.keys.binary(), remarked.into(), text.replace('\n', "\r\n").into()] {
+        let keyring = server.keys.package_with("20200501-1", form).pack(&server.keys);
+        server.archive().day(MONDAY, "core", &[&keyring, &aa, &revoked]);
+        let lock = server.resolve(&request(&["aa"])).unwrap();
+        server.verify(&lock).unwrap();
+        let text = shown(&server.resolve(&request(&["bb"])).unwrap_err());
+        assert!(text.contains("is revoked"), "{text}");
+    }
+}
+
+#[test]
+fn all_blocks_of_a_real_keyrings_form_are_read() {
+    let keyring = |certificates: &[u8]| {
+        Keyring::new(certificates, include_str!("data/keyring/trusted"), "").unwrap()
+    };
+    let signature = include_bytes!("data/keyring/file.sig");
+    let file = || Ok(&include_bytes!("data/keyring/file")[..]);
+    for form in [
+        &include_bytes!("data/keyring/one-block.gpg")[..],
+        include_bytes!("data/keyring/four-blocks.gpg"),
+    ] {
+        keyring(form).verify(signature, file).unwrap();
+    }
+}
+
+#[test]
+fn what_a_second_copy_of_a_certificate_says_counts_as_well() {
+    let keys = Keys::generate();
+    let main: Vec<_> = keys.main.iter().collect();
+    let older = keys.self_revoked.certified_by(&main);
+    let signature = keys.sign(Signer::SelfRevoked, b"file", testarchive::MADE + 90_000).unwrap();
+    let verdict = |certificates: Vec<u8>| {
+        let keyring = Keyring::new(&certificates, &keys.trusted(), "").unwrap();
+        keyring.check_signer(&signature).map_err(|error| error.to_string())
+    };
+    for both in [[older.clone(), keys.binary()].concat(), [keys.binary(), older.clone()].concat()] {
+        let refused = verdict(both).unwrap_err();
+        assert!(refused.contains("is revoked"), "{refused}");
+    }
+    // Certifications may stand in several copies.
+    let halves = [
+        keys.stranger.certified_by(&main[..1]),
+        keys.stranger.certified_by(&main[2..3]),
+        keys.binary(),
+    ];
+    let signature = keys.sign(Signer::Stranger, b"file", testarchive::MADE + 90_000).unwrap();
+    let keyring = Keyring::new(&halves.concat(), &keys.trusted(), "").unwrap();
+    keyring.check_signer(&signature).unwrap();
 }
 
 fn base64(bytes: &[u8]) -> String {

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
+use std::path::PathBuf;
 
 use archive::arch::{Archive, MainKeys};
 use archive::{Cause, Files};
@@ -57,7 +58,7 @@ pub(crate) fn every_package_by_itself_is_installed_as_by_pacman() -> Result<(), 
 }
 
 /// The order in which the resolver takes what is asked for.
-fn sorted<'p>(packages: &[&'p str]) -> Vec<&'p str> {
+pub(crate) fn sorted<'p>(packages: &[&'p str]) -> Vec<&'p str> {
     packages.iter().copied().chain([KEYRING]).collect::<BTreeSet<_>>().into_iter().collect()
 }
 
@@ -70,14 +71,22 @@ fn as_pacman_writes_it(package: &str) -> String {
 }
 
 fn choose(packages: &[&str]) -> Result<Vec<String>, archive::Error> {
+    choose_of(&Databases(database), packages)
+}
+
+/// What is chosen of some databases.
+pub(crate) fn choose_of(
+    databases: &dyn Files,
+    packages: &[&str],
+) -> Result<Vec<String>, archive::Error> {
     let mut request = Request::new("x86_64", date(2021, 4, 30));
     request.install = packages.iter().map(|package| package.parse().unwrap()).collect();
     // No signature is looked at.
     let nobody = MainKeys::named(&[]).unwrap();
-    Archive::new(&Databases, nobody).choose(&request)
+    Archive::new(databases, nobody).choose(&request)
 }
 
-fn compare(ours: &[String], pacman: &[String]) -> Result<(), String> {
+pub(crate) fn compare(ours: &[String], pacman: &[String]) -> Result<(), String> {
     let (ours, pacman): (BTreeSet<_>, BTreeSet<_>) =
         (ours.iter().collect(), pacman.iter().collect());
     let mut text = String::new();
@@ -102,10 +111,10 @@ fn names(repository: &str) -> Vec<String> {
     names.into_iter().collect()
 }
 
-/// The databases and nothing else.
-struct Databases;
+/// Databases and nothing else: where that of each repository lies.
+pub(crate) struct Databases<F>(pub(crate) F);
 
-impl Files for Databases {
+impl<F: Fn(&str) -> PathBuf + Sync> Files for Databases<F> {
     fn find(
         &self,
         _: &str,
@@ -117,7 +126,7 @@ impl Files for Databases {
         if path != format!("{repository}/os/x86_64/{repository}.db") {
             return Err("not found".into());
         }
-        Ok(accept(&std::fs::read(database(repository))?)?)
+        Ok(accept(&std::fs::read((self.0)(repository))?)?)
     }
 
     fn file(&self, _: &Item) -> Result<Vec<u8>, Cause> {

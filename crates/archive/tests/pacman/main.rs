@@ -8,6 +8,7 @@
 
 mod choices;
 mod keyring;
+mod made_up;
 mod pacman;
 mod sets;
 mod versions;
@@ -38,6 +39,9 @@ fn main() {
     let single = Trial::test("pacman: every package by itself", || {
         choices::every_package_by_itself_is_installed_as_by_pacman()
     });
-    let all = versions.into_iter().chain(choices).chain(refused).chain([single, keyring]);
+    let made_up = Trial::test("pacman: kinds of names and versions", || {
+        made_up::kinds_of_names_and_versions_are_chosen_as_by_pacman()
+    });
+    let all = versions.into_iter().chain(choices).chain(refused).chain([single, keyring, made_up]);
     libtest_mimic::run(&Arguments::from_args(), all.collect()).exit();
 }

@@ -74,11 +74,20 @@ impl Pacman {
         &self,
         sets: &[Vec<&str>],
     ) -> Result<Vec<Option<Vec<String>>>, String> {
+        self.would_install_of("db", sets)
+    }
+
+    /// The same of the databases in another folder of pacman's.
+    pub(crate) fn would_install_of(
+        &self,
+        databases: &str,
+        sets: &[Vec<&str>],
+    ) -> Result<Vec<Option<Vec<String>>>, String> {
         let mut script = String::new();
         for set in sets {
             script.push_str(&format!(
-                "pacman --config {HERE}/pacman.conf --noconfirm --assume-installed initramfs -S {} \
-                 2>{HERE}/said\necho next\n",
+                "pacman --config {HERE}/pacman.conf --dbpath {HERE}/{databases} --noconfirm \
+                 --assume-installed initramfs -S {} 2>{HERE}/said\necho next\n",
                 set.join(" ")
             ));
         }

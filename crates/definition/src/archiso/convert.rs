@@ -104,18 +104,12 @@ fn repositories(profile: &Profile, given: &Given<'_>, report: &mut Report) -> (P
     let conf = profile.pacman_conf.as_ref();
     let mut pacman = conf.map(|text| pacman_conf::read(text, root, report)).unwrap_or_default();
     let date = given.date.or(pacman.date).unwrap_or(given.otherwise);
-    match conf {
-        Some(conf) => {
-            pacman.as_of(date, &place(root, &Origin::file(&conf.file)), report);
-            if pacman.repositories.is_empty() {
-                let at = place(root, &Origin::file(&conf.file));
-                report.decide(at, "has no repository of the archive: core and extra are taken");
-            }
+    if let Some(conf) = conf {
+        pacman.as_of(date, &place(root, &Origin::file(&conf.file)), report);
+        if pacman.repositories.is_empty() {
+            let at = place(root, &Origin::file(&conf.file));
+            report.decide(at, "has no repository of the archive: core and extra are taken");
         }
-        None => report.decide(
-            "profiledef.sh",
-            "sets no pacman_conf, and mkarchiso took the host's: core and extra are taken",
-        ),
     }
     if pacman.repositories.is_empty() {
         pacman.repositories = REPOSITORIES.map(str::to_owned).to_vec();

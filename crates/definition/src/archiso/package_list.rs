@@ -6,7 +6,7 @@ use std::path::Path;
 use super::report::{Left, Report, place};
 use super::text::Text;
 use crate::packages::request;
-use crate::{Constraint, PackageName, Problem};
+use crate::{PackageName, Problem};
 
 /// What starts an ISO.
 const BOOT_LOADERS: [&str; 8] = [
@@ -30,6 +30,9 @@ const MICROCODE: [&str; 2] = ["amd-ucode", "intel-ucode"];
 const KERNELS: [&str; 6] =
     ["linux", "linux-lts", "linux-zen", "linux-hardened", "linux-rt", "linux-rt-lts"];
 
+/// The repository that became a part of another, which pacman.conf may name no longer.
+const MERGED: (&str, &str) = ("community", "extra");
+
 /// The packages of a server.
 #[derive(Debug, Default)]
 pub(super) struct Packages {
@@ -49,7 +52,7 @@ pub(super) struct Brought<'a> {
     pub(super) repositories: &'a [String],
 }
 
-/// Reads the list of the profile in `root`: one package a line, `#` begins a comment.
+/// Reads the list of the profile in `root`: one package a line or several, `#` begins a comment.
 pub(super) fn read(
     text: &Text,
     root: &Path,
@@ -60,19 +63,15 @@ pub(super) fn read(
     let mut packages = Packages::default();
     let mut kernels = Vec::new();
     let mut seen = BTreeSet::new();
-    for (span, line) in text.lines() {
-        let line = line.split('#').next().unwrap_or_default();
-        let written = line.trim();
-        if written.is_empty() {
-            continue;
-        }
-        let start = span.start + (line.len() - line.trim_start().len());
+    for (start, written) in words(text) {
         let origin = || text.origin(start..start + written.len());
+        let at = || place(root, &origin());
         // pacman has the repository first, a definition last.
-        let turned =
-            written.split_once('/').map(|(repository, name)| format!("{name}/{repository}"));
-        let wanted = turned.as_deref().unwrap_or(written);
-        let (name, constraint) = match request(wanted) {
+        let (from, bare) = match written.split_once('/') {
+            Some((repository, name)) => (Some(repository), name),
+            None => (None, written),
+        };
+        let (name, _) = match request(bare) {
             Ok(request) => request,
             Err(refused) => {
                 let message = format!("`{}` {refused}", written.escape_debug());
@@ -80,18 +79,30 @@ pub(super) fn read(
                 continue;
             }
         };
-        if let Constraint::Suite(repository) = &constraint
-            && !brought.repositories.iter().any(|known| known == repository.as_str())
+        let is_there = |name: &str| brought.repositories.iter().any(|known| known == name);
+        let from = from.map(|from| match from == MERGED.0 && !is_there(from) {
+            true => MERGED.1,
+            false => from,
+        });
+        if let Some(from) = from
+            && !is_there(from)
         {
-            let message = format!("`{name}` is to come from `{repository}`, which is not there");
-            let hint = format!("pacman.conf has: {}", brought.repositories.join(", "));
-            problems.push(Problem::new(&origin(), message).hint(hint));
+            let message = format!(
+                "{name} is left out: it is to come from `{}`, and [archive] has {}",
+                from.escape_debug(),
+                brought.repositories.join(", ")
+            );
+            report.decide(at(), message);
             continue;
         }
+        let wanted = match from {
+            // A definition names one of the two; a version is one of some repository.
+            Some(from) if !bare.contains('=') => format!("{bare}/{from}"),
+            _ => bare.to_owned(),
+        };
         if !seen.insert(name.clone()) {
             continue;
         }
-        let at = || place(root, &origin());
         let mut left = |kind, what: String| report.left(kind, what, Some(at()));
         match name.as_str() {
             known if BOOT_LOADERS.contains(&known) => {
@@ -108,12 +119,28 @@ pub(super) fn read(
             known if KERNELS.contains(&known) => kernels.push((known.to_owned(), at())),
             known => match brought.roles.get(&name) {
                 Some(role) => left(Left::Roles, format!("package {known} (`{role}`)")),
-                None => packages.install.push(wanted.to_owned()),
+                None => packages.install.push(wanted),
             },
         }
     }
     packages.kernel = kernel(kernels, brought, report);
     packages
+}
+
+/// The words of a list, each with its place.
+fn words(text: &Text) -> impl Iterator<Item = (usize, &str)> {
+    text.lines().flat_map(|(span, line)| {
+        let line = line.split('#').next().unwrap_or_default();
+        // A file that was saved on Windows may begin with a byte order mark.
+        let blank = |c: char| c.is_whitespace() || c == '\u{feff}';
+        let mut at = span.start;
+        line.split_inclusive(blank).filter_map(move |piece| {
+            let start = at;
+            at += piece.len();
+            let word = piece.trim_end_matches(blank);
+            (!word.is_empty()).then_some((start, word))
+        })
+    })
 }
 
 /// A server has one kernel: the board's if the list has that, else the list's first.

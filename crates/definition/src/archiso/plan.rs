@@ -6,9 +6,13 @@ use std::path::{Path, PathBuf};
 
 use super::accounts::Accounts;
 use super::airootfs::{AIROOTFS, Fate, Found, FoundKind, fate};
+use super::logins::{self, Login};
 use super::report::{Left, Report};
 use crate::load::RoleFiles;
 use crate::{Origin, Problem, RootPath, overlay};
+
+/// No configuration is larger.
+const LARGEST_TEXT: u64 = 1 << 20;
 
 /// What is laid at a path.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -50,10 +54,16 @@ pub(super) fn plan(
             Fate::Taken => {}
             Fate::Kept => match same_in_role(&item.path, &kind, roles) {
                 Some(role) => report.left(Left::Roles, format!("{shown} (`{role}`)"), None),
-                None => {
-                    beside_roles(&item.path, roles, report);
-                    laid.insert(item.path.clone(), kind);
-                }
+                None => match login(&item.path, &kind) {
+                    Some(Login::Refused(why)) => report.decide(shown, why),
+                    said => {
+                        if let Some(Login::Said(why)) = said {
+                            report.decide(shown, why);
+                        }
+                        beside_roles(&item.path, roles, report);
+                        laid.insert(item.path.clone(), kind);
+                    }
+                },
             },
         }
     }
@@ -70,6 +80,20 @@ pub(super) fn plan(
         }
     }
     with_parents(laid)
+}
+
+/// What lets somebody in, if that does.
+fn login(path: &RootPath, kind: &Kind) -> Option<Login> {
+    match kind {
+        Kind::Directory => None,
+        Kind::Symlink(target) => logins::of_symlink(path, target),
+        Kind::File(source) => {
+            let is_small = source.metadata().is_ok_and(|metadata| metadata.len() <= LARGEST_TEXT);
+            // What cannot be read is met again when it is to be copied.
+            let bytes = is_small.then(|| std::fs::read(source).ok())??;
+            logins::of_file(path, &String::from_utf8_lossy(&bytes))
+        }
+    }
 }
 
 fn shown(path: &RootPath) -> String {

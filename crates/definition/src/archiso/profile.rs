@@ -5,8 +5,9 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use super::airootfs::{self, AIROOTFS, Found};
+use super::made_lists;
 use super::profiledef::{self, ProfileDef};
-use super::report::Report;
+use super::report::{Report, place};
 use super::text::Text;
 use crate::{Error, Origin, Problem, Problems};
 
@@ -45,14 +46,29 @@ impl Profile {
         let def = profiledef::read(&def, root, report)
             .map_err(|problems| Error::Profile(Problems::from_found(problems)))?;
         let (name, origin) = &def.packages;
-        let packages = reader.text(name, Some(origin))?;
-        let packages = packages.ok_or_else(|| missing(name, origin))?;
+        let packages = match reader.text(name, Some(origin))? {
+            Some(packages) => packages,
+            None => made_lists::in_place_of(&reader, name, report)?,
+        };
+        made_lists::report_scripts(&reader, name, report)?;
         let pacman_conf = match &def.pacman_conf {
             Some((name, origin)) => {
                 let text = reader.text(name, Some(origin))?;
-                Some(text.ok_or_else(|| missing(name, origin))?)
+                if text.is_none() {
+                    let message = format!(
+                        "`{}` is not there; a build script may make it: core and extra are taken",
+                        name.escape_debug()
+                    );
+                    report.decide(place(root, origin), message);
+                }
+                text
             }
-            None => None,
+            None => {
+                let message =
+                    "sets no pacman_conf, and mkarchiso took the host's: core and extra are taken";
+                report.decide("profiledef.sh", message);
+                None
+            }
         };
         let etc = |name: &str| reader.text(&format!("{AIROOTFS}/etc/{name}"), None);
         let is_directory = |name: &&str| root.join(name).is_dir();
@@ -69,22 +85,16 @@ impl Profile {
     }
 }
 
-fn missing(name: &str, origin: &Origin) -> Error {
-    let message = format!("the profile has no file `{}`", name.escape_debug());
-    let hint = "the directory of a profile has profiledef.sh, packages.x86_64 and pacman.conf";
-    Error::Profile(Problem::new(origin, message).hint(hint.to_owned()).into())
-}
-
 /// Reads files of a profile, and none of anything else.
-struct Reader<'a> {
-    root: &'a Path,
+pub(super) struct Reader<'a> {
+    pub(super) root: &'a Path,
     /// The directory without symlinks on the way.
     real: PathBuf,
 }
 
 impl Reader<'_> {
     /// The text of a file, if there is one; `origin` is where its name was written.
-    fn text(&self, name: &str, origin: Option<&Origin>) -> Result<Option<Text>, Error> {
+    pub(super) fn text(&self, name: &str, origin: Option<&Origin>) -> Result<Option<Text>, Error> {
         let file = self.root.join(name);
         let whole = Origin::file(&file);
         let wrong = |message: String, hint: &str| {

@@ -1,6 +1,7 @@
 //! A tree of packages that are made up, by real pacman.
 
 mod inspect;
+mod order;
 mod refusals;
 mod set;
 mod whole;
@@ -39,7 +40,7 @@ pub(crate) fn all() -> Vec<Trial> {
         ("facts_are_those_of_the_tree", facts),
         ("a_whole_system_is_installed_the_same_twice", whole::whole_system),
     ];
-    honest.into_iter().chain(refusals::ALL).map(trial).collect()
+    honest.into_iter().chain(order::ALL).chain(refusals::ALL).map(trial).collect()
 }
 
 /// What the tests have in common, made when first needed.
@@ -137,6 +138,9 @@ fn normalised(bench: &Bench) -> Outcome {
     for gone in [
         "etc/passwd-",
         "etc/shadow-",
+        "boot/EFI",
+        "boot/initramfs-linux.img",
+        "boot/vmlinuz-linux",
         "etc/pacman.d/gnupg/secret",
         "usr/lib/python/__pycache__/made.pyc",
         "var/cache/ldconfig/aux-cache",
@@ -146,7 +150,8 @@ fn normalised(bench: &Bench) -> Outcome {
     ] {
         assert!(!first.paths.contains_key(gone), "{gone}");
     }
-    for place in ["dev/", "proc/", "run/", "sys/", "tmp/"] {
+    assert_eq!(first.text("boot/memtest86+/memtest.bin")?, "memtest");
+    for place in ["dev/", "efi/", "proc/", "run/", "sys/", "tmp/"] {
         let below: Vec<_> = first.paths.keys().filter(|path| path.starts_with(place)).collect();
         assert!(below.is_empty(), "{below:?}");
     }

@@ -27,9 +27,10 @@ const USERS: &str = r#"post_install() {
   echo 'git:x:967:' >>etc/group
   now=$(date +%N)
   echo "git:!*:$now::::::" >>etc/shadow
-  mkdir -p srv/git var/log var/cache/ldconfig etc/pacman.d/gnupg usr/lib/python/__pycache__
+  mkdir -p boot/EFI/Linux efi/EFI srv/git var/log var/cache/ldconfig etc/pacman.d/gnupg usr/lib/python/__pycache__
   chown 967:967 srv/git
   for moving in etc/passwd- etc/shadow- var/log/pacman.log var/cache/ldconfig/aux-cache \
+      boot/initramfs-linux.img boot/vmlinuz-linux boot/EFI/Linux/linux.efi efi/EFI/linux.efi \
       etc/pacman.d/gnupg/secret usr/lib/python/__pycache__/made.pyc run/x tmp/x dev/shm/x; do
     echo "$now" >$moving
   done
@@ -42,6 +43,11 @@ const USERS: &str = r#"post_install() {
 const HOOK: &str = "[Trigger]\nOperation = Install\nType = Path\nTarget = usr/share/things/*\n\n\
                     [Action]\nDescription = Listing things...\nWhen = PostTransaction\n\
                     Exec = /bin/sh -c 'cat >/usr/share/things.list'\nNeedsTargets\n";
+
+/// What mkinitcpio's package has; its script is not there.
+const MKINITCPIO: &str = "[Trigger]\nOperation = Install\nType = Path\nTarget = usr/lib/modules/*/vmlinuz\n\n\
+                          [Action]\nDescription = Updating linux initcpios...\nWhen = PostTransaction\n\
+                          Exec = /usr/share/libalpm/scripts/mkinitcpio install\nNeedsTargets\n";
 
 const DEPMOD: &str = "#!/bin/sh\necho \"$1 $SOURCE_DATE_EPOCH\" >/usr/lib/modules/$1/modules.dep\n";
 
@@ -104,7 +110,7 @@ pub(crate) fn package(name: &str) -> Package {
     Package::new(name, "1:1.0-1").arch("any").built(BUILT)
 }
 
-fn filesystem() -> Package {
+pub(crate) fn filesystem() -> Package {
     let links = [("bin", "usr/bin"), ("sbin", "usr/bin"), ("lib", "usr/lib"), ("lib64", "usr/lib")];
     let package = package("filesystem")
         .directory("tmp", 0o1777)
@@ -122,7 +128,7 @@ fn filesystem() -> Package {
 }
 
 /// Dash, and the few programs that the scripts need.
-fn shell(tools: &Path) -> io::Result<Package> {
+pub(crate) fn shell(tools: &Path) -> io::Result<Package> {
     let libraries = "usr/lib/x86_64-linux-gnu";
     let mut package =
         package("dash").provides("sh").depends("filesystem").symlink("usr/bin/sh", "dash");
@@ -148,6 +154,8 @@ fn things() -> Package {
         .depends("users>=1:1.0")
         .provides("stuff=2")
         .hook("50-things.hook", HOOK)
+        .hook("90-mkinitcpio-install.hook", MKINITCPIO)
+        .file("boot/memtest86+/memtest.bin", 0o644, "memtest")
         .file("usr/bin/suid", 0o4755, "#!/bin/sh\n")
         .hard_link("usr/bin/suid-too", "usr/bin/suid")
         .entry("usr/bin/ping", Entry { xattrs, ..entry("#!/bin/sh\n", 0o755) })
