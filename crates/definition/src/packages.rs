@@ -12,7 +12,7 @@ use crate::{DistributionName, Origin, Problem, read};
 
 checked_text! {
     /// A package's name, in the characters that Debian (Policy 5.6.1) or Arch (PKGBUILD(5),
-    /// pkgname) allows. Capitals are Arch's alone: [`PackageName::check_for`].
+    /// pkgname) allows. Capitals are Arch's alone: the lists of a server are checked when it is composed.
     PackageName, check_package
 }
 
