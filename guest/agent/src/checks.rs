@@ -216,7 +216,11 @@ mod tests {
 
     fn script(text: &str) -> tempfile::TempPath {
         let file = tempfile::NamedTempFile::new().unwrap().into_temp_path();
-        fs::write(&file, format!("#!/bin/sh\n{text}\n")).unwrap();
+        // Written by another process: what another test's fork holds open to be written cannot be
+        // run (ETXTBSY, execve(2)).
+        let mut write = Command::new("sh");
+        write.args(["-c", "printf '#!/bin/sh\\n%s\\n' \"$1\" >\"$0\""]).arg(&*file).arg(text);
+        assert!(write.status().unwrap().success());
         fs::set_permissions(&file, fs::Permissions::from_mode(0o755)).unwrap();
         file
     }
