@@ -46,5 +46,5 @@ pub use medium::{Format, Medium, medium};
 pub use record::Record;
 pub use report::Report;
 pub use session::{Options, Session};
-pub use verify::{Difference, SURROUNDINGS, Verified, copy_workspace, verify};
+pub use verify::{Difference, SURROUNDINGS, Verified, copy_folder, copy_workspace, verify};
 pub use warnings::{Warning, warnings};
