@@ -26,7 +26,8 @@ pub enum Form {
 }
 
 /// Paths, the form in which their texts are compared, and why.
-pub const FORMS: [(&str, Form, &str); 12] = [
+pub const FORMS: [(&str, Form, &str); 13] = [
+    ("etc/aliases", Form::Lines, "in the order of configuration"),
     ("etc/passwd", Form::Passwd, "ids from 100 to 999 are given in the order of configuration"),
     ("etc/group", Form::Group, "the same"),
     ("etc/gshadow", Form::Group, "in the order of configuration"),

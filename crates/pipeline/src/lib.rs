@@ -21,7 +21,7 @@ mod config;
 mod difference;
 mod error;
 mod files;
-mod first_boot;
+pub mod first_boot;
 mod generation_of;
 pub mod locking;
 mod medium;
