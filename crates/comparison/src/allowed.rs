@@ -24,7 +24,7 @@ const GONE: &[What] = &[What::OnlyApt];
 const ADDED: &[What] = &[What::OnlyOurs];
 
 /// All of them; `docs/reference/package-tree.md` has the same table.
-pub const ALLOWED: [Allowed; 58] = [
+pub const ALLOWED: [Allowed; 64] = [
     allow("etc/.updated", ADDED, "tells systemd that /etc is as new as /usr"),
     allow("var/.updated", ADDED, "the same of /var"),
     allow(
@@ -85,6 +85,24 @@ pub const ALLOWED: [Allowed; 58] = [
         "var/cache/fontconfig/**",
         &[What::OnlyApt, What::OnlyOurs, What::Content],
         "made for the times of an image's directories, so that it is fresh there",
+    ),
+    allow("var/cache/apt/archives/partial", &[What::Mode], "apt makes it its own when it runs"),
+    allow("var/lib/apt/lists/partial", &[What::Mode], "the same"),
+    allow(
+        "etc/ppp",
+        &[What::Owner],
+        "two packages have it with other owners; the one that is unpacked first decides",
+    ),
+    allow(
+        "etc/aliases",
+        &[What::Content],
+        "packages add a line when a mail server is configured before them, which none asks for",
+    ),
+    allow("var/lib/sgml-base/supercatalog.old", &[What::OnlyApt], "backup"),
+    allow(
+        "etc/ssl/certs/java/cacerts",
+        &[What::Content],
+        "each certificate has the lock's day, and they are sorted",
     ),
     allow("var/spool/exim4/**", GONE, "mail that scripts sent to root"),
     allow(

@@ -6,7 +6,7 @@ use crate::error::Error;
 use crate::packages::{self, Inside, Normal, Removal, Removed, Times};
 
 /// What is removed, besides what is removed from every tree.
-const DEBIANS: [Removed; 22] = [
+const DEBIANS: [Removed; 23] = [
     ("etc/shells.state-", "backup"),
     ("var/lib/dpkg/*-old", "backup"),
     ("var/lib/dpkg/lock", "lock file"),
@@ -15,6 +15,7 @@ const DEBIANS: [Removed; 22] = [
     ("var/lib/dpkg/updates/*", "dpkg's journal, empty by now"),
     ("var/lib/ucf/*.[0-9]", "backup"),
     ("var/cache/debconf/*-old", "backup"),
+    ("var/lib/sgml-base/*.old", "backup"),
     ("var/cache/apt/*.bin", "made from package lists that no image has"),
     ("var/log/alternatives.log", "has times"),
     ("var/log/bootstrap.log", "has times"),
