@@ -4,8 +4,10 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::str::FromStr;
 
+use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use clap::{Args, ColorChoice, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 use jiff::civil::Date;
+use machine::DiskKind;
 
 /// Servers as a Cargo workspace: a definition in git becomes the same image on any machine.
 #[derive(Parser)]
@@ -86,7 +88,7 @@ pub(crate) enum Command {
     Image(Image),
     /// Start a server's image in QEMU, its serial console in this terminal.
     #[command(
-        after_help = "Examples:\n  cargo xtask boot mailserver --forward 4190\n  cargo xtask boot mailserver --forward 2222:22"
+        after_help = "Examples:\n  cargo xtask boot mailserver --forward 4190\n  cargo xtask boot mailserver --forward 2222:22\n  cargo xtask boot mailserver --disk nvme --memory 512 --qemu \"-smp 1\""
     )]
     Boot(Boot),
     /// Build a server anew and compare with the digest recorded in server.digest.
@@ -225,6 +227,23 @@ pub(crate) struct Boot {
     /// Memory in MiB.
     #[arg(long, default_value_t = 1024)]
     pub(crate) memory: u32,
+    /// What the disk hangs on.
+    #[arg(long, value_name = "KIND", default_value = "virtio", value_parser = disk_kinds())]
+    pub(crate) disk: DiskKind,
+    /// Tell QEMU more, behind all that it is told anyway: an option, with its value in the same
+    /// ARG (`--qemu "-smp 1"`) or in the next. May be given several times. `-serial` takes the
+    /// place of our serial port. QEMU sees no files of this machine.
+    #[arg(long, value_name = "ARG", allow_hyphen_values = true)]
+    pub(crate) qemu: Vec<String>,
+}
+
+/// A parser that lists the kinds of disks, and knows their longer names.
+fn disk_kinds() -> impl TypedValueParser<Value = DiskKind> {
+    let values = DiskKind::ALL.map(|kind| {
+        let aliases = kind.names().iter().skip(1).copied();
+        PossibleValue::new(kind.name()).aliases(aliases).help(kind.description())
+    });
+    PossibleValuesParser::new(values).try_map(|name| name.parse())
 }
 
 /// A port of the server, and where on this machine it is reached.

@@ -103,6 +103,8 @@ fn unknown_server() -> Result<()> {
 
 fn wrong_target() -> Result<()> {
     let workspace = Workspace::new()?;
+    let text = workspace.run(["boot", SERVER, "--disk", "megasass"])?.failed()?;
+    has(&text, &["invalid value 'megasass' for '--disk <KIND>'", "exists: 'megasas'"])?;
     for (arguments, expected) in [
         (
             ["deploy", SERVER, "root@-oProxyCommand=x"].as_slice(),
