@@ -27,6 +27,7 @@ mod ioctl;
 pub mod keep;
 mod lock;
 pub mod machine;
+pub mod memory;
 mod mounts;
 pub mod print;
 pub mod reason;
