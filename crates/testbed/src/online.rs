@@ -156,6 +156,17 @@ impl<'a> Online<'a> {
         Ok(())
     }
 
+    /// Types a line on the console and waits until it says `text` after that.
+    ///
+    /// # Errors
+    /// When it does not.
+    pub fn type_on_console(&mut self, line: &str, text: &str) -> Result<()> {
+        self.running.console().skip();
+        self.running.console().send(&format!("{line}\n"))?;
+        self.running.console().wait_for(text, PATIENCE)?;
+        Ok(())
+    }
+
     /// All that the console has said.
     pub fn console(&mut self) -> String {
         self.running.console().transcript()

@@ -22,6 +22,7 @@ pub mod cli;
 pub mod disk;
 mod error;
 pub mod fat;
+pub mod first_aid;
 mod hidden;
 mod ioctl;
 pub mod keep;

@@ -3,7 +3,7 @@
 use anyhow::Result;
 
 use crate::tried::{self, Ground};
-use crate::{full, lan};
+use crate::{first_aid, full, lan};
 
 /// A machine that lacks something.
 pub(crate) struct Poor {
@@ -17,15 +17,12 @@ pub(crate) struct Poor {
 /// All of them.
 pub(crate) const MACHINES: &[Poor] = &[
     Poor { name: "no screen", qemu: &[], run: tried::plain },
-    Poor { name: "screen beside the serial port", qemu: &["-vga", "std"], run: tried::plain },
     Poor {
         name: "screen, no serial port",
         qemu: &["-serial", "none", "-vga", "std"],
         run: tried::plain,
     },
     Poor { name: "neither screen nor serial port", qemu: &["-serial", "none"], run: tried::plain },
-    Poor { name: "one core", qemu: &["-smp", "1"], run: tried::plain },
-    Poor { name: "512 MB of memory", qemu: &["-m", "512"], run: tried::plain },
     Poor { name: "clock of 1970", qemu: &["-rtc", "base=1970-01-01"], run: tried::clock },
     Poor {
         name: "two networks",
@@ -38,5 +35,10 @@ pub(crate) const MACHINES: &[Poor] = &[
         run: tried::two_cards,
     },
     Poor { name: "IPv6 only", qemu: &["-nic", "none"], run: lan::ipv6_only },
-    Poor { name: "full root", qemu: &["-m", "512", "-smp", "1"], run: full::full_root },
+    Poor {
+        name: "one core, 512 MB, a root that is filled",
+        qemu: &["-m", "512", "-smp", "1"],
+        run: full::full_root,
+    },
+    Poor { name: "network lost", qemu: &["-vga", "std"], run: first_aid::offered },
 ];
