@@ -180,7 +180,8 @@ pub fn reboot() -> io::Result<()> {
     Ok(rustix::system::reboot(rustix::system::RebootCommand::Restart)?)
 }
 
-fn systemctl(arguments: &[&str]) -> String {
+/// What systemctl answers.
+pub(crate) fn systemctl(arguments: &[&str]) -> String {
     let asked = Command::new("systemctl").args(arguments).stdin(Stdio::null()).output();
     let text = |output: process::Output| String::from_utf8_lossy(&output.stdout).trim().to_owned();
     // An answer that is none is shown as it is.

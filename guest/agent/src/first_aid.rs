@@ -11,10 +11,10 @@ pub mod password;
 
 use std::fs;
 use std::io;
-use std::process::{Command, Stdio};
 use std::thread;
 use std::time::Duration;
 
+use crate::checks::systemctl;
 use crate::{Error, Result, machine};
 
 /// Why there is a menu; not there when there is none.
@@ -162,14 +162,6 @@ fn is_loaded(shown: &str) -> Option<String> {
     shown.lines().find(|line| *line == "LoadState=loaded")?;
     let state = shown.lines().find_map(|line| line.strip_prefix("ActiveState="))?;
     Some(state.to_owned())
-}
-
-pub(crate) fn systemctl(arguments: &[&str]) -> String {
-    let asked = Command::new("systemctl").args(arguments).stdin(Stdio::null()).output();
-    asked.map_or_else(
-        |error| format!("no answer: {error}"),
-        |output| String::from_utf8_lossy(&output.stdout).trim().to_owned(),
-    )
 }
 
 #[cfg(test)]

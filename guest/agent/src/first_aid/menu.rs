@@ -13,7 +13,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::termios::{self, LocalModes, OptionalActions};
 
 use super::password::Hash;
-use super::{REASON, is_emergency, login_unit, systemctl};
+use super::{REASON, is_emergency, login_unit};
 use crate::catalog::{Catalog, Held};
 use crate::machine::{self, Machine};
 use crate::{Error, Result, checks};
@@ -130,13 +130,13 @@ pub fn run(console: &str) -> Result<()> {
             Choice::GoOn => {
                 // The menu ends with emergency mode, whatever comes of it.
                 let _ = fs::remove_file(REASON);
-                systemctl(&["--no-block", "default"]);
+                checks::systemctl(&["--no-block", "default"]);
             }
             Choice::Again => {}
         }
     }
     print("\nThe server can be reached again.\n");
-    systemctl(&["--no-block", "start", &login_unit(console)]);
+    checks::systemctl(&["--no-block", "start", &login_unit(console)]);
     Ok(())
 }
 
