@@ -29,13 +29,14 @@ pub(crate) fn ipv6_only(ground: &Ground<'_>, poor: &Poor) -> Result<String> {
 
     let router = wire(ground.rich().forward(22), ends, ROUTER_MAC).forward_from(ssh, PROXY);
     let router = Online::start(&router, clients)?;
+    // systemd-socket-proxyd takes what is behind the last colon for the port.
     router.run(&format!(
         "mkdir -p /run/systemd/network && cat >/run/systemd/network/10-lan.network <<'END'\n\
          [Match]\nMACAddress={ROUTER_MAC}\n[Network]\nAddress={ROUTER}/64\nIPv6SendRA=yes\n\
          IPv6AcceptRA=no\nDHCP=no\n[IPv6SendRA]\nRouterLifetimeSec=1800\n\
          [IPv6Prefix]\nPrefix=fd00:6::/64\nEND\n\
          networkctl reload && systemd-run --unit=way-in --socket-property=ListenStream={PROXY} \
-         /lib/systemd/systemd-socket-proxyd [{SERVER}]:22"
+         /lib/systemd/systemd-socket-proxyd {SERVER}:22"
     ))?;
 
     clients.forget_hosts()?;
