@@ -143,6 +143,12 @@ pub(crate) enum Command {
         after_help = "Examples:\n  cargo xtask flash --board pc mailserver /dev/sdb\n  cargo xtask flash --board pc mailserver mailserver.img"
     )]
     Flash(Flash),
+    /// Read the disk of a server that does not come up, without ever writing to it: generations,
+    /// journal, state.
+    #[command(
+        after_help = "Examples:\n  cargo xtask rescue /dev/sdb\n  cargo xtask rescue old.qcow2 --journal\n  cargo xtask rescue disk.img --state /var/mail --to mail"
+    )]
+    Rescue(Rescue),
     /// Say what the caches hold, and remove what no lock of any workspace names.
     #[command(after_help = "Examples:\n  cargo xtask clean --dry-run\n  cargo xtask clean")]
     Clean(Clean),
@@ -232,7 +238,7 @@ pub(crate) struct Boot {
     pub(crate) disk: DiskKind,
     /// Tell QEMU more, behind all that it is told anyway: an option, with its value in the same
     /// ARG (`--qemu "-smp 1"`) or in the next. May be given several times. `-serial` takes the
-    /// place of our serial port. QEMU sees no files of this machine.
+    /// place of our serial port, and `-nic none` takes the network card away. QEMU sees no files of this machine.
     #[arg(long, value_name = "ARG", allow_hyphen_values = true)]
     pub(crate) qemu: Vec<String>,
 }
@@ -441,6 +447,27 @@ pub(crate) struct Flash {
     #[arg(long)]
     pub(crate) yes: bool,
     /// Print the result as JSON: what was written where, and its sha256.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Args)]
+pub(crate) struct Rescue {
+    /// An image file, raw or qcow2, a device, or its data partition.
+    pub(crate) disk: PathBuf,
+    /// Show the end of the journal.
+    #[arg(long, conflicts_with_all = ["state", "to"])]
+    pub(crate) journal: bool,
+    /// So many lines of the journal.
+    #[arg(long, value_name = "N", default_value_t = 200, requires = "journal")]
+    pub(crate) lines: usize,
+    /// List this state: a path of the server (/var/mail) or below /state (mail).
+    #[arg(long, value_name = "PATH")]
+    pub(crate) state: Option<PathBuf>,
+    /// Copy it, or all state, into this folder, which is made.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) to: Option<PathBuf>,
+    /// Print the result as JSON.
     #[arg(long)]
     pub(crate) json: bool,
 }

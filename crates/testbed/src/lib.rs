@@ -221,6 +221,14 @@ impl Testbed {
         Ok(session.with_cache(&self.cache).tools()?.root(group)?)
     }
 
+    /// The program behind `cargo xtask`.
+    ///
+    /// # Errors
+    /// When it cannot be compiled.
+    pub fn xtask(&self) -> Result<PathBuf> {
+        Ok(pipeline::cargo::program("xtask", false)?)
+    }
+
     /// Who uses the server.
     pub fn clients(&self) -> &Clients {
         &self.clients

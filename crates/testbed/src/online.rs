@@ -28,6 +28,8 @@ pub struct Identity {
 pub struct Online<'a> {
     running: Running,
     clients: &'a Clients,
+    /// Where its ssh is reached, when another machine is the way to it.
+    way_in: Option<u16>,
 }
 
 impl<'a> Online<'a> {
@@ -36,7 +38,7 @@ impl<'a> Online<'a> {
     /// # Errors
     /// When it does not come up, or has units that failed.
     pub fn start(machine: &Machine, clients: &'a Clients) -> Result<Self> {
-        let mut server = Self { running: machine.start()?, clients };
+        let mut server = Self { running: machine.start()?, clients, way_in: None };
         server.wait_for_boot("")?;
         Ok(server)
     }
@@ -47,7 +49,24 @@ impl<'a> Online<'a> {
     /// # Errors
     /// When QEMU does not start.
     pub fn switch_on(machine: &Machine, clients: &'a Clients) -> Result<Self> {
-        Ok(Self { running: machine.start()?, clients })
+        Ok(Self { running: machine.start()?, clients, way_in: None })
+    }
+
+    /// The same, for a machine that is in a network of its own: `way_in` is the port of this host
+    /// behind which somebody leads to its ssh.
+    ///
+    /// # Errors
+    /// When QEMU does not start.
+    pub fn behind(machine: &Machine, clients: &'a Clients, way_in: u16) -> Result<Self> {
+        Ok(Self { way_in: Some(way_in), ..Self::switch_on(machine, clients)? })
+    }
+
+    /// Waits until it is up, after [`Online::switch_on`].
+    ///
+    /// # Errors
+    /// When it does not come up, or has units that failed.
+    pub fn come_up(&mut self) -> Result<()> {
+        self.wait_for_boot("")
     }
 
     /// The port of this host at which the server's port `guest` is reached.
@@ -55,7 +74,10 @@ impl<'a> Online<'a> {
     /// # Errors
     /// When it is not forwarded.
     pub fn port(&self, guest: u16) -> Result<u16> {
-        Ok(self.running.port(guest)?)
+        match self.way_in {
+            Some(port) if guest == 22 => Ok(port),
+            _ => Ok(self.running.port(guest)?),
+        }
     }
 
     /// Runs `command` as root; its standard output, without the end of the last line.
@@ -130,6 +152,17 @@ impl<'a> Online<'a> {
     /// When it does not.
     pub fn wait_for_console(&mut self, text: &str) -> Result<()> {
         self.running.console().skip();
+        self.running.console().wait_for(text, PATIENCE)?;
+        Ok(())
+    }
+
+    /// Types a line on the console and waits until it says `text` after that.
+    ///
+    /// # Errors
+    /// When it does not.
+    pub fn type_on_console(&mut self, line: &str, text: &str) -> Result<()> {
+        self.running.console().skip();
+        self.running.console().send(&format!("{line}\n"))?;
         self.running.console().wait_for(text, PATIENCE)?;
         Ok(())
     }

@@ -12,10 +12,11 @@ use serde_json::Value;
 use crate::workspace::{Ran, Workspace, cargo, has, same};
 use crate::{SERVER, trial, undisturbed};
 
-const COMMANDS: [&str; 19] = [
+const COMMANDS: [&str; 20] = [
     "clean",
     "compare-packages",
     "image",
+    "rescue",
     "boot",
     "verify",
     "lock",
