@@ -43,6 +43,7 @@ pub use error::Error;
 pub use files::files;
 pub use generation_of::generation;
 pub use medium::{Format, Medium, medium};
+pub use programs::left_out;
 pub use record::Record;
 pub use report::Report;
 pub use session::{Options, Session};
