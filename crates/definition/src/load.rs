@@ -6,8 +6,8 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use crate::{
-    Board, DistributionName, Error, Ignored, Laid, Origin, PartName, Problem, Problems, RoleToml,
-    ServerToml, overlay,
+    Board, DistributionName, Error, Ignored, Laid, Origin, Part, PartName, Problem, Problems,
+    RoleToml, ServerToml, extra, overlay, own,
 };
 
 /// What a role consists of.
@@ -124,8 +124,40 @@ impl<'a> Loader<'a> {
         let laid = self.laid(&dir.join("rootfs"))?;
         let laid_for = self.laid_for(dir)?;
         let bytes = written_bytes(dir, self.ignored)?;
-        let (Some(server), Some(name)) = (server, name) else { return Ok(None) };
+        let (Some(mut server), Some(name)) = (server, name) else { return Ok(None) };
+        let extras = &mut server.archive.extras;
+        extra::read_keys(extras, dir, self.ignored, &mut self.problems)?;
+        let distribution = server.archive.distribution.name();
+        self.own(&mut server.part, &name, dir, distribution)?;
         Ok(Some(ServerFiles { name, dir: dir.to_owned(), server, laid, laid_for, depends, bytes }))
+    }
+
+    /// Reads the package files that `part` names.
+    fn own(
+        &mut self,
+        part: &mut Part,
+        name: &PartName,
+        dir: &Path,
+        distribution: DistributionName,
+    ) -> Result<(), Error> {
+        let root = self.root;
+        let shown = |path: &Path| path.strip_prefix(root).unwrap_or(path).to_owned();
+        let files = part.files_on(distribution);
+        let (problems, of) = (&mut self.problems, (name, dir));
+        part.own = own::read(&files, distribution, of, &shown, self.ignored, problems)?;
+        Ok(())
+    }
+
+    /// Reads the package files of `roles` for a server of `distribution`.
+    pub(crate) fn own_of_roles(
+        &mut self,
+        roles: &mut [RoleFiles],
+        distribution: DistributionName,
+    ) -> Result<(), Error> {
+        for RoleFiles { role, name, dir, .. } in roles {
+            self.own(&mut role.0, name, dir, distribution)?;
+        }
+        Ok(())
     }
 
     /// Reads the role that the package `name` in `dir` is.

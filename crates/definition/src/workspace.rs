@@ -111,6 +111,9 @@ impl Workspace {
         for node in self.graph.reached(node).into_iter().filter(|node| is_role(node)) {
             roles.extend(loader.role(&node.name, &node.dir, self.roles_of(node))?);
         }
+        if let Some(server) = &server {
+            loader.own_of_roles(&mut roles, server.server.archive.distribution.name())?;
+        }
         self.compose(name, loader, server, &roles)
     }
 

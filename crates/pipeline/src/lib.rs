@@ -25,6 +25,7 @@ mod first_boot;
 mod generation_of;
 pub mod locking;
 mod medium;
+mod own;
 mod packages;
 mod programs;
 mod record;

@@ -2,6 +2,7 @@
 
 #![cfg(test)]
 
+mod beside;
 mod ignored;
 
 use std::ffi::OsStr;
