@@ -21,7 +21,7 @@ pub fn generation(session: &Session, server: &Server) -> Result<Built, Error> {
     let (epoch, tools, sources) = std::thread::scope(|scope| {
         let epoch = scope.spawn(|| session.epoch(server, day));
         let tools = session.tools();
-        let sources = compile::Workspace::read(session.workspace.root());
+        let sources = programs::sources(session, server);
         (epoch.join().unwrap_or_else(|panic| resume_unwind(panic)), tools, sources)
     });
     let (epoch, tools, sources) = (epoch?, tools?, sources?);

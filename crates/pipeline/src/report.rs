@@ -41,6 +41,9 @@ pub struct Report {
     /// What its owner may want to know.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub warnings: Vec<Warning>,
+    /// What git ignores among the files that it would be made of, and was left out.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub ignored: Vec<PathBuf>,
 }
 
 impl Report {
@@ -68,6 +71,7 @@ impl Report {
             stages: session.cache.timings(),
             artefacts,
             warnings: Vec::new(),
+            ignored: Vec::new(),
         }
     }
 }
