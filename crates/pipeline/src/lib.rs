@@ -48,5 +48,5 @@ pub use programs::left_out;
 pub use record::Record;
 pub use report::Report;
 pub use session::{Options, Session};
-pub use verify::{Difference, SURROUNDINGS, Verified, copy_workspace, verify};
+pub use verify::{Difference, SURROUNDINGS, Verified, copy_folder, copy_workspace, verify};
 pub use warnings::{Warning, warnings};
