@@ -160,3 +160,26 @@ fn load(name: &str, parameters: &str) -> Result<()> {
         Err(errno) => Err(errno).on("load", &path),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn where_there_is_no_disk_the_drivers_that_were_loaded_are_named() {
+        let table = Modules::parse("module ahci\nmodule nvme\n");
+        let mut drivers = Drivers::new(&table, "");
+        let none = "drivers loaded: none; devices without a driver: none";
+        assert_eq!(drivers.describe(), none);
+        drivers.for_devices = BTreeSet::from(["nvme", "ahci"]);
+        assert!(drivers.describe().starts_with("drivers loaded: ahci, nvme; "));
+    }
+
+    #[test]
+    fn a_module_is_loaded_once() {
+        let table = Modules::parse("module a b\nmodule b\nmodule c b\n");
+        let mut drivers = Drivers::new(&table, "");
+        assert_eq!(drivers.new_of(vec!["a"]), ["b", "a"]);
+        assert_eq!(drivers.new_of(vec!["c", "a"]), ["c"]);
+    }
+}

@@ -141,7 +141,8 @@ mod tests {
         queue.add(vec!["a", "b"]);
         queue.add(vec!["watchdog", "c"]);
         assert_eq!((queue.take(), queue.take()), (Some("watchdog"), Some("a")));
-        ["watchdog", "a"].map(|name| queue.finish(name));
+        queue.finish("watchdog");
+        queue.finish("a");
         assert_eq!(queue.take(), Some("b"));
         queue.finish("b");
         assert_eq!(queue.take(), Some("c"));
