@@ -2,6 +2,7 @@
 
 use definition::edit::EditError;
 use definition::{Distribution, Server};
+use digest::Digest;
 use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
@@ -70,6 +71,11 @@ pub fn current(store: &Store, server: &Server, locked: bool) -> Result<Lock, Err
         progress::done("", line);
     }
     Ok(relocked.lock)
+}
+
+/// The digest of what `server` asks of its archive: that of a lock which answers it.
+pub fn asked(server: &Server) -> Digest {
+    request::of(server).digest()
 }
 
 /// Resolves `server` anew, or only `update` and what it needs, and writes the lock.
