@@ -78,7 +78,7 @@ fn is_read_when_off(testbed: &Testbed, disk: &Path, said: &str) -> Result<()> {
     for line in page.lines().filter_map(|line| line.strip_prefix("cargo xtask ")) {
         let mut words: Vec<String> =
             line.split(' ').map(|word| word.replace("/dev/sdb", "disk.img")).collect();
-        for at in 0..words.len() {
+        for at in 1..words.len() {
             if words[at].ends_with(".img")
                 || words[at].ends_with(".qcow2")
                 || words[at - 1] == "--to"
