@@ -29,19 +29,15 @@ fn acme() -> (TempDir, Extra) {
         url: format!("file://{}", folder.path().display()),
         suite: "own".to_owned(),
         components: Vec::new(),
-        fingerprint: fingerprint_of(&key),
+        fingerprint: std::fs::read_to_string(repositories().join("fingerprint"))
+            .unwrap()
+            .trim()
+            .to_owned(),
         key,
         packages: Vec::new(),
         place: "server.toml:9:8".to_owned(),
     };
     (folder, extra)
-}
-
-fn fingerprint_of(key: &[u8]) -> String {
-    use pgp::composed::{Deserializable, SignedPublicKey};
-    use pgp::types::KeyDetails;
-    let (mut keys, _) = SignedPublicKey::from_reader_many(key).unwrap();
-    keys.next().unwrap().unwrap().fingerprint().to_string().to_uppercase()
 }
 
 fn with(extra: &Extra, packages: &[&str]) -> Request {
