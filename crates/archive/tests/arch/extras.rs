@@ -81,7 +81,7 @@ fn names_that_arch_has_too_are_taken_where_the_definition_says_so() {
     assert!(shown(&error).contains("tool"), "{error}");
     let mistyped = Extra { packages: vec!["owntool".to_owned()], ..extra };
     let error = server.resolve(&with(&mistyped, &["tool"])).unwrap_err();
-    assert_eq!(error.to_string(), "acme has no package `owntool`");
+    assert_eq!(error.to_string(), "server.toml:9:8: acme has no package `owntool`");
 }
 
 #[test]
