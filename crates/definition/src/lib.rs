@@ -59,7 +59,7 @@ pub use archive::{
     Arch, Archive, Component, Debian, Distribution, DistributionName, Fingerprint, Pocket,
     SuiteName,
 };
-pub use board::{Architecture, Board, Firmware, Initramfs, Module};
+pub use board::{Architecture, Board, Drivers, Firmware, Initramfs, Module};
 pub use compose::compose;
 pub use epoch::{EPOCH_VARIABLE, Epoch};
 pub use error::Error;

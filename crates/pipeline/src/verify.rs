@@ -224,6 +224,14 @@ pub fn copy_workspace(workspace: &Workspace, to: &Path) -> Result<(), Error> {
     })
 }
 
+/// Copies a folder with all that is in it. Links stay links.
+///
+/// # Errors
+/// When something cannot be read or written.
+pub fn copy_folder(from: &Path, to: &Path) -> Result<(), Error> {
+    copy(from, to, &|_| false)
+}
+
 fn copy(from: &Path, to: &Path, left_out: &dyn Fn(&Path) -> bool) -> Result<(), Error> {
     fs::create_dir_all(to).map_err(Error::io("create", to))?;
     for entry in fs::read_dir(from).map_err(Error::io("read", from))? {

@@ -1,61 +1,162 @@
-//! Kernel modules of the initramfs.
+//! Kernel modules of the initramfs: those that init needs on any machine, and those that the
+//! devices of this one ask for, as udev would load them.
 //!
-//! `/modules` is the list, written when the initramfs was made: one absolute path a line, in the
-//! order in which they are loaded, so that what a module needs stands before it. Nothing here
-//! knows of dependencies or hardware.
+//! Which module is for what says the table `/modules` ([`generation::modules`]), written when the
+//! initramfs was made. A device may appear when the driver of another is loaded, or seconds later:
+//! devices are looked at again after each driver, and as long as a disk is waited for.
 
+mod devices;
+mod parameters;
+mod queue;
+
+use std::collections::BTreeSet;
+use std::ffi::CString;
 use std::fs::{self, File};
-use std::path::Path;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::Duration;
 
+use generation::{Chain, Modules};
 use rustix::io::Errno;
 use rustix::system::finit_module;
 
 use crate::error::{Context, Result};
+use crate::log::Log;
+use crate::watchdog::Watchdog;
+use devices::Devices;
+use queue::Queue;
 
-/// `MODULE_INIT_COMPRESSED_FILE` (linux/module.h): the kernel decompresses the file itself.
-const COMPRESSED: i32 = 4;
+/// Where the files are.
+const FOLDER: &str = "/lib/modules";
 
-/// The modules that `list` names.
-pub(crate) fn list(list: &Path) -> Result<Vec<String>> {
-    let text = fs::read_to_string(list).on("read", list)?;
-    Ok(paths(&text).map(str::to_owned).collect())
+/// More modules at a time make nothing faster.
+const MAX_WORKERS: usize = 4;
+
+/// The longest time until it is asked again whether a module is loaded.
+const LOOK: Duration = Duration::from_secs(1);
+
+/// The table of this initramfs. Without one there are no modules, and the log says so.
+pub(crate) fn table(log: &Log) -> Modules {
+    let path = Path::new("/").join(Modules::NAME);
+    match fs::read_to_string(&path).on("read", &path) {
+        Ok(text) => Modules::parse(&text),
+        Err(error) => {
+            log.warning(Chain(&error));
+            Modules::default()
+        }
+    }
 }
 
-/// Loads one module. That the kernel has it built in, or that its hardware is not there, is no
+/// What was loaded of a table, and what for.
+pub(crate) struct Drivers<'a> {
+    table: &'a Modules,
+    cmdline: &'a str,
+    devices: Devices,
+    /// Modules that were loaded, or cannot be.
+    tried: BTreeSet<&'a str>,
+    /// Modules that devices asked for.
+    for_devices: BTreeSet<&'a str>,
+}
+
+impl<'a> Drivers<'a> {
+    pub(crate) fn new(table: &'a Modules, cmdline: &'a str) -> Self {
+        let (tried, for_devices) = Default::default();
+        Self { table, cmdline, devices: Devices::default(), tried, for_devices }
+    }
+
+    /// Loads what every machine needs, among it the filesystem `filesystem` of the data, and what
+    /// this machine's devices ask for. A watchdog is the first, so that a module that hangs is
+    /// covered by it.
+    pub(crate) fn load(&mut self, filesystem: Option<&str>, log: &Log, watchdog: &mut Watchdog) {
+        let table = self.table;
+        let always = table.always.iter().map(String::as_str);
+        let filesystem = filesystem.into_iter().flat_map(|name| table.named(name));
+        self.run(always.chain(filesystem).collect(), log, watchdog);
+    }
+
+    /// Loads what devices ask for that have appeared since.
+    pub(crate) fn load_for_new_devices(&mut self, log: &Log, watchdog: &mut Watchdog) {
+        self.run(Vec::new(), log, watchdog);
+    }
+
+    /// What helps to find out why a disk is not there.
+    pub(crate) fn describe(&self) -> String {
+        let drivers: Vec<_> = self.for_devices.iter().copied().collect();
+        let without = self.devices.without_driver();
+        let none = |list: String| if list.is_empty() { "none".to_owned() } else { list };
+        let (drivers, without) = (none(drivers.join(", ")), none(without.join(", ")));
+        format!("drivers loaded: {drivers}; devices without a driver: {without}")
+    }
+
+    /// Loads `wanted` and what devices ask for, until they ask for no more.
+    fn run(&mut self, wanted: Vec<&'a str>, log: &Log, watchdog: &mut Watchdog) {
+        let asked = self.asked();
+        let first = self.table.first.iter().map(String::as_str).filter(|name| asked.contains(name));
+        let plan = first.chain(wanted).chain(asked.iter().copied()).collect();
+        let plan = self.new_of(plan);
+        if plan.is_empty() {
+            return;
+        }
+        let (queue, cmdline) = (Queue::new(self.table), self.cmdline);
+        queue.add(plan);
+        let workers = thread::available_parallelism().map_or(1, usize::from).min(MAX_WORKERS);
+        thread::scope(|scope| {
+            for _ in 0..workers {
+                scope.spawn(|| {
+                    while let Some(name) = queue.take() {
+                        if let Err(error) = load(name, &parameters::of(cmdline, name)) {
+                            log.warning(Chain(&error));
+                        }
+                        queue.finish(name);
+                    }
+                });
+            }
+            while let Some(finished) = queue.finished(LOOK) {
+                // Where none is finished there is no sign of life: a module hangs.
+                if finished.is_empty() {
+                    continue;
+                }
+                watchdog.beat();
+                watchdog.arm(log);
+                // Behind a driver there may be other devices.
+                if finished.iter().any(|name| self.for_devices.contains(name)) {
+                    let asked = self.asked();
+                    queue.add(self.new_of(asked.into_iter().collect()));
+                }
+            }
+            queue.close();
+        });
+    }
+
+    /// The modules that devices ask for that were not there before.
+    fn asked(&mut self) -> BTreeSet<&'a str> {
+        let aliases = self.devices.look();
+        let names = aliases.iter().flat_map(|alias| self.table.for_device(alias));
+        let names: BTreeSet<_> =
+            names.filter(|name| !parameters::is_blacklisted(self.cmdline, name)).collect();
+        self.for_devices.extend(&names);
+        names
+    }
+
+    /// What loading `names` takes, without what was loaded before.
+    fn new_of(&mut self, names: Vec<&'a str>) -> Vec<&'a str> {
+        let mut plan = self.table.plan(names);
+        plan.retain(|name| self.tried.insert(*name));
+        plan
+    }
+}
+
+/// Loads one module. That the kernel has it already, or that its hardware is not there, is no
 /// error.
-pub(crate) fn load(path: &str) -> Result<()> {
-    let file = File::open(path).on("open", path)?;
-    match finit_module(&file, c"", flags(path)) {
+fn load(name: &str, parameters: &str) -> Result<()> {
+    let path = PathBuf::from(FOLDER).join(format!("{name}.ko"));
+    let file = File::open(&path).on("open", &path)?;
+    let parameters = CString::new(parameters).map_err(io::Error::from).on("load", &path)?;
+    match finit_module(&file, &parameters, 0) {
         // EEXIST: loaded or built in. ENODEV: a driver that found nothing to drive. ENOENT: it
         // builds upon such a driver; were it for another reason, the kernel names the symbols.
         Ok(()) | Err(Errno::EXIST | Errno::NODEV | Errno::NOENT) => Ok(()),
-        Err(errno) => Err(errno).on("load", path),
-    }
-}
-
-fn paths(list: &str) -> impl Iterator<Item = &str> {
-    list.lines().map(str::trim).filter(|line| !line.is_empty())
-}
-
-fn flags(path: &str) -> i32 {
-    if path.ends_with(".ko") { 0 } else { COMPRESSED }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_list_keeps_its_order_and_may_end_in_blank_lines() {
-        let list = "/lib/modules/loop.ko.xz\n/lib/modules/dm-mod.ko\n\n";
-        let all: Vec<_> = paths(list).collect();
-        assert_eq!(all, ["/lib/modules/loop.ko.xz", "/lib/modules/dm-mod.ko"]);
-    }
-
-    #[test]
-    fn only_a_compressed_module_is_given_to_the_kernel_as_one() {
-        assert_eq!(flags("/m/loop.ko"), 0);
-        assert_eq!(flags("/m/loop.ko.xz"), COMPRESSED);
-        assert_eq!(flags("/m/loop.ko.zst"), COMPRESSED);
+        Err(errno) => Err(errno).on("load", &path),
     }
 }

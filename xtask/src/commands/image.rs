@@ -97,6 +97,15 @@ fn print(report: &Report) {
         megabytes(sizes.config),
         megabytes(sizes.boot),
     );
+    if !report.state.is_empty() {
+        let files = |count| if count == 1 { "1 file".into() } else { format!("{count} files") };
+        let begins: Vec<_> =
+            report.state.iter().map(|it| format!("{} ({})", it.path, files(it.files))).collect();
+        say!(
+            "state       begins with content: {}; a server that has it keeps its own",
+            begins.join(", ")
+        );
+    }
     say!(
         "made        {} in {:.2} s; reused {}",
         if new.is_empty() { "nothing".to_owned() } else { new.join(", ") },
