@@ -158,13 +158,7 @@ fn roots(universe: &Universe<'_>, request: &Request, choice: &Choice) -> Result<
             .iter()
             .enumerate()
             .filter(|(_, package)| package.architecture == 0)
-            .filter(|(id, _)| {
-                // Nobody else's packages are there without being asked for.
-                let is_essential = |id: &RecordId| {
-                    universe.record(*id).stanza.essential && !universe.is_beside(*id)
-                };
-                choice.of(*id).first().is_some_and(is_essential)
-            })
+            .filter(|(id, _)| choice.of(*id).first().is_some_and(|id| universe.is_essential(*id)))
             .map(|(id, package)| (package.name, id))
             .collect();
         names.sort_unstable();

@@ -176,9 +176,12 @@ fn what_reprepro_and_aptly_made_is_read_and_only_what_the_distribution_lacks_is_
 fn names_that_the_distribution_has_too_are_taken_where_the_definition_says_so() {
     let (archives, extra) = Archives::with("reprepro");
     let listed = Extra { packages: vec!["bash".to_owned()], ..extra.clone() };
-    assert_eq!(archives.names(&listed, &["tool"]), ["tool 1 debian"], "nobody asks for it");
     let taken = ["bash 99.0 acme", "tool 1 debian"];
     assert_eq!(archives.names(&listed, &["tool", "bash"]), taken);
+    assert_eq!(archives.names(&listed, &["tool"]), taken, "it is essential all the same");
+    let mawk = Extra { packages: vec!["mawk".to_owned()], ..extra.clone() };
+    let others = ["bash 5.2 debian", "tool 1 debian"];
+    assert_eq!(archives.names(&mawk, &["tool"]), others, "nobody asks for it");
     // As apt has it, a package may be asked for from there.
     assert_eq!(archives.names(&extra, &["tool", "bash/acme"]), taken);
     let error = archives.refusal(&extra, &["tool/acme"]);
