@@ -6,7 +6,8 @@ use definition::Server;
 use lock::{Lock, OWN};
 use store::Store;
 
-use crate::{Error, request};
+use crate::Error;
+use crate::request::{self, own_path};
 
 /// Puts them into the store, where the archive and a build find them by their digest.
 pub(crate) fn keep(store: &Store, server: &Server) -> Result<(), Error> {
@@ -29,9 +30,7 @@ pub(crate) fn check_sources(server: &Server, lock: &Lock) -> Result<(), Error> {
         })
     };
     let is_own = |package: &lock::Package| {
-        server.own.iter().any(|own| {
-            own.sha256 == package.sha256 && own.path.to_str() == Some(package.path.as_str())
-        })
+        server.own.iter().any(|own| own.sha256 == package.sha256 && own_path(own) == package.path)
     };
     let source = lock.sources.iter().find(|source| !is_extra(source));
     let mut own = lock.packages.iter().filter(|package| package.archive == OWN);
@@ -48,11 +47,11 @@ pub(crate) fn check_sources(server: &Server, lock: &Lock) -> Result<(), Error> {
 /// Refuses to lock other bytes for a file of the lock without being told to.
 pub(crate) fn check_changed(server: &Server, lock: &Lock) -> Result<(), Error> {
     for file in &server.own {
-        let path = file.path.display().to_string();
-        let is_it = |it: &&lock::Package| it.archive == OWN && it.path == path;
+        let is_it = |it: &&lock::Package| it.archive == OWN && it.path == own_path(file);
         let locked = lock.packages.iter().find(is_it);
         if locked.is_some_and(|locked| locked.sha256 != file.sha256) {
             let (server, place) = (server.name.to_string(), file.origin.to_string());
+            let path = file.path.display().to_string();
             return Err(Error::OwnChanged { server, path, place });
         }
     }
@@ -70,7 +69,7 @@ mod tests {
     const LOCK: &str = "version = 1\ndistribution = \"debian\"\narchitecture = \"amd64\"\n\
         date = \"2026-11-22\"\n\
         request = \"sha256:ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad\"\n";
-    const PATH: &str = "servers/web/own_1_all.deb";
+    const PATH: &str = "server/pkgs/own_1_all.deb";
 
     fn lock(more: &str) -> Lock {
         Lock::parse(&format!("{LOCK}{more}"), "server.lock".as_ref()).unwrap()
@@ -89,7 +88,9 @@ mod tests {
         let server = server("install = [\"git\"]");
         let origin = server.install[0].origin.clone();
         let (part, sha256) = (server.name.clone(), Digest::of(bytes));
-        let own = OwnFile { path: PATH.into(), source: PATH.into(), sha256, size: 1, part, origin };
+        let (path, source, name) =
+            (PATH.into(), PATH.into(), "pkgs/own_1_all.deb".parse().unwrap());
+        let own = OwnFile { name, path, source, sha256, size: 1, part, origin };
         Server { own: vec![own], ..server }
     }
 

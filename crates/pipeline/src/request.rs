@@ -61,12 +61,17 @@ pub(crate) fn extras(server: &Server) -> Vec<Extra> {
 /// Package files beside the definition.
 fn own(server: &Server) -> Vec<OwnFile> {
     let own = |file: &definition::OwnFile| OwnFile {
-        path: file.path.display().to_string(),
+        path: own_path(file),
         sha256: file.sha256,
         size: file.size,
         place: file.origin.to_string(),
     };
     server.own.iter().map(own).collect()
+}
+
+/// What a lock calls a package file: the same wherever the workspace and its roles lie.
+pub(crate) fn own_path(file: &definition::OwnFile) -> String {
+    format!("{}/{}", file.part, file.name)
 }
 
 /// Who asks for each package: what people read when it cannot be had.
