@@ -4,8 +4,10 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::str::FromStr;
 
+use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use clap::{Args, ColorChoice, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 use jiff::civil::Date;
+use machine::DiskKind;
 
 /// Servers as a Cargo workspace: a definition in git becomes the same image on any machine.
 #[derive(Parser)]
@@ -86,7 +88,7 @@ pub(crate) enum Command {
     Image(Image),
     /// Start a server's image in QEMU, its serial console in this terminal.
     #[command(
-        after_help = "Examples:\n  cargo xtask boot mailserver --forward 4190\n  cargo xtask boot mailserver --forward 2222:22"
+        after_help = "Examples:\n  cargo xtask boot mailserver --forward 4190\n  cargo xtask boot mailserver --forward 2222:22\n  cargo xtask boot mailserver --disk nvme --memory 512 --qemu \"-smp 1\""
     )]
     Boot(Boot),
     /// Build a server anew and compare with the digest recorded in server.digest.
@@ -141,6 +143,12 @@ pub(crate) enum Command {
         after_help = "Examples:\n  cargo xtask flash --board pc mailserver /dev/sdb\n  cargo xtask flash --board pc mailserver mailserver.img"
     )]
     Flash(Flash),
+    /// Read the disk of a server that does not come up, without ever writing to it: generations,
+    /// journal, state.
+    #[command(
+        after_help = "Examples:\n  cargo xtask rescue /dev/sdb\n  cargo xtask rescue old.qcow2 --journal\n  cargo xtask rescue disk.img --state /var/mail --to mail"
+    )]
+    Rescue(Rescue),
     /// Say what the caches hold, and remove what no lock of any workspace names.
     #[command(after_help = "Examples:\n  cargo xtask clean --dry-run\n  cargo xtask clean")]
     Clean(Clean),
@@ -225,6 +233,23 @@ pub(crate) struct Boot {
     /// Memory in MiB.
     #[arg(long, default_value_t = 1024)]
     pub(crate) memory: u32,
+    /// What the disk hangs on.
+    #[arg(long, value_name = "KIND", default_value = "virtio", value_parser = disk_kinds())]
+    pub(crate) disk: DiskKind,
+    /// Tell QEMU more, behind all that it is told anyway: an option, with its value in the same
+    /// ARG (`--qemu "-smp 1"`) or in the next. May be given several times. `-serial` takes the
+    /// place of our serial port, and `-nic none` takes the network card away. QEMU sees no files of this machine.
+    #[arg(long, value_name = "ARG", allow_hyphen_values = true)]
+    pub(crate) qemu: Vec<String>,
+}
+
+/// A parser that lists the kinds of disks, and knows their longer names.
+fn disk_kinds() -> impl TypedValueParser<Value = DiskKind> {
+    let values = DiskKind::ALL.map(|kind| {
+        let aliases = kind.names().iter().skip(1).copied();
+        PossibleValue::new(kind.name()).aliases(aliases).help(kind.description())
+    });
+    PossibleValuesParser::new(values).try_map(|name| name.parse())
 }
 
 /// A port of the server, and where on this machine it is reached.
@@ -427,6 +452,27 @@ pub(crate) struct Flash {
 }
 
 #[derive(Args)]
+pub(crate) struct Rescue {
+    /// An image file, raw or qcow2, a device, or its data partition.
+    pub(crate) disk: PathBuf,
+    /// Show the end of the journal.
+    #[arg(long, conflicts_with_all = ["state", "to"])]
+    pub(crate) journal: bool,
+    /// So many lines of the journal.
+    #[arg(long, value_name = "N", default_value_t = 200, requires = "journal")]
+    pub(crate) lines: usize,
+    /// List this state: a path of the server (/var/mail) or below /state (mail).
+    #[arg(long, value_name = "PATH")]
+    pub(crate) state: Option<PathBuf>,
+    /// Copy it, or all state, into this folder, which is made.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) to: Option<PathBuf>,
+    /// Print the result as JSON.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Args)]
 pub(crate) struct Clean {
     /// Say what would go, and remove nothing.
     #[arg(long)]
@@ -455,7 +501,7 @@ pub(crate) struct ComparePackages {
     #[arg(long, value_name = "ROW")]
     pub(crate) only: Vec<String>,
     /// What to find out; all of it if nothing is named. What was found before stays.
-    #[arg(long, value_delimiter = ',', value_parser = ["locked", "built", "equal", "verified"])]
+    #[arg(long, value_delimiter = ',', value_parser = ["locked", "built", "equal", "verified", "booted"])]
     pub(crate) columns: Vec<String>,
     /// Rows without what is recommended, with it, or both.
     #[arg(long, default_value = "without", value_parser = ["without", "with", "both"])]

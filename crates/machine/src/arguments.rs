@@ -1,6 +1,7 @@
 //! QEMU's command line: a pure function of the hardware.
 
 use crate::accelerator::Accelerator;
+use crate::disk::{DiskKind, NODE};
 
 /// What starts the bootloader.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
@@ -19,7 +20,7 @@ pub(crate) struct Hardware<'a> {
     /// MiB.
     pub(crate) memory: u32,
     pub(crate) cpus: u32,
-    pub(crate) disk: bool,
+    pub(crate) disk: Option<DiskKind>,
     /// What is written to the disk is recorded in [`LOG`].
     pub(crate) recorded: bool,
     pub(crate) cdrom: bool,
@@ -27,6 +28,8 @@ pub(crate) struct Hardware<'a> {
     pub(crate) forwards: &'a [(u16, u16)],
     /// The console is the caller's terminal.
     pub(crate) interactive: bool,
+    /// What QEMU is told besides, last: of what can be said once only, this is what counts.
+    pub(crate) more: &'a [String],
 }
 
 /// The directory of the machine's own files: overlay, EFI variables, control socket.
@@ -52,13 +55,14 @@ impl Hardware<'_> {
             arguments.push(option.to_owned());
             arguments.push(value);
         };
+        let machine = self.disk.unwrap_or_default().machine();
         match self.accelerator {
             Accelerator::Kvm => {
-                add("-machine", "q35,accel=kvm".into());
+                add("-machine", format!("{machine},accel=kvm"));
                 add("-cpu", "host".into());
             }
             // The plainest processor: what it lacks, TCG need not imitate.
-            Accelerator::Tcg => add("-machine", "q35,accel=tcg".into()),
+            Accelerator::Tcg => add("-machine", format!("{machine},accel=tcg")),
         }
         add("-m", self.memory.to_string());
         add("-smp", self.cpus.to_string());
@@ -68,14 +72,14 @@ impl Hardware<'_> {
             add("-drive", format!("{flash},unit=0,readonly=on,file={OVMF_CODE}"));
             add("-drive", format!("{flash},unit=1,file={HOME}/{VARIABLES}"));
         }
-        if self.disk && self.recorded {
-            for node in recorded_disk() {
-                add("-blockdev", node);
+        if let Some(kind) = self.disk {
+            if self.recorded {
+                recorded_disk().into_iter().for_each(|node| add("-blockdev", node));
+            } else {
+                add("-drive", format!("if=none,id={NODE},format=qcow2,file={HOME}/{OVERLAY}"));
             }
-            add("-device", "virtio-blk-pci,drive=disk,write-cache=on,bootindex=1".into());
-        } else if self.disk {
-            add("-drive", format!("if=none,id=disk,format=qcow2,file={HOME}/{OVERLAY}"));
-            add("-device", "virtio-blk-pci,drive=disk,bootindex=1".into());
+            let more = if self.recorded { ",write-cache=on" } else { "" };
+            kind.devices(more).into_iter().for_each(|device| add("-device", device));
         }
         if self.cdrom {
             add("-drive", format!("if=none,id=cdrom,format=raw,readonly=on,file={CDROM}"));
@@ -87,25 +91,40 @@ impl Hardware<'_> {
         add("-device", "i6300esb".into());
         add("-action", "watchdog=reset".into());
 
-        let forwards: String = self
-            .forwards
-            .iter()
-            .map(|(host, guest)| format!(",hostfwd=tcp:127.0.0.1:{host}-:{guest}"))
-            .collect();
-        add("-netdev", format!("user,id=net{forwards}"));
-        add("-device", "virtio-net-pci,netdev=net,romfile=".into());
+        if !self.has_no_card() {
+            let forwards: String = self
+                .forwards
+                .iter()
+                .map(|(host, guest)| format!(",hostfwd=tcp:127.0.0.1:{host}-:{guest}"))
+                .collect();
+            add("-netdev", format!("user,id=net{forwards}"));
+            add("-device", "virtio-net-pci,netdev=net,id=net0,romfile=".into());
+        }
 
         add("-display", "none".into());
+        // Ctrl-A X ends the machine, Ctrl-A C shows QEMU's monitor.
+        let monitor = if self.interactive { "on" } else { "off" };
+        add("-chardev", format!("stdio,id=console,signal=off,mux={monitor}"));
         if self.interactive {
-            // Ctrl-A X ends the machine, Ctrl-A C shows QEMU's monitor.
-            add("-serial", "mon:stdio".into());
-        } else {
-            add("-chardev", "stdio,id=console,signal=off".into());
+            add("-mon", "chardev=console,mode=readline".into());
+        }
+        if !self.has_own_serial_port() {
             add("-serial", "chardev:console".into());
         }
         add("-qmp", format!("unix:{HOME}/{CONTROL},server=on,wait=off"));
         arguments.extend(["-nodefaults", "-no-user-config"].map(str::to_owned));
+        arguments.extend(self.more.iter().cloned());
         arguments
+    }
+
+    /// Serial ports are numbered as they come: another first one can only be had instead of ours.
+    fn has_own_serial_port(&self) -> bool {
+        self.more.iter().any(|word| word == "-serial" || word == "--serial")
+    }
+
+    /// `-nic none` means what it means to QEMU where nothing is said of the network.
+    fn has_no_card(&self) -> bool {
+        self.more.windows(2).any(|pair| pair == ["-nic", "none"])
     }
 }
 
@@ -134,11 +153,12 @@ mod tests {
             firmware: Firmware::Bios,
             memory: 1024,
             cpus: 2,
-            disk: true,
+            disk: Some(DiskKind::Virtio),
             recorded: false,
             cdrom: false,
             forwards: &[(40025, 25), (40143, 143)],
             interactive: false,
+            more: &[],
         }
     }
 
@@ -161,14 +181,43 @@ mod tests {
     fn a_recorded_disk_has_a_write_cache_that_the_guest_flushes() {
         let line = Hardware { recorded: true, ..hardware() }.arguments().join(" ");
         assert!(line.contains("driver=blklogwrites,node-name=disk,file=overlay"), "{line}");
-        assert!(line.contains("drive=disk,write-cache=on"), "{line}");
-        assert!(!line.contains("id=disk"), "{line}");
+        assert!(line.contains("drive=disk,id=disk0,write-cache=on"), "{line}");
+        assert!(!line.contains("id=disk,"), "{line}");
     }
 
     #[test]
     fn the_drive_is_asked_before_the_disk() {
         let line = Hardware { cdrom: true, ..hardware() }.arguments().join(" ");
         assert!(line.contains("ide-cd,drive=cdrom,bootindex=0"), "{line}");
-        assert!(line.contains("virtio-blk-pci,drive=disk,bootindex=1"), "{line}");
+        assert!(line.contains("virtio-blk-pci,drive=disk,id=disk0,bootindex=1"), "{line}");
+    }
+
+    #[test]
+    fn a_disk_of_another_kind_has_its_controller_and_the_machine_that_has_one() {
+        let line = |kind| Hardware { disk: Some(kind), ..hardware() }.arguments().join(" ");
+        let megasas = line(DiskKind::Megasas);
+        let disk = "-device megasas,id=bus0 -device scsi-hd,bus=bus0.0,drive=disk,id=disk0";
+        assert!(megasas.contains(disk) && megasas.contains("-machine q35"), "{megasas}");
+        assert!(!megasas.contains("virtio-blk"), "{megasas}");
+        let ide = line(DiskKind::Ide);
+        assert!(ide.contains("-machine pc,accel=tcg"), "{ide}");
+        assert!(ide.contains("-device ide-hd,bus=ide.0,drive=disk"), "{ide}");
+    }
+
+    #[test]
+    fn what_is_added_comes_last_and_a_serial_port_takes_the_place_of_ours() {
+        let more = ["-m", "256", "-smp", "1"].map(str::to_owned);
+        let line = Hardware { more: &more, ..hardware() }.arguments().join(" ");
+        assert!(line.ends_with(" -m 256 -smp 1"), "{line}");
+        assert!(line.contains("-serial chardev:console"), "{line}");
+        for interactive in [true, false] {
+            let more = ["-serial", "none"].map(str::to_owned);
+            let line = Hardware { more: &more, interactive, ..hardware() }.arguments().join(" ");
+            assert_eq!(line.matches("-serial").count(), 1, "{line}");
+            assert_eq!(line.contains("-mon "), interactive, "{line}");
+        }
+        let more = ["-nic", "none"].map(str::to_owned);
+        let line = Hardware { more: &more, ..hardware() }.arguments().join(" ");
+        assert!(!line.contains("-netdev"), "{line}");
     }
 }

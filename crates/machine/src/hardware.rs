@@ -11,6 +11,7 @@ use crate::accelerator::accelerator;
 use crate::arguments::{
     CDROM, CONTROL, Firmware, HOME, Hardware, IMAGE, LOG, OVERLAY, OVMF_VARIABLES, VARIABLES,
 };
+use crate::disk::DiskKind;
 use crate::error::{Error, Result};
 use crate::port::{self, Forward};
 use crate::running::Running;
@@ -23,6 +24,7 @@ const COPY: &str = "/work/copy";
 pub struct Machine {
     qemu: ToolRoot,
     disk: Option<PathBuf>,
+    disk_kind: DiskKind,
     disk_size: Option<u64>,
     log: Option<PathBuf>,
     cdrom: Option<PathBuf>,
@@ -30,6 +32,7 @@ pub struct Machine {
     memory: u32,
     cpus: u32,
     ports: Vec<Forward>,
+    arguments: Vec<String>,
     /// Made at the first start.
     home: OnceLock<Arc<TempDir>>,
 }
@@ -41,6 +44,7 @@ impl Machine {
         Self {
             qemu: qemu.clone(),
             disk: None,
+            disk_kind: DiskKind::default(),
             disk_size: None,
             log: None,
             cdrom: None,
@@ -48,6 +52,7 @@ impl Machine {
             memory: 1024,
             cpus: 2,
             ports: Vec::new(),
+            arguments: Vec::new(),
             home: OnceLock::new(),
         }
     }
@@ -56,6 +61,12 @@ impl Machine {
     /// overlay that lives as long as the machine.
     pub fn disk(mut self, image: impl Into<PathBuf>) -> Self {
         self.disk = Some(image.into());
+        self
+    }
+
+    /// What its disk hangs on.
+    pub fn disk_kind(mut self, kind: DiskKind) -> Self {
+        self.disk_kind = kind;
         self
     }
 
@@ -118,6 +129,15 @@ impl Machine {
         self
     }
 
+    /// Tells QEMU more, behind all that it is told anyway: options and their values. `-serial`
+    /// takes the place of the serial port that the machine has without it, and `-nic none` takes
+    /// its network card away. QEMU sees no files of
+    /// this host.
+    pub fn arguments(mut self, more: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        self.arguments.extend(more.into_iter().map(Into::into));
+        self
+    }
+
     /// Switches it on, with its console in the caller's hands.
     pub fn start(&self) -> Result<Running> {
         let home = self.home()?;
@@ -169,11 +189,12 @@ impl Machine {
             firmware: self.firmware,
             memory: self.memory,
             cpus: self.cpus,
-            disk: self.disk.is_some(),
+            disk: self.disk.as_ref().map(|_| self.disk_kind),
             recorded: self.log.is_some(),
             cdrom: self.cdrom.is_some(),
             forwards,
             interactive,
+            more: &self.arguments,
         };
         let mut command = self
             .qemu

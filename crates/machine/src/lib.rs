@@ -27,6 +27,7 @@
 mod accelerator;
 mod arguments;
 mod console;
+mod disk;
 mod error;
 mod hardware;
 mod port;
@@ -36,6 +37,7 @@ mod running;
 pub use accelerator::{Accelerator, accelerator};
 pub use arguments::Firmware;
 pub use console::Console;
+pub use disk::{DiskKind, UnknownDisk};
 pub use error::{Error, Result};
 pub use hardware::Machine;
 pub use running::Running;

@@ -20,8 +20,12 @@ pub(crate) fn run(global: &Global, arguments: &Boot) -> anyhow::Result<ExitCode>
     let built = pipeline::generation(&session, &server)?;
     let medium = pipeline::medium(&session, &server, &built, pipeline::Format::Raw)?;
     let qemu = session.tools()?.root(Group::Qemu)?;
-    let mut machine =
-        Machine::new(&qemu).disk(&medium.path).firmware(firmware).memory(arguments.memory);
+    let mut machine = Machine::new(&qemu)
+        .disk(&medium.path)
+        .disk_kind(arguments.disk)
+        .firmware(firmware)
+        .memory(arguments.memory)
+        .arguments(arguments.qemu.iter().flat_map(|argument| words(argument)));
     for forward in forwards(&arguments.forward) {
         machine = match forward.here {
             Some(here) => machine.forward_from(here, forward.there),
@@ -61,6 +65,16 @@ fn forwards(asked: &[Forward]) -> impl Iterator<Item = Forward> {
     usual.map(|there| Forward { here: None, there }).chain(asked.iter().copied())
 }
 
+/// An option of QEMU and its value, or one of both. No option has a space in its name, and none has
+/// more than one value, so a value may have spaces.
+fn words(argument: &str) -> impl Iterator<Item = &str> {
+    let (first, second) = match argument.split_once(' ') {
+        Some((option, value)) if option.starts_with('-') => (option, Some(value.trim_start())),
+        _ => (argument, None),
+    };
+    [first].into_iter().chain(second)
+}
+
 #[cfg(test)]
 mod tests {
     use std::path::Path;
@@ -88,5 +102,14 @@ mod tests {
         assert_eq!(all.iter().filter(|it| it.there == 22).collect::<Vec<_>>(), [&named]);
         assert_eq!(all.len(), PORTS.len());
         assert_eq!(forwards(&[Forward { here: None, there: 4190 }]).count(), PORTS.len() + 1);
+    }
+
+    #[test]
+    fn an_option_of_qemu_is_given_with_its_value_or_before_it() {
+        let of = |argument| words(argument).collect::<Vec<_>>();
+        assert_eq!(of("-smp 1"), ["-smp", "1"]);
+        assert_eq!(of("-no-reboot"), ["-no-reboot"]);
+        assert_eq!(of("base=1970-01-01, clock=vm"), ["base=1970-01-01, clock=vm"]);
+        assert_eq!(of("-smbios  type=1,product=A PC"), ["-smbios", "type=1,product=A PC"]);
     }
 }

@@ -12,10 +12,11 @@ use serde_json::Value;
 use crate::workspace::{Ran, Workspace, cargo, has, same};
 use crate::{SERVER, trial, undisturbed};
 
-const COMMANDS: [&str; 19] = [
+const COMMANDS: [&str; 20] = [
     "clean",
     "compare-packages",
     "image",
+    "rescue",
     "boot",
     "verify",
     "lock",
@@ -103,6 +104,8 @@ fn unknown_server() -> Result<()> {
 
 fn wrong_target() -> Result<()> {
     let workspace = Workspace::new()?;
+    let text = workspace.run(["boot", SERVER, "--disk", "megasass"])?.failed()?;
+    has(&text, &["invalid value 'megasass' for '--disk <KIND>'", "exists: 'megasas'"])?;
     for (arguments, expected) in [
         (
             ["deploy", SERVER, "root@-oProxyCommand=x"].as_slice(),

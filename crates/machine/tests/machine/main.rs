@@ -11,7 +11,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use libtest_mimic::{Arguments, Failed, Trial};
-use machine::{Error, Firmware, Machine};
+use machine::{DiskKind, Error, Firmware, Machine};
 use powercut::{Action, Log, Plan, Replay};
 use sandbox::{Group, ToolRoot, Tools};
 use store::{Options, Store};
@@ -31,6 +31,8 @@ fn main() {
         Trial::test("the_console_is_typed_to_and_read", || with_qemu(console)),
         Trial::test("a_machine_that_hangs_is_told_with_its_last_words", || with_qemu(hangs)),
         Trial::test("ports_are_forwarded_or_named", || with_qemu(ports)),
+        Trial::test("the_firmware_starts_disks_of_every_kind", || with_qemu(kinds)),
+        Trial::test("what_qemu_is_told_besides_counts", || with_qemu(more)),
         Trial::test("a_record_replayed_is_the_disk", || with_qemu(record)),
         Trial::test("uefi_starts_from_its_own_firmware", || with_qemu(uefi)),
     ];
@@ -95,6 +97,29 @@ fn hangs(qemu: &ToolRoot, disk: &Path) -> Outcome {
     // Nobody listens to the power button.
     let error = running.power_off(MOMENT).unwrap_err();
     assert!(matches!(error, Error::Timeout { .. }), "{error}");
+    Ok(())
+}
+
+fn kinds(qemu: &ToolRoot, disk: &Path) -> Outcome {
+    for kind in DiskKind::ALL {
+        let machine = Machine::new(qemu).disk(disk).disk_kind(kind).memory(64);
+        let mut running = machine.start()?;
+        let said = running.console().wait_for("starts: 0", PATIENCE);
+        said.map_err(|error| format!("{}: {error}", kind.name()))?;
+    }
+    Ok(())
+}
+
+fn more(qemu: &ToolRoot, disk: &Path) -> Outcome {
+    let machine = Machine::new(qemu).disk(disk).memory(64);
+    let mut silent = machine.arguments(["-serial", "none"]).start()?;
+    let error = silent.console().wait_for("starts", MOMENT).unwrap_err();
+    assert!(matches!(error, Error::Timeout { .. }), "it has a serial port: {error}");
+    silent.kill();
+
+    let machine = Machine::new(qemu).disk(disk).memory(64).arguments(["-device", "no-such"]);
+    let error = machine.start()?.console().wait_for("starts", PATIENCE).unwrap_err();
+    assert!(matches!(error, Error::Ended { .. }), "{error}");
     Ok(())
 }
 
