@@ -1,7 +1,11 @@
 //! What a definition asks of the package archive.
 
-use definition::{Arch, Constraint, Debian, Distribution, PackageRequest, Pocket, Server};
-use lock::{Pin, Request, arch, debian};
+use std::collections::BTreeMap;
+
+use definition::{
+    Arch, AskedFor, Constraint, Debian, Distribution, PackageRequest, Pocket, Server,
+};
+use lock::{Extra, OwnFile, Pin, Request, arch, debian};
 
 /// The request that a server's lock answers, at the date of its definition.
 pub(crate) fn of(server: &Server) -> Request {
@@ -19,6 +23,9 @@ fn of_debian(server: &Server, archive: &Debian) -> debian::Request {
         install: server.install.iter().map(of_debian_package).collect(),
         pins: server.pins.iter().map(pin).collect(),
         recommends: server.recommends,
+        extras: extras(server),
+        own: own(server),
+        asked_by: asked_by(server),
         ..debian::Request::new(archive.suite.to_string(), architecture, server.archive.date)
     }
 }
@@ -29,8 +36,46 @@ fn of_arch(server: &Server, archive: &Arch) -> arch::Request {
         install: server.install.iter().map(of_arch_package).collect(),
         pins: server.pins.iter().map(pin).collect(),
         main_keys: archive.main_keys.iter().map(ToString::to_string).collect(),
+        extras: extras(server),
+        own: own(server),
+        asked_by: asked_by(server),
         ..arch::Request::new(server.board.architecture.as_str(), server.archive.date)
     }
+}
+
+/// Repositories beside the distribution's.
+pub(crate) fn extras(server: &Server) -> Vec<Extra> {
+    let extra = |extra: &definition::Extra| Extra {
+        name: extra.name.to_string(),
+        url: extra.url.to_string(),
+        suite: extra.suite.to_string(),
+        components: extra.components.iter().map(ToString::to_string).collect(),
+        key: extra.key.clone(),
+        fingerprint: extra.fingerprint.to_string(),
+        packages: extra.packages.iter().map(ToString::to_string).collect(),
+        place: extra.origin.to_string(),
+    };
+    server.archive.extras.iter().map(extra).collect()
+}
+
+/// Package files beside the definition.
+fn own(server: &Server) -> Vec<OwnFile> {
+    let own = |file: &definition::OwnFile| OwnFile {
+        path: file.path.display().to_string(),
+        sha256: file.sha256,
+        size: file.size,
+        place: file.origin.to_string(),
+    };
+    server.own.iter().map(own).collect()
+}
+
+/// Who asks for each package: what people read when it cannot be had.
+fn asked_by(server: &Server) -> BTreeMap<String, String> {
+    let by = |asked: &AskedFor| {
+        let kind = if asked.part == server.name { "the server" } else { "the role" };
+        format!("{kind} `{}` ({})", asked.part, asked.origin)
+    };
+    server.asked.iter().map(|(name, asked)| (name.to_string(), by(asked))).collect()
 }
 
 fn pin(pin: &definition::Pin) -> Pin {

@@ -110,6 +110,13 @@ impl Control {
         self.text("conffiles").unwrap_or_default().lines().filter(|line| line.starts_with('/'))
     }
 
+    /// The conffiles of older versions that dpkg removes at an upgrade to this one:
+    /// deb-conffiles(5).
+    pub fn removed_conffiles(&self) -> impl Iterator<Item = &str> {
+        let lines = self.text("conffiles").unwrap_or_default().lines();
+        lines.filter_map(|line| Some(line.strip_prefix("remove-on-upgrade")?.trim()))
+    }
+
     /// The md5 of a path without its leading `/`, in hexadecimal, from the `md5sums` file.
     pub(crate) fn md5sum(&self, path: &str) -> Option<&str> {
         self.text("md5sums")?.lines().find_map(|line| {

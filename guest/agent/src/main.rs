@@ -9,7 +9,7 @@ use agent::cli::{self, Call, Command};
 use agent::machine::{self, Machine, Receiving};
 use agent::receive::Receiver;
 use agent::watch::{self, Here};
-use agent::{Error, Result, audit, checks, print, rights, status};
+use agent::{Error, Result, audit, checks, first_aid, print, rights, status};
 use serde::Serialize;
 use transfer::report::Switched;
 
@@ -86,6 +86,9 @@ fn run(call: &Call) -> Result<()> {
             let found = audit::audit(&upper, &state, &config.state, &audit::is_in_no_layer)?;
             answer(call, &found, || print::audit(&found, *all))
         }
+        Command::FirstAid { console } => first_aid::menu::run(console),
+        Command::FirstAidWatch => first_aid::watch(&say),
+        Command::FirstAidEmergency => first_aid::emergency(),
         Command::Watch => {
             machine::check_boot(&say);
             watch::trial(&Here, &say)

@@ -11,6 +11,7 @@
 //! minute of them and reboots, and the bootloader takes the confirmed one. How far a trial came is left on the disk ([`progress`]).
 
 mod clear;
+mod clock;
 mod data;
 mod device;
 mod error;
