@@ -45,8 +45,10 @@ pub enum Error {
     #[error(transparent)]
     Keyring(#[from] KeyringError),
     /// No source has an index that may stand for the day.
-    #[error("no index of {suite} can be used for {date}")]
+    #[error("{}no index of {suite} can be used for {date}", at(place.as_deref()))]
     NoIndex {
+        /// Where it is named, where it is not the distribution's.
+        place: Option<String>,
         /// The suite.
         suite: String,
         /// The day that was asked for.
@@ -58,8 +60,10 @@ pub enum Error {
         source: Cause,
     },
     /// A signed index does not have what is asked for.
-    #[error("{suite} has no {component} for {architecture}")]
+    #[error("{}{suite} has no {component} for {architecture}", at(place.as_deref()))]
     NoComponent {
+        /// Where the suite is named, where it is not the distribution's.
+        place: Option<String>,
         /// The suite.
         suite: String,
         /// The component.
@@ -154,8 +158,10 @@ pub enum Error {
         what: String,
     },
     /// A package that the suite that was named does not have.
-    #[error("{suite} has no package `{name}`")]
+    #[error("{}{suite} has no package `{name}`", at(place.as_deref()))]
     NotInSuite {
+        /// Where it is named, where that is known.
+        place: Option<String>,
         /// The package.
         name: String,
         /// The suite that was named.
@@ -266,11 +272,22 @@ pub enum WhyNot {
     },
 }
 
+/// A place before a message.
+fn at(place: Option<&str>) -> String {
+    place.map(|place| format!("{place}: ")).unwrap_or_default()
+}
+
 impl Error {
     /// What to do now.
     pub fn hint(&self) -> Option<String> {
         Some(match self {
-            Self::NoIndex { refusals, .. } => no_index_hint(refusals)?,
+            Self::NoIndex { refusals, place, .. } => match no_index_hint(refusals) {
+                None if place.is_some() && refusals.is_empty() => {
+                    "look at `url` and `suite` of this repository, and whether it can be reached"
+                        .to_owned()
+                }
+                hint => hint?,
+            },
             Self::NoComponent { .. } => {
                 "see `components` and `pockets` under [archive] in server.toml, and `components` \
                  of [[archive.extra]]"

@@ -37,7 +37,9 @@ fn check_beside(text: &str) -> Result<(), Refused> {
 /// A package file beside a definition.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OwnFile {
-    /// Where it lies, relative to the workspace where it lies in it.
+    /// Its path below the directory of its part.
+    pub name: BesidePath,
+    /// The same for people: relative to the workspace where it lies in it.
     pub path: PathBuf,
     /// Where it lies.
     pub source: PathBuf,
@@ -114,7 +116,8 @@ pub(crate) fn read(
         let opened = File::open(&source).map_err(failed)?;
         let (sha256, size) = Digest::of_reader(opened).map_err(failed)?;
         let (path, part, origin) = (shown(&source), part.clone(), file.origin.clone());
-        own.push(OwnFile { path, source, sha256, size, part, origin });
+        let name = file.value.clone();
+        own.push(OwnFile { name, path, source, sha256, size, part, origin });
     }
     Ok(own)
 }

@@ -31,7 +31,7 @@ pub struct Extra {
 /// A package file beside the definition. It is in the store, by its digest.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OwnFile {
-    /// Relative to the workspace.
+    /// The name of its part, and the path below that one's directory.
     pub path: String,
     /// Its bytes.
     pub sha256: Digest,

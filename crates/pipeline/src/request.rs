@@ -61,12 +61,17 @@ pub(crate) fn extras(server: &Server) -> Vec<Extra> {
 /// Package files beside the definition.
 fn own(server: &Server) -> Vec<OwnFile> {
     let own = |file: &definition::OwnFile| OwnFile {
-        path: file.path.display().to_string(),
+        path: own_path(file),
         sha256: file.sha256,
         size: file.size,
         place: file.origin.to_string(),
     };
     server.own.iter().map(own).collect()
+}
+
+/// What a lock calls a package file: the same wherever the workspace and its roles lie.
+pub(crate) fn own_path(file: &definition::OwnFile) -> String {
+    format!("{}/{}", file.part, file.name)
 }
 
 /// Who asks for each package: what people read when it cannot be had.
@@ -110,7 +115,7 @@ fn constraint(package: &PackageRequest) -> (Option<String>, Option<String>) {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use std::collections::{BTreeMap, BTreeSet};
     use std::path::Path;
 
@@ -118,8 +123,8 @@ mod tests {
 
     use super::*;
 
-    /// The request of a server on Debian whose `[packages]` is `packages`.
-    fn debian(packages: &str) -> debian::Request {
+    /// A server on Debian whose `[packages]` is `packages`, with other tables behind.
+    pub(crate) fn server(packages: &str) -> Server {
         let board = "architecture = \"x86_64\"\nfirmware = [\"bios\"]\n\
                      [kernel.debian]\npackages = [\"linux-image-amd64\"]\n";
         let (pc, folder) = ("pc".parse().unwrap(), Path::new("boards/pc"));
@@ -137,7 +142,11 @@ mod tests {
             depends: BTreeSet::new(),
             bytes: 0,
         };
-        match of(&compose(&server, &[], &board).unwrap()) {
+        compose(&server, &[], &board).unwrap()
+    }
+
+    fn debian(packages: &str) -> debian::Request {
+        match of(&server(packages)) {
             Request::Debian(request) => request,
             Request::Arch(_) => panic!("asked of Arch"),
         }
@@ -162,5 +171,21 @@ mod tests {
         assert!(!without.recommends);
         assert_eq!(without, debian(""));
         assert_ne!(with.digest(), without.digest(), "a lock would stay as it is");
+    }
+
+    #[test]
+    fn repositories_and_who_asks_are_told_and_only_the_first_change_the_digest() {
+        let extra = "install = [\"nginx/acme\"]\n[[archive.extra]]\nname = \"acme\"\n\
+                     url = \"https://deb.example.org/{year}\"\nsuite = \"stable\"\n\
+                     key = \"acme.asc\"\nfingerprint = \"0123456789ABCDEF0123456789ABCDEF01234567\"\n";
+        let request = debian(extra);
+        assert_eq!(request.extras[0].url_of(request.date), "https://deb.example.org/2026");
+        assert_eq!(request.extras[0].place, "server/server.toml:11:8");
+        assert_eq!(request.asked_by["nginx"], "the server `server` (server/server.toml:9:12)");
+        let mut other = debian("install = [\"nginx\"]");
+        let plain = other.digest();
+        other.asked_by.clear();
+        assert_eq!(other.digest(), plain);
+        assert_ne!(request.digest(), plain);
     }
 }

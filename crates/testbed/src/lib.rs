@@ -173,6 +173,22 @@ impl Testbed {
         Ok(fs::write(&path, text.replace(from, to))?)
     }
 
+    /// Gives the server another definition: of what it had, nothing stays but the roles that its
+    /// crate depends on. `checks` is the source of its health check.
+    ///
+    /// # Errors
+    /// When files cannot be replaced.
+    pub fn define(&self, server_toml: &str, checks: &str) -> Result<()> {
+        let folder = self.copy.path().join("servers").join(&self.server);
+        fs::remove_dir_all(folder.join("rootfs"))?;
+        for name in ["server.lock", "server.digest"] {
+            fs::remove_file(folder.join(name))?;
+        }
+        fs::write(folder.join("server.toml"), server_toml)?;
+        fs::write(folder.join("src/main.rs"), checks)?;
+        self.authorize("root")
+    }
+
     /// Moves the server to the archive of today: the mirrors have no older ones.
     ///
     /// # Errors
@@ -218,22 +234,6 @@ impl Testbed {
         };
         let new: String = new.lines().map(request).collect();
         fs::write(&path, new).with_context(|| format!("writing {}", path.display()))
-    }
-
-    /// Gives the server another definition: of what it had, nothing stays but the roles that its
-    /// crate depends on. `checks` is the source of its health check.
-    ///
-    /// # Errors
-    /// When files cannot be replaced.
-    pub fn define(&self, server_toml: &str, checks: &str) -> Result<()> {
-        let folder = self.copy.path().join("servers").join(&self.server);
-        fs::remove_dir_all(folder.join("rootfs"))?;
-        for name in ["server.lock", "server.digest"] {
-            fs::remove_file(folder.join(name))?;
-        }
-        fs::write(folder.join("server.toml"), server_toml)?;
-        fs::write(folder.join("src/main.rs"), checks)?;
-        self.authorize("root")
     }
 
     /// Builds the generation that the definition says now.

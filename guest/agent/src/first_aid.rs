@@ -62,6 +62,8 @@ pub fn trouble(seen: &Seen) -> Option<String> {
 /// # Errors
 /// The reason can be neither left nor taken away.
 pub fn watch(say: &dyn Fn(&str)) -> Result<()> {
+    // Emergency mode may have left one.
+    withdraw()?;
     let mut looks = 0;
     loop {
         match trouble(&look()) {

@@ -122,7 +122,9 @@ fn settled(
 
 /// The error for a repository that does not have what is asked of it.
 pub(crate) fn not_in_repository(request: &Request, name: &str, repository: &str) -> Error {
+    let extra = request.extras.iter().find(|extra| extra.name == *repository);
     Error::NotInSuite {
+        place: extra.map(|extra| extra.place.clone()),
         name: name.to_owned(),
         suite: repository.to_owned(),
         suites: request.repository_names(),

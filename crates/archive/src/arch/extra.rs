@@ -25,6 +25,7 @@ pub(crate) fn load(
     let key = OneKey::of(extra)?;
     let (url, name) = (extra.url_of(request.date), &extra.suite);
     let none = |refusals: Vec<WhyNot>, source: crate::Cause| Error::NoIndex {
+        place: Some(extra.place.clone()),
         suite: extra.name.clone(),
         date: request.date,
         refusals,

@@ -255,7 +255,8 @@ impl<'f> Archive<'f> {
                 let (suite, date) = (name.clone(), request.date);
                 let source = why.to_string().into();
                 let refusals = vec![WhyNot::Detached(why)];
-                return Err(Error::NoIndex { suite, date, refusals, source });
+                let place = None;
+                return Err(Error::NoIndex { place, suite, date, refusals, source });
             }
             let kept = self.files.keep(bytes);
             kept.map_err(|source| Error::Fetch { what: format!("{name}.db"), source })?;

@@ -68,7 +68,7 @@ impl Repository {
             (asked, _) => {
                 let source = asked.err().unwrap_or_else(|| "no source has one".into());
                 let (suite, date) = (name.to_owned(), request.date);
-                Err(Error::NoIndex { suite, date, refusals, source })
+                Err(Error::NoIndex { place: None, suite, date, refusals, source })
             }
         }
     }

@@ -224,6 +224,7 @@ fn suite_version(
     suite: &str,
 ) -> Result<RecordId, Error> {
     in_suite(universe, package, suite).ok_or_else(|| Error::NotInSuite {
+        place: None,
         name: universe.packages[package].name.to_owned(),
         suite: suite.to_owned(),
         suites: super::suite_names(universe),

@@ -79,8 +79,9 @@ impl SuiteIndex {
                     }
                     (asked, _) => {
                         let source = asked.err().unwrap_or_else(|| "no source has one".into());
-                        let (suite, date) = (suite.shown().to_owned(), request.date);
-                        return Err(Error::NoIndex { suite, date, refusals, source });
+                        let (place, date) = (suite.place.clone(), request.date);
+                        let suite = suite.shown().to_owned();
+                        return Err(Error::NoIndex { place, suite, date, refusals, source });
                     }
                 }
             }
@@ -157,6 +158,7 @@ fn list(
     let listed = forms.iter().find_map(|file| Some((file, release.file(file)?)));
     let Some((file, (digest, size))) = listed else {
         return Err(Error::NoComponent {
+            place: suite.place.clone(),
             suite: suite.shown().to_owned(),
             component: component.to_owned(),
             architecture: architecture.to_owned(),

@@ -82,11 +82,12 @@ fn lock(
     keep: Option<Keep<'_>>,
 ) -> Result<Lock, Error> {
     let universe = Universe::read(indexes, request)?;
-    let mut listed = request.extras.iter().flat_map(|it| it.packages.iter().map(|p| (p, &it.name)));
+    let mut listed = request.extras.iter().flat_map(|it| it.packages.iter().map(move |p| (p, it)));
     // A mistyped name would leave its package to the distribution.
-    if let Some((name, suite)) = listed.find(|(name, _)| universe.named(name).is_empty()) {
-        let (name, suite) = (name.clone(), suite.clone());
-        return Err(Error::NotInSuite { name, suite, suites: super::suite_names(&universe) });
+    if let Some((name, extra)) = listed.find(|(name, _)| universe.named(name).is_empty()) {
+        let (place, name, suite) = (Some(extra.place.clone()), name.clone(), extra.name.clone());
+        let suites = super::suite_names(&universe);
+        return Err(Error::NotInSuite { place, name, suite, suites });
     }
     let candidates = candidates(&universe, request, keep)?;
     let solution = choose(&universe, request, &candidates)?;
@@ -157,13 +158,7 @@ fn roots(universe: &Universe<'_>, request: &Request, choice: &Choice) -> Result<
             .iter()
             .enumerate()
             .filter(|(_, package)| package.architecture == 0)
-            .filter(|(id, _)| {
-                // Nobody else's packages are there without being asked for.
-                let is_essential = |id: &RecordId| {
-                    universe.record(*id).stanza.essential && !universe.is_beside(*id)
-                };
-                choice.of(*id).first().is_some_and(is_essential)
-            })
+            .filter(|(id, _)| choice.of(*id).first().is_some_and(|id| universe.is_essential(*id)))
             .map(|(id, package)| (package.name, id))
             .collect();
         names.sort_unstable();

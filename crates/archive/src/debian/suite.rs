@@ -14,6 +14,8 @@ pub(crate) struct Suite {
     pub(crate) source: String,
     /// Whose it is.
     pub(crate) of: Of,
+    /// Where it is named, where it is not the distribution's.
+    pub(crate) place: Option<String>,
 }
 
 /// Whose packages a suite has.
@@ -39,7 +41,7 @@ impl Suite {
         pockets.dedup();
         let suite = |name, archive: &str| {
             let (archive, source) = (archive.to_owned(), archive.to_owned());
-            Self { name, archive, source, of: Of::Distribution }
+            Self { name, archive, source, of: Of::Distribution, place: None }
         };
         let others = pockets.into_iter().map(|pocket| {
             let archive = match pocket {
@@ -58,13 +60,14 @@ impl Suite {
             archive: extra.name.clone(),
             source: extra.url_of(request.date),
             of: Of::Extra { dated: extra.is_dated() },
+            place: Some(extra.place.clone()),
         }
     }
 
     /// What stands for the package files beside the definition.
     pub(crate) fn of_definition() -> Self {
         let name = OWN.to_owned();
-        Self { archive: name.clone(), source: name.clone(), name, of: Of::Definition }
+        Self { archive: name.clone(), source: name.clone(), name, of: Of::Definition, place: None }
     }
 
     /// The path of a file of the suite in its archive.

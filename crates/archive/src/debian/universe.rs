@@ -1,7 +1,7 @@
 //! Every package of the indexes, and which of them satisfy a relation.
 
 use std::cmp::Reverse;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use lock::debian::{Request, Version};
 
@@ -45,6 +45,8 @@ pub(crate) struct Universe<'a> {
     mentions: Mentions<'a>,
     /// The suites that some names are taken from, though others have them.
     listed: HashMap<&'a str, usize>,
+    /// Names of the distribution's essential packages, wherever they are taken from.
+    essential: HashSet<&'a str>,
 }
 
 #[derive(Debug)]
@@ -65,6 +67,7 @@ impl<'a> Universe<'a> {
             provided: HashMap::new(),
             mentions: Mentions::default(),
             listed: listed(indexes, request),
+            essential: HashSet::new(),
         };
         for (suite, index) in indexes.iter().enumerate() {
             for list in &index.lists {
@@ -114,6 +117,9 @@ impl<'a> Universe<'a> {
                 None => return Ok(()),
             },
         };
+        if stanza.essential && self.indexes[suite].suite.of == Of::Distribution {
+            self.essential.insert(stanza.name);
+        }
         if !self.counts(stanza.name, suite) {
             return Ok(());
         }
@@ -254,6 +260,16 @@ impl<'a> Universe<'a> {
             }
         }
         found
+    }
+
+    /// Whether a system has to have a package, as the distribution says: who has a repository beside
+    /// it does not decide what is there without being asked for.
+    pub(crate) fn is_essential(&self, id: RecordId) -> bool {
+        let stanza = &self.record(id).stanza;
+        match self.is_beside(id) {
+            true => self.essential.contains(stanza.name),
+            false => stanza.essential,
+        }
     }
 
     /// Whether a version is not the distribution's.

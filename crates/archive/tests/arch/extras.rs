@@ -29,19 +29,15 @@ fn acme() -> (TempDir, Extra) {
         url: format!("file://{}", folder.path().display()),
         suite: "own".to_owned(),
         components: Vec::new(),
-        fingerprint: fingerprint_of(&key),
+        fingerprint: std::fs::read_to_string(repositories().join("fingerprint"))
+            .unwrap()
+            .trim()
+            .to_owned(),
         key,
         packages: Vec::new(),
         place: "server.toml:9:8".to_owned(),
     };
     (folder, extra)
-}
-
-fn fingerprint_of(key: &[u8]) -> String {
-    use pgp::composed::{Deserializable, SignedPublicKey};
-    use pgp::types::KeyDetails;
-    let (mut keys, _) = SignedPublicKey::from_reader_many(key).unwrap();
-    keys.next().unwrap().unwrap().fingerprint().to_string().to_uppercase()
 }
 
 fn with(extra: &Extra, packages: &[&str]) -> Request {
@@ -85,7 +81,7 @@ fn names_that_arch_has_too_are_taken_where_the_definition_says_so() {
     assert!(shown(&error).contains("tool"), "{error}");
     let mistyped = Extra { packages: vec!["owntool".to_owned()], ..extra };
     let error = server.resolve(&with(&mistyped, &["tool"])).unwrap_err();
-    assert_eq!(error.to_string(), "acme has no package `owntool`");
+    assert_eq!(error.to_string(), "server.toml:9:8: acme has no package `owntool`");
 }
 
 #[test]

@@ -176,16 +176,19 @@ fn what_reprepro_and_aptly_made_is_read_and_only_what_the_distribution_lacks_is_
 fn names_that_the_distribution_has_too_are_taken_where_the_definition_says_so() {
     let (archives, extra) = Archives::with("reprepro");
     let listed = Extra { packages: vec!["bash".to_owned()], ..extra.clone() };
-    assert_eq!(archives.names(&listed, &["tool"]), ["tool 1 debian"], "nobody asks for it");
     let taken = ["bash 99.0 acme", "tool 1 debian"];
     assert_eq!(archives.names(&listed, &["tool", "bash"]), taken);
+    assert_eq!(archives.names(&listed, &["tool"]), taken, "it is essential all the same");
+    let mawk = Extra { packages: vec!["mawk".to_owned()], ..extra.clone() };
+    let others = ["bash 5.2 debian", "tool 1 debian"];
+    assert_eq!(archives.names(&mawk, &["tool"]), others, "nobody asks for it");
     // As apt has it, a package may be asked for from there.
     assert_eq!(archives.names(&extra, &["tool", "bash/acme"]), taken);
     let error = archives.refusal(&extra, &["tool/acme"]);
     assert!(error.to_string().contains("no package `tool`"), "{error}");
     let mistyped = Extra { packages: vec!["owntool".to_owned()], ..extra };
     let error = archives.refusal(&mistyped, &["tool"]);
-    assert_eq!(error.to_string(), "acme has no package `owntool`");
+    assert_eq!(error.to_string(), "server.toml:9:8: acme has no package `owntool`");
 }
 
 #[test]
@@ -256,13 +259,14 @@ fn components_suites_and_urls_that_are_not_there_are_refused() {
     let (archives, extra) = Archives::with("aptly");
     let other = Extra { components: vec!["contrib".to_owned()], ..extra.clone() };
     let error = archives.refusal(&other, &["own-tool"]);
-    assert_eq!(error.to_string(), "acme has no contrib for amd64");
+    assert_eq!(error.to_string(), "server.toml:9:8: acme has no contrib for amd64");
     for other in [
         Extra { suite: "trixie".to_owned(), ..extra.clone() },
         Extra { url: "https://nowhere.example".to_owned(), ..extra },
     ] {
         let error = archives.refusal(&other, &["own-tool"]);
-        assert!(error.to_string().contains("no index of acme"), "{error}");
+        assert!(error.to_string().starts_with("server.toml:9:8: no index of acme"), "{error}");
+        assert!(error.hint().unwrap().contains("`url` and `suite`"), "{error}");
     }
 }
 

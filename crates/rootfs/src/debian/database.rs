@@ -236,15 +236,15 @@ fn stanza(package: &Package) -> String {
             }
         }
     }
-    let control = &package.control;
-    let laid = control.conffiles().filter_map(|path| {
+    let lines = package.control.conffile_lines().filter_map(|(path, is_removed)| {
+        if is_removed {
+            // dpkg's words for a file whose content it has not decided on yet.
+            return Some(format!(" {path} newconffile remove-on-upgrade\n"));
+        }
         let laid = package.members.iter().find(|laid| laid.listed == path.as_bytes())?;
         Some(format!(" {path} {}\n", hex(laid.md5?)))
     });
-    // dpkg's words for a file whose content it has not decided on yet.
-    let removed = control.removed_conffiles();
-    let removed = removed.map(|path| format!(" {path} newconffile remove-on-upgrade\n"));
-    let mut conffiles = laid.chain(removed).peekable();
+    let mut conffiles = lines.peekable();
     if conffiles.peek().is_some() {
         stanza.push_str("Conffiles:\n");
         stanza.extend(conffiles);

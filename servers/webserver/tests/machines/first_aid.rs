@@ -16,9 +16,8 @@ const ALONE: &str = "First aid: there is no network";
 const EMERGENCY: &str = "First aid: the server is in emergency mode";
 
 /// Takes the network away in a moment: this connection ends in good order.
-const CUT: &str = "systemd-run --on-active=2 sh -c 'systemctl stop systemd-networkd.socket \
-                   systemd-networkd.service; for card in /sys/class/net/e*; do ip link set \
-                   ${card##*/} down; done'";
+const CUT: &str = "systemd-run --on-active=2 systemctl stop systemd-networkd.socket \
+                   systemd-networkd.service";
 
 /// Consoles offer first aid when the network is lost and in emergency mode, and nothing before and
 /// after; a shell is only for who has the password.

@@ -6,7 +6,7 @@
 #   sh crates/archive/tests/archive/repositories/make.sh
 set -eu
 cd "$(dirname "$0")"
-rm -rf reprepro aptly arch key.asc
+rm -rf reprepro aptly arch key.asc fingerprint
 work=$(mktemp -d)
 trap 'gpgconf --homedir "$work/gnupg" --kill all; rm -rf "$work"' EXIT
 export GNUPGHOME="$work/gnupg" SOURCE_DATE_EPOCH=1790000000
@@ -70,4 +70,4 @@ for file in own.db own.db.sig; do
     mv "arch/$(echo "$file" | sed s/own.db/own.db.tar.gz/)" "arch/$file"
 done
 rm -f arch/own.files* arch/*.old*
-echo "$print"
+echo "$print" > fingerprint
