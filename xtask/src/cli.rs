@@ -501,7 +501,7 @@ pub(crate) struct ComparePackages {
     #[arg(long, value_name = "ROW")]
     pub(crate) only: Vec<String>,
     /// What to find out; all of it if nothing is named. What was found before stays.
-    #[arg(long, value_delimiter = ',', value_parser = ["locked", "built", "equal", "verified"])]
+    #[arg(long, value_delimiter = ',', value_parser = ["locked", "built", "equal", "verified", "booted"])]
     pub(crate) columns: Vec<String>,
     /// Rows without what is recommended, with it, or both.
     #[arg(long, default_value = "without", value_parser = ["without", "with", "both"])]

@@ -27,11 +27,12 @@ use crate::{
 ///
 /// [initramfs]
 /// watchdog = ["i6300esb"]              # loaded before all others, where the kernel has it
-/// required = ["squashfs", "overlay"]   # a kernel that lacks one, as module or built in, is refused
-/// optional = ["nvme"]                  # put in where the kernel has it
+/// required = ["virtio_mmio"]           # loaded on every machine; a kernel without it is refused
+/// optional = ["nvme", "drivers/ata/"]  # what the kernel has of it, loaded where a device asks
 /// ```
 ///
-/// Dependencies of modules need not be listed.
+/// What init itself needs (the filesystems that it mounts, their hashes) need not be listed, nor
+/// what modules depend on.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Board {
     /// The name of its folder.
@@ -57,13 +58,13 @@ pub struct Board {
 /// The kernel modules that are needed before the root is there.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Initramfs {
-    /// The drivers of watchdogs, those that the kernel has: they come first, so that a module that
-    /// hangs is noticed.
+    /// The drivers of watchdogs, those that the kernel has and a device asks for: they come first,
+    /// so that a module that hangs is noticed.
     pub watchdog: Vec<Module>,
-    /// In the order of loading; each must be a module of the kernel or built into it.
+    /// Loaded on every machine; each must be a module of the kernel, an alias, or built in.
     pub required: Vec<Module>,
-    /// In the order of loading; those that the kernel has.
-    pub optional: Vec<Module>,
+    /// Those that the kernel has; loaded where a device asks for them.
+    pub optional: Vec<Drivers>,
 }
 
 checked_text! {
@@ -78,6 +79,23 @@ fn check_module(text: &str) -> Result<(), Refused> {
         Some(wrong) => Err(Refused::new(format!("has {}", shown(wrong)), hint)),
         None if text.is_empty() => Err(Refused::new("is empty", hint)),
         None => Ok(()),
+    }
+}
+
+checked_text! {
+    /// A kernel module, or with a `/` behind it a folder below the kernel's own: all modules in it.
+    Drivers, check_drivers
+}
+
+fn check_drivers(text: &str) -> Result<(), Refused> {
+    let Some(folder) = text.strip_suffix('/') else { return check_module(text) };
+    let hint = "a folder as the kernel has it, without `kernel/`; as in `drivers/ata/`";
+    if folder.starts_with("kernel/") {
+        return Err(Refused::new("begins with `kernel/`", hint));
+    }
+    match folder.split('/').all(|part| check_module(part).is_ok()) {
+        true => Ok(()),
+        false => Err(Refused::new("is no folder of modules", hint)),
     }
 }
 
@@ -231,11 +249,9 @@ impl Initramfs {
     fn read(mut table: read::Table<'_, '_>) -> Self {
         let mut modules =
             |key| table.value(key).map(|value| plain::<Module>(&value)).unwrap_or_default();
-        let modules = Self {
-            watchdog: modules("watchdog"),
-            required: modules("required"),
-            optional: modules("optional"),
-        };
+        let (watchdog, required) = (modules("watchdog"), modules("required"));
+        let optional = table.value("optional").map(|value| plain(&value)).unwrap_or_default();
+        let modules = Self { watchdog, required, optional };
         table.finish();
         modules
     }

@@ -23,9 +23,11 @@ mod compose;
 pub mod edit;
 mod epoch;
 mod error;
+mod extra;
 mod first_boot;
 mod git;
 mod graph;
+mod ignored;
 mod install;
 mod kernel;
 mod keys;
@@ -34,6 +36,7 @@ mod load;
 mod names;
 mod new;
 mod overlay;
+mod own;
 mod packages;
 mod part;
 mod paths;
@@ -56,18 +59,23 @@ pub use archive::{
     Arch, Archive, Component, Debian, Distribution, DistributionName, Fingerprint, Pocket,
     SuiteName,
 };
-pub use board::{Architecture, Board, Firmware, Initramfs, Module};
+pub use board::{Architecture, Board, Drivers, Firmware, Initramfs, Module};
 pub use compose::compose;
 pub use epoch::{EPOCH_VARIABLE, Epoch};
 pub use error::Error;
+pub use extra::{Extra, ExtraName, ExtraSuite, ExtraUrl};
 pub use first_boot::{Argument, FileName, FirstBoot, HOSTNAME, NEW, UnitName};
+pub use ignored::Ignored;
 pub use kernel::{Kernel, KernelArgument, LONGEST_CMDLINE};
 pub use layers::LayerFormat;
 pub use load::{RoleFiles, ServerFiles};
 pub use names::{GroupName, Hostname, PartName, Refused, UserName};
 pub use new::new_server;
 pub use overlay::{Kind, Laid, OverlayEntry};
-pub use packages::{Constraint, DebconfQuestion, PackageName, PackageRequest, Pin, Version};
+pub use own::{BesidePath, OwnFile};
+pub use packages::{
+    AskedFor, Constraint, DebconfQuestion, PackageName, PackageRequest, Pin, Version,
+};
 pub use part::{Part, RoleToml};
 pub use paths::{RootPath, StateDir, StatePath};
 pub use permissions::{Mode, Permission};

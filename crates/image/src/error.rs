@@ -1,5 +1,6 @@
 //! What can go wrong between a tree and a medium.
 
+use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -46,15 +47,17 @@ pub enum Error {
     /// A file that the image needs is not in the tree.
     #[error("the package tree has no file `{0}`")]
     Missing(String),
-    /// A kernel module that the board asks for is in neither the tree nor the kernel.
-    #[error("kernel {release} has no module `{module}`{}", needed_by.as_ref().map(|by| format!(", which `{by}` needs")).unwrap_or_default())]
+    /// A driver without which no server boots is in neither the tree nor the kernel.
+    #[error("the kernel of {package}, {release}, has no module `{module}`, {needed_by}")]
     NoModule {
-        /// The module.
+        /// The module, or an alias of it.
         module: String,
-        /// The module that depends on it, if it was not asked for itself.
-        needed_by: Option<String>,
+        /// What needs it.
+        needed_by: NeededBy,
         /// The kernel's release.
         release: String,
+        /// The package that was asked for.
+        package: String,
     },
     /// A kernel module is not one.
     #[error("`{path}` is no kernel module: {why}")]
@@ -117,6 +120,27 @@ pub enum Error {
     },
 }
 
+/// What a kernel module is needed by.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum NeededBy {
+    /// `guest/init`, for this.
+    Init(&'static str),
+    /// board.toml.
+    Board,
+    /// Another module.
+    Module(String),
+}
+
+impl fmt::Display for NeededBy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Init(purpose) => write!(f, "which {purpose} cannot be used without"),
+            Self::Board => f.write_str("which the board requires"),
+            Self::Module(name) => write!(f, "which `{name}` needs"),
+        }
+    }
+}
+
 impl Error {
     /// What to do now, where there is something that can be done.
     pub fn hint(&self) -> Option<String> {
@@ -136,8 +160,18 @@ impl Error {
             Self::Missing(_) => {
                 Some("the packages of the server's board have to include a kernel".into())
             }
-            Self::NoModule { needed_by: None, .. } => {
-                Some("correct `modules` in board.toml: names are those of `lsmod`".into())
+            Self::NoModule { needed_by: NeededBy::Board, .. } => Some(
+                "correct `required` under [initramfs] in board.toml: names are those of `lsmod`; \
+                 or take another kernel: `package` under [kernel] in server.toml"
+                    .into(),
+            ),
+            Self::NoModule { needed_by: NeededBy::Init("the layers"), .. } => Some(
+                "take another kernel: `package` under [kernel] in server.toml; or another format: \
+                 `format` under [layers]"
+                    .into(),
+            ),
+            Self::NoModule { .. } => {
+                Some("take another kernel: `package` under [kernel] in server.toml".into())
             }
             Self::NoRoom { .. } => {
                 Some("put fewer modules into the initramfs, or fewer files into the image".into())
@@ -145,10 +179,7 @@ impl Error {
             Self::Clock { .. } => {
                 Some("set the clock, or SOURCE_DATE_EPOCH to an earlier time".into())
             }
-            Self::Io { .. }
-            | Self::NoModule { .. }
-            | Self::BadModule { .. }
-            | Self::Partitions { .. } => None,
+            Self::Io { .. } | Self::BadModule { .. } | Self::Partitions { .. } => None,
         }
     }
 

@@ -4,7 +4,7 @@
 //! ```text
 //! /init
 //! /sbin/e2fsck           static; 1.9 MB, of which zstd leaves 0.8
-//! /modules               the module files in load order, an absolute path a line
+//! /modules               what each module is for (`generation::modules`)
 //! /lib/modules/<name>.ko
 //! /dev /proc /sys /run /mnt   for init to mount on
 //! ```
@@ -13,19 +13,18 @@
 //! same initramfs.
 
 use std::fs;
-use std::io::Write;
 use std::path::Path;
 
 use digest::Digest;
-use generation::{Descriptor, manifest};
+use generation::{Descriptor, Modules, manifest};
 
 use crate::cpio::Archive;
-use crate::modules::{Module, Wanted, closure};
+use crate::modules::{Closure, Module, Wanted, closure};
 use crate::tree::Tree;
 use crate::{Error, Result};
 
 /// Counts up when the same inputs give other bytes.
-pub const VERSION: u32 = 2;
+pub const VERSION: u32 = 3;
 
 /// zstd's level: 19 takes seconds for 3 % less.
 const LEVEL: i32 = 12;
@@ -57,8 +56,8 @@ pub fn build(
     let read = |path: &Path| fs::read(path).map_err(Error::io("read", path));
     let init = read(programs.init)?;
     let e2fsck = programs.e2fsck.map(read).transpose()?;
-    let modules = closure(tree, release, wanted)?;
-    let bytes = pack(&init, e2fsck.as_deref(), &modules).map_err(Error::io("write", out))?;
+    let closure = closure(tree, release, wanted)?;
+    let bytes = pack(&init, e2fsck.as_deref(), &closure).map_err(Error::io("write", out))?;
     fs::write(out, &bytes).map_err(Error::io("write", out))?;
     Ok(Descriptor::of(manifest::MEDIA_TYPE_INITRAMFS, &bytes))
 }
@@ -70,7 +69,7 @@ pub fn kernel(tree: &Tree, path: &str, out: &Path) -> Result<Descriptor> {
     Ok(Descriptor::new(manifest::MEDIA_TYPE_KERNEL, Digest::of(&bytes), bytes.len() as u64))
 }
 
-fn pack(init: &[u8], e2fsck: Option<&[u8]>, modules: &[Module]) -> std::io::Result<Vec<u8>> {
+fn pack(init: &[u8], e2fsck: Option<&[u8]>, closure: &Closure) -> std::io::Result<Vec<u8>> {
     let mut encoder = zstd::Encoder::new(Vec::new(), LEVEL)?;
     // The kernel checks it while it unpacks (lib/decompress_unzstd.c): a damaged file is seen.
     encoder.include_checksum(true)?;
@@ -82,12 +81,10 @@ fn pack(init: &[u8], e2fsck: Option<&[u8]>, modules: &[Module]) -> std::io::Resu
     if let Some(e2fsck) = e2fsck {
         archive.file("sbin/e2fsck", 0o755, e2fsck)?;
     }
-    let mut list = Vec::new();
-    for Module { name, bytes } in modules {
+    for Module { name, bytes } in &closure.files {
         archive.file(&format!("lib/modules/{name}.ko"), 0o644, bytes)?;
-        writeln!(list, "/lib/modules/{name}.ko")?;
     }
-    archive.file("modules", 0o644, &list)?;
+    archive.file(Modules::NAME, 0o644, closure.table.to_text().as_bytes())?;
     archive.finish()?.finish()
 }
 
@@ -96,14 +93,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_list_names_every_module_in_load_order() {
-        let modules = ["b", "a"].map(|name| Module { name: name.into(), bytes: vec![1; 5000] });
-        let packed = pack(b"init", Some(b"check"), &modules).unwrap();
-        assert_eq!(packed, pack(b"init", Some(b"check"), &modules).unwrap());
+    fn modules_are_beside_what_init_is_told_of_them() {
+        let files = ["a", "b"].map(|name| Module { name: name.into(), bytes: vec![1; 5000] });
+        let table = Modules::parse("always b\nmodule a\nmodule b a\nalias pci:v* a\n");
+        let closure = Closure { table, files: files.into() };
+        let packed = pack(b"init", Some(b"check"), &closure).unwrap();
+        assert_eq!(packed, pack(b"init", Some(b"check"), &closure).unwrap());
         let cpio = zstd::decode_all(&packed[..]).unwrap();
         let text = String::from_utf8_lossy(&cpio);
-        assert!(text.contains("/lib/modules/b.ko\n/lib/modules/a.ko\n"));
-        assert!(text.contains("sbin/e2fsck\0"));
+        assert!(text.contains("always b\nmodule a\nmodule b a\nalias pci:v* a\n"));
+        assert!(text.contains("lib/modules/b.ko\0") && text.contains("sbin/e2fsck\0"));
         assert!(text.ends_with("TRAILER!!!\0\0\0\0"));
     }
 }

@@ -1,6 +1,10 @@
 //! What a kernel module says of itself: the section `.modinfo` of its ELF file, strings
 //! `key=value` with a zero behind each (Linux, include/linux/moduleinfo: `MODULE_INFO`).
 
+use std::collections::BTreeMap;
+
+use generation::modules::normalised;
+
 /// Fields of an ELF64 header and section header, little-endian (elf(5)).
 const ELF64_LE: &[u8] = b"\x7fELF\x02\x01";
 const SECTION_TABLE: usize = 0x28;
@@ -8,49 +12,76 @@ const SECTION_SIZE: usize = 0x3a;
 const SECTION_COUNT: usize = 0x3c;
 const SECTION_NAMES: usize = 0x3e;
 
-/// What has to be loaded around a module.
+/// What a module says of itself.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Needs {
+pub(crate) struct Info {
     /// Modules without which it cannot be loaded.
     pub(crate) depends: Vec<String>,
     /// Modules or aliases to try before it.
     pub(crate) before: Vec<String>,
     /// Modules or aliases to try after it.
     pub(crate) after: Vec<String>,
+    /// Patterns of what else it is asked for as: devices, filesystems, algorithms.
+    pub(crate) aliases: Vec<String>,
 }
 
-/// Reads the needs of a module; the error is what is wrong with the file.
-pub(crate) fn needs(elf: &[u8]) -> Result<Needs, &'static str> {
-    let mut needs = Needs::default();
+/// Reads what a module says of itself; the error is what is wrong with the file.
+pub(crate) fn read(elf: &[u8]) -> Result<Info, &'static str> {
+    let mut info = Info::default();
     for field in section(elf, b".modinfo")?.split(|byte| *byte == 0) {
         let Ok(field) = std::str::from_utf8(field) else { continue };
-        match field.split_once('=') {
-            Some(("depends", names)) => {
-                needs.depends.extend(names.split(',').filter(|name| !name.is_empty()).map(name));
+        if let Some((key, value)) = field.split_once('=') {
+            info.add(key, value);
+        }
+    }
+    Ok(info)
+}
+
+/// The modules that are part of the kernel itself, by name, from `modules.builtin.modinfo`: fields
+/// `module.key=value` with a zero behind each (Linux, Documentation/kbuild/kbuild.rst).
+pub(crate) fn builtin(file: &[u8]) -> BTreeMap<String, Info> {
+    let mut modules: BTreeMap<String, Info> = BTreeMap::new();
+    for field in file.split(|byte| *byte == 0) {
+        let Ok(field) = std::str::from_utf8(field) else { continue };
+        let Some((key, value)) = field.split_once('=') else { continue };
+        if let Some((module, key)) = key.split_once('.') {
+            modules.entry(name(module)).or_default().add(key, value);
+        }
+    }
+    modules
+}
+
+impl Info {
+    fn add(&mut self, key: &str, value: &str) {
+        match key {
+            "depends" => {
+                self.depends.extend(value.split(',').filter(|name| !name.is_empty()).map(name));
             }
-            Some(("softdep", text)) => soft(text, &mut needs),
+            "softdep" => self.soft(value),
+            // One with a space could not be written into the table of an initramfs.
+            "alias" if value.bytes().all(|byte| byte.is_ascii_graphic()) => {
+                self.aliases.push(normalised(value));
+            }
             _ => {}
         }
     }
-    Ok(needs)
+
+    /// `pre: a b post: c`; words before both are no dependencies for modprobe either.
+    fn soft(&mut self, text: &str) {
+        let mut names = None;
+        for word in text.split_ascii_whitespace() {
+            match word {
+                "pre:" => names = Some(&mut self.before),
+                "post:" => names = Some(&mut self.after),
+                _ => names.iter_mut().for_each(|names| names.push(normalised(word))),
+            }
+        }
+    }
 }
 
 /// The kernel's name of a module: file names may have `-` for `_`.
 pub(crate) fn name(text: &str) -> String {
     text.replace('-', "_")
-}
-
-/// `pre: a b post: c`.
-fn soft(text: &str, needs: &mut Needs) {
-    let mut before = true;
-    for word in text.split_ascii_whitespace() {
-        match word {
-            "pre:" => before = true,
-            "post:" => before = false,
-            _ if before => needs.before.push(name(word)),
-            _ => needs.after.push(name(word)),
-        }
-    }
 }
 
 fn section<'a>(elf: &'a [u8], wanted: &[u8]) -> Result<&'a [u8], &'static str> {
@@ -119,13 +150,25 @@ mod tests {
     #[test]
     fn dependencies_are_read() {
         let elf = module(
-            "license=GPL\0depends=dm-mod,dm_bufio\0softdep=pre: crc32c-intel crc32c post: xts\0",
+            "license=GPL\0depends=dm-mod,dm_bufio\0softdep=x pre: crc32c-intel crc32c post: xts\0\
+             alias=crypto-crc32c\0alias=pci:v*[0-9]*\0alias=two words\0",
         );
-        let needs = needs(&elf).unwrap();
-        assert_eq!(needs.depends, ["dm_mod", "dm_bufio"]);
-        assert_eq!(needs.before, ["crc32c_intel", "crc32c"]);
-        assert_eq!(needs.after, ["xts"]);
-        assert_eq!(super::needs(&module("depends=\0")).unwrap(), Needs::default());
+        let info = read(&elf).unwrap();
+        assert_eq!(info.depends, ["dm_mod", "dm_bufio"]);
+        assert_eq!(info.before, ["crc32c_intel", "crc32c"]);
+        assert_eq!(info.after, ["xts"]);
+        assert_eq!(info.aliases, ["crypto_crc32c", "pci:v*[0-9]*"]);
+        assert_eq!(read(&module("depends=\0")).unwrap(), Info::default());
+    }
+
+    #[test]
+    fn what_is_built_in_says_the_same_of_itself() {
+        let file = b"ext4.alias=fs-ext4\0ext4.softdep=pre: crypto-crc32c\0xz_dec.x=y\0nonsense\0";
+        let modules = builtin(file);
+        assert_eq!(modules["ext4"].aliases, ["fs_ext4"]);
+        assert_eq!(modules["ext4"].before, ["crypto_crc32c"]);
+        assert_eq!(modules["xz_dec"], Info::default());
+        assert_eq!(modules.len(), 2);
     }
 
     proptest! {
@@ -142,7 +185,7 @@ mod tests {
             }
             elf.truncate(cut.max(1));
             // Only that it returns counts.
-            let _ = needs(&elf);
+            let _ = read(&elf);
         }
     }
 }

@@ -1,15 +1,23 @@
-//! Kernel modules of an initramfs: what a board asks for, what that depends on, in load order.
+//! Kernel modules of an initramfs: what init and a board ask for, and what that depends on.
 //!
-//! Dependencies are read from the modules themselves, so it does not matter whether depmod ran.
-//! Modules are unpacked here: a kernel without CONFIG_MODULE_DECOMPRESS can load them too, and the
-//! whole initramfs is compressed anyway.
+//! What a module depends on and which devices it is for is read from the module itself; only which
+//! module has an alias is read from `modules.alias`, which depmod makes. Modules are unpacked here:
+//! a kernel without CONFIG_MODULE_DECOMPRESS can load them too, and the whole initramfs is
+//! compressed anyway.
+
+mod installed;
+#[cfg(test)]
+mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::Read;
 
-use crate::modinfo::{self, Needs};
+use generation::LayerFormat;
+use generation::modules::{Around, Modules};
+
+use crate::error::NeededBy;
 use crate::tree::Tree;
 use crate::{Error, Result};
+use installed::{Found, Installed};
 
 /// A module, uncompressed.
 #[derive(Clone, PartialEq, Eq)]
@@ -20,222 +28,240 @@ pub struct Module {
     pub bytes: Vec<u8>,
 }
 
-/// What a board wants before the root is there, each list in the order of loading.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+/// What a board wants before the root is there.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Wanted {
-    /// Modules that come before all others, where the kernel has them.
+    /// The package that the kernel was asked for as: what messages call it.
+    pub package: String,
+    /// The layers' format, which init has to mount.
+    pub layers: LayerFormat,
+    /// Modules that come before all others, where the kernel has them and a device asks for them.
     pub first: Vec<String>,
-    /// Modules that every kernel for the board has, as files or built in.
+    /// Modules or aliases that every kernel for the board has, as files or built in. They are
+    /// loaded on every machine.
     pub required: Vec<String>,
-    /// Modules that are put in where the kernel has them.
+    /// Modules, aliases, or folders below the kernel's own with a `/` behind them, that are put in
+    /// where the kernel has them. They are loaded where a device asks for them.
     pub optional: Vec<String>,
 }
 
-/// The modules `wanted` of the kernel `release`, each after what it depends on.
+/// The modules of an initramfs.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct Closure {
+    /// What init is told of them.
+    pub table: Modules,
+    /// The files, by name.
+    pub files: Vec<Module>,
+}
+
+/// What init itself cannot do without.
+struct Need {
+    /// A module, or an alias.
+    name: &'static str,
+    /// What for.
+    purpose: &'static str,
+    /// Where it has to be.
+    place: Place,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Place {
+    /// In the initramfs, and loaded on every machine.
+    Loaded,
+    /// In the initramfs, and loaded where the command line asks for it.
+    Initramfs,
+    /// Among the kernel's modules: the server needs it later.
+    Kernel,
+}
+
+/// What is needed on any machine, beside the layers' own filesystem.
+const NEEDS: [Need; 7] = [
+    Need { name: "overlay", purpose: "the root", place: Place::Loaded },
+    Need { name: "loop", purpose: "the layers", place: Place::Loaded },
+    Need { name: "dm-verity", purpose: "the layers' hash trees", place: Place::Loaded },
+    Need { name: "crypto-sha256", purpose: "the layers' hash trees", place: Place::Loaded },
+    Need { name: "ext4", purpose: "the data partition", place: Place::Initramfs },
+    Need { name: "isofs", purpose: "a live ISO", place: Place::Initramfs },
+    Need { name: "vfat", purpose: "the boot partition", place: Place::Kernel },
+];
+
+/// What init and the board ask for of the kernel `release`, with what that depends on.
 ///
 /// # Errors
-/// [`Error::NoModule`] for a required module that is neither a file nor built into the kernel.
-pub fn closure(tree: &Tree, release: &str, wanted: &Wanted) -> Result<Vec<Module>> {
-    let mut closure = Closure {
-        tree,
-        release,
-        files: files(tree, release),
-        builtin: builtin(tree, release)?,
-        seen: BTreeSet::new(),
-        modules: Vec::new(),
-    };
-    closure.add_where_there(&wanted.first)?;
-    for name in &wanted.required {
-        closure.add(&modinfo::name(name), None)?;
-    }
-    closure.add_where_there(&wanted.optional)?;
-    Ok(closure.modules)
-}
-
-struct Closure<'a> {
-    tree: &'a Tree,
-    release: &'a str,
-    files: BTreeMap<String, &'a str>,
-    builtin: BTreeSet<String>,
-    seen: BTreeSet<String>,
-    modules: Vec<Module>,
-}
-
-impl Closure<'_> {
-    fn add(&mut self, name: &str, needed_by: Option<&str>) -> Result<()> {
-        if self.builtin.contains(name) || !self.seen.insert(name.to_owned()) {
-            return Ok(());
+/// [`Error::NoModule`] for what init cannot do without or the board requires, where it is neither a
+/// file nor a part of the kernel. So too for what such a module depends on, be it softly: that is
+/// how a filesystem says which hash it computes.
+pub fn closure(tree: &Tree, release: &str, wanted: &Wanted) -> Result<Closure> {
+    let installed = Installed::open(tree, release)?;
+    let seen = BTreeMap::new();
+    let mut choice = Choice { installed, release, wanted, seen, closure: Closure::default() };
+    let layers = Need { name: wanted.layers.name(), purpose: "the layers", place: Place::Loaded };
+    for need in NEEDS.iter().chain([&layers]) {
+        let found = choice.require(need.name, &NeededBy::Init(need.purpose))?;
+        if need.place != Place::Kernel {
+            choice.add_required(&found)?;
         }
-        let Some(path) = self.files.get(name).copied() else {
+        if need.place == Place::Loaded {
+            let names = choice.for_any_processor(&found);
+            choice.closure.table.always.extend(names);
+        }
+    }
+    for name in &wanted.required {
+        let found = choice.require(name, &NeededBy::Board)?;
+        choice.add_required(&found)?;
+        let names = choice.for_any_processor(&found);
+        choice.closure.table.always.extend(names);
+    }
+    for name in &wanted.first {
+        for name in choice.installed.find(name).files {
+            choice.add(&name, false)?;
+            choice.put_first(name);
+        }
+    }
+    for name in &wanted.optional {
+        let names = match name.ends_with('/') {
+            true => choice.installed.in_folder(name),
+            false => choice.installed.find(name).files,
+        };
+        for name in names {
+            choice.add(&name, false)?;
+        }
+    }
+    Ok(choice.done())
+}
+
+struct Choice<'a> {
+    installed: Installed<'a>,
+    release: &'a str,
+    wanted: &'a Wanted,
+    /// Each module that was looked at, and whether no server boots without it.
+    seen: BTreeMap<String, bool>,
+    closure: Closure,
+}
+
+impl Choice<'_> {
+    /// What `name` stands for, which has to be something.
+    fn require(&self, name: &str, needed_by: &NeededBy) -> Result<Found> {
+        let found = self.installed.find(name);
+        if found.is_empty() {
             return Err(Error::NoModule {
                 module: name.to_owned(),
-                needed_by: needed_by.map(str::to_owned),
+                needed_by: needed_by.clone(),
                 release: self.release.to_owned(),
+                package: self.wanted.package.clone(),
             });
-        };
-        let bytes = decompress(path, self.tree.read(path)?)?;
-        let Needs { depends, before, after } =
-            modinfo::needs(&bytes).map_err(|why| bad(path, why.to_owned()))?;
-        self.add_if_there(&before, name)?;
-        for dependency in &depends {
-            self.add(dependency, Some(name))?;
         }
-        self.modules.push(Module { name: name.to_owned(), bytes });
-        self.add_if_there(&after, name)
+        Ok(found)
     }
 
-    fn add_where_there(&mut self, wanted: &[String]) -> Result<()> {
-        for name in wanted.iter().map(|name| modinfo::name(name)) {
-            if self.files.contains_key(&name) {
-                self.add(&name, None)?;
-            }
+    /// Takes all that was found, and what it depends on.
+    fn add_required(&mut self, found: &Found) -> Result<()> {
+        for name in &found.files {
+            self.add(name, true)?;
+        }
+        for name in &found.builtin {
+            self.add_builtin(name)?;
         }
         Ok(())
     }
 
-    /// Soft dependencies may name what this kernel does not have, and aliases.
-    fn add_if_there(&mut self, names: &[String], needed_by: &str) -> Result<()> {
-        for name in names {
-            if self.files.contains_key(name) {
-                self.add(name, Some(needed_by))?;
+    fn add(&mut self, name: &str, required: bool) -> Result<()> {
+        // Looked at a second time, as it is required after all, it is no new file.
+        let before = self.seen.get(name).copied();
+        if before.is_some_and(|was_required| was_required || !required) {
+            return Ok(());
+        }
+        self.seen.insert(name.to_owned(), required);
+        let Some((bytes, info)) = self.installed.read(name)? else { return Ok(()) };
+        let mut around = Around::default();
+        for soft in &info.before {
+            around.before.extend(self.add_soft(soft, required.then_some(name))?);
+        }
+        for depends in &info.depends {
+            let found = match required {
+                true => self.require(depends, &NeededBy::Module(name.to_owned()))?,
+                false => self.installed.find(depends),
+            };
+            for depends in found.files {
+                self.add(&depends, required)?;
+                around.before.push(depends);
             }
+        }
+        for soft in &info.after {
+            around.after.extend(self.add_soft(soft, None)?);
+        }
+        if before.is_none() {
+            let table = &mut self.closure.table;
+            table.aliases.extend(info.aliases.into_iter().map(|alias| (alias, name.to_owned())));
+            table.modules.insert(name.to_owned(), around);
+            self.closure.files.push(Module { name: name.to_owned(), bytes });
         }
         Ok(())
     }
-}
 
-fn folder(release: &str) -> String {
-    format!("lib/modules/{release}")
-}
+    /// A part of the kernel may have soft dependencies too, which are files: a hash.
+    fn add_builtin(&mut self, name: &str) -> Result<()> {
+        if self.seen.insert(name.to_owned(), true).is_some() {
+            return Ok(());
+        }
+        for soft in self.installed.builtin(name).before {
+            let names = self.add_soft(&soft, Some(name))?;
+            self.closure.table.always.extend(names);
+        }
+        Ok(())
+    }
 
-/// Module files by name. Of two with one name, the one in `updates/` counts, as for modprobe.
-fn files<'a>(tree: &'a Tree, release: &str) -> BTreeMap<String, &'a str> {
-    let mut files = BTreeMap::new();
-    for path in tree.under(&folder(release)) {
-        if let Some(name) = module_name(path) {
-            let update = path.contains("/updates/");
-            let place = files.entry(name).or_insert(path);
-            if update {
-                *place = path;
-            }
+    /// A soft dependency: the modules that it is, in the order of loading. Of what a server boots
+    /// without it may name what this kernel does not have.
+    fn add_soft(&mut self, name: &str, required_by: Option<&str>) -> Result<Vec<String>> {
+        let found = match required_by {
+            Some(module) => self.require(name, &NeededBy::Module(module.to_owned()))?,
+            None => self.installed.find(name),
+        };
+        if required_by.is_some() {
+            self.add_required(&found)?;
+        }
+        for name in &found.files {
+            self.add(name, false)?;
+        }
+        Ok(self.for_any_processor(&found))
+    }
+
+    /// Of what has been found, without the modules that the processor asks for like a device, where
+    /// there are others: `crc32c` is `crc32c_generic`, and `crc32c_intel` on some.
+    fn for_any_processor(&self, found: &Found) -> Vec<String> {
+        let aliases = &self.closure.table.aliases;
+        let is_for_some = |name: &String| {
+            aliases.iter().any(|(pattern, module)| module == name && pattern.starts_with("cpu:"))
+        };
+        let all = || found.files.iter().cloned();
+        let for_any: Vec<_> = all().filter(|name| !is_for_some(name)).collect();
+        match for_any.is_empty() && found.builtin.is_empty() {
+            true => all().collect(),
+            false => for_any,
         }
     }
-    files
-}
 
-/// Names of the modules that are part of the kernel itself.
-fn builtin(tree: &Tree, release: &str) -> Result<BTreeSet<String>> {
-    let path = format!("{}/modules.builtin", folder(release));
-    let bytes = match tree.read(&path) {
-        Ok(bytes) => bytes,
-        Err(Error::Missing(_)) => return Ok(BTreeSet::new()),
-        Err(error) => return Err(error),
-    };
-    Ok(String::from_utf8_lossy(&bytes).lines().filter_map(module_name).collect())
-}
-
-fn module_name(path: &str) -> Option<String> {
-    let file = path.rsplit('/').next()?;
-    let stem = [".ko", ".ko.xz", ".ko.zst", ".ko.gz"].iter().find_map(|end| file.strip_suffix(end));
-    Some(modinfo::name(stem?))
-}
-
-fn decompress(path: &str, bytes: Vec<u8>) -> Result<Vec<u8>> {
-    let mut module = Vec::new();
-    let read = match path.rsplit('.').next() {
-        Some("xz") => liblzma::read::XzDecoder::new(&bytes[..]).read_to_end(&mut module),
-        Some("gz") => flate2::read::GzDecoder::new(&bytes[..]).read_to_end(&mut module),
-        Some("zst") => zstd::stream::copy_decode(&bytes[..], &mut module).map(|()| module.len()),
-        _ => return Ok(bytes),
-    };
-    read.map_err(|error| bad(path, error.to_string()))?;
-    Ok(module)
-}
-
-fn bad(path: &str, why: String) -> Error {
-    Error::BadModule { path: path.to_owned(), why }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::io::Write;
-
-    use super::*;
-    use crate::fixture::{Member, tar};
-    use crate::modinfo::module;
-
-    fn names(wanted: &[&str], extra: Vec<Member>) -> Result<Vec<String>> {
-        let xz = |bytes: Vec<u8>| {
-            let mut encoder = liblzma::write::XzEncoder::new(Vec::new(), 1);
-            encoder.write_all(&bytes).unwrap();
-            encoder.finish().unwrap()
-        };
-        let zst = |bytes: Vec<u8>| zstd::encode_all(&bytes[..], 1).unwrap();
-        let mut members = vec![
-            Member::symlink("lib", "usr/lib"),
-            Member::dir("usr"),
-            Member::dir("usr/lib"),
-            Member::dir("usr/lib/modules"),
-            Member::dir("usr/lib/modules/6.12"),
-            Member::file("usr/lib/modules/6.12/modules.builtin", b"kernel/fs/ext4/ext4.ko\n"),
-            Member::dir("usr/lib/modules/6.12/kernel"),
-            Member::file(
-                "usr/lib/modules/6.12/kernel/dm-verity.ko.xz",
-                &xz(module("depends=dm-bufio,dm-mod,ext4\0softdep=pre: sha256\0")),
-            ),
-            Member::file(
-                "usr/lib/modules/6.12/kernel/dm-bufio.ko.zst",
-                &zst(module("depends=dm-mod\0")),
-            ),
-            Member::file("usr/lib/modules/6.12/kernel/dm-mod.ko", &module("depends=\0")),
-            Member::file("usr/lib/modules/6.12/kernel/lonely.ko", &module("depends=gone\0")),
-        ];
-        members.extend(extra);
-        let tar = tar(&members);
-        let tree = Tree::open(tar.path()).unwrap();
-        let required = wanted.iter().map(|name| (*name).to_owned()).collect();
-        let [first, optional] = [["watch-dog"], ["nowhere"]].map(|it| it.map(str::to_owned).into());
-        let wanted = Wanted { first, required, optional };
-        Ok(closure(&tree, "6.12", &wanted)?.into_iter().map(|module| module.name).collect())
-    }
-
-    #[test]
-    fn dependencies_come_first_and_once() {
-        let order = ["dm_mod", "dm_bufio", "dm_verity"];
-        assert_eq!(names(&["dm-verity"], vec![]).unwrap(), order);
-        assert_eq!(names(&["dm_verity", "ext4", "dm_mod", "dm-verity"], vec![]).unwrap(), order);
-    }
-
-    #[test]
-    fn a_soft_dependency_is_taken_where_it_is_there() {
-        let sha = Member::file("usr/lib/modules/6.12/kernel/sha256.ko", &module("depends=\0"));
-        assert_eq!(names(&["dm-verity"], vec![sha]).unwrap()[0], "sha256");
-    }
-
-    #[test]
-    fn what_comes_first_does_so_with_its_dependencies_where_it_is_there() {
-        let file = |name: &str, info: &str| {
-            Member::file(&format!("usr/lib/modules/6.12/kernel/{name}.ko"), &module(info))
-        };
-        let watchdog = vec![file("watch_dog", "depends=vendor\0"), file("vendor", "depends=\0")];
-        assert_eq!(names(&["dm-mod"], watchdog).unwrap(), ["vendor", "watch_dog", "dm_mod"]);
-    }
-
-    #[test]
-    fn what_is_nowhere_is_named_with_what_needs_it() {
-        let error = names(&["dm-verty"], vec![]).unwrap_err();
-        assert_eq!(error.to_string(), "kernel 6.12 has no module `dm_verty`");
-        assert!(error.hint().unwrap().contains("board.toml"));
-        let error = names(&["lonely"], vec![]).unwrap_err();
-        assert_eq!(error.to_string(), "kernel 6.12 has no module `gone`, which `lonely` needs");
-    }
-
-    #[test]
-    fn a_file_that_is_no_module_is_an_error() {
-        for (name, bytes) in [("a.ko", &b"text"[..]), ("a.ko.xz", b"text"), ("a.ko.zst", b"text")] {
-            let path = format!("usr/lib/modules/6.12/kernel/{name}");
-            let error = names(&["a"], vec![Member::file(&path, bytes)]).unwrap_err();
-            assert!(matches!(error, Error::BadModule { .. }), "{error}");
+    /// Has a module loaded before all others: where a device asks for it, or always where none
+    /// ever could.
+    fn put_first(&mut self, name: String) {
+        let table = &mut self.closure.table;
+        let is_asked_for =
+            |(pattern, module): &(String, String)| *module == name && pattern.contains(':');
+        if !table.aliases.iter().any(is_asked_for) {
+            table.always.insert(0, name.clone());
         }
+        table.first.push(name);
+    }
+
+    /// The same bytes whatever order things were found in.
+    fn done(self) -> Closure {
+        let Closure { mut table, mut files } = self.closure;
+        table.aliases.sort();
+        table.aliases.dedup();
+        let mut named = BTreeSet::new();
+        table.always.retain(|name| named.insert(name.clone()));
+        files.sort_by(|one, other| one.name.cmp(&other.name));
+        Closure { table, files }
     }
 }

@@ -154,11 +154,14 @@ pub(crate) fn boot(
     };
     let first = names(&server.board.initramfs.watchdog);
     let required = names(&server.board.initramfs.required);
-    let optional = names(&server.board.initramfs.optional);
+    let optional: Vec<String> =
+        server.board.initramfs.optional.iter().map(ToString::to_string).collect();
+    let layers = crate::config::format(server);
     let inputs = Inputs::new("initramfs", image::initramfs::VERSION)
         .digest("tree", tree.done.key)
         .digest("init", init.digest)
         .digest("tools", tools.key(sandbox::Group::Image)?)
+        .text("layers", layers.name())
         .text("first modules", first.join(" "))
         .text("required modules", required.join(" "))
         .text("optional modules", optional.join(" "));
@@ -166,7 +169,8 @@ pub(crate) fn boot(
         let archive = image::Tree::open(&tree.tar())?;
         let linux = image::initramfs::kernel(&archive, &kernel.vmlinuz, &out.join("linux"))?;
         describe(out, "linux", &linux)?;
-        let wanted = image::modules::Wanted { first, required, optional };
+        let package = server.kernel.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+        let wanted = image::modules::Wanted { package, layers, first, required, optional };
         // The tool root is of the architecture that builds: of tools.toml's, x86-64.
         let e2fsck = match server.board.architecture {
             definition::Architecture::X86_64 => {

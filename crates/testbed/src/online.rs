@@ -179,6 +179,12 @@ impl<'a> Online<'a> {
 
     /// Waits for a boot that is another than `before`, to its end, and sees whether it is well.
     fn wait_for_boot(&mut self, before: &str) -> Result<()> {
+        self.wait_for_ssh(before)?;
+        self.settle()
+    }
+
+    /// Waits until root may log in, of a boot that is another than `before`.
+    fn wait_for_ssh(&mut self, before: &str) -> Result<()> {
         let (port, clients) = (self.port(22)?, self.clients);
         let booted = || match clients.ssh(port, "root", "cat /proc/sys/kernel/random/boot_id") {
             Ok(boot) if boot.trim_end() == before => Err(io::Error::other("it did not reboot yet")),
@@ -187,8 +193,22 @@ impl<'a> Online<'a> {
             Err(error) if error.to_string().contains(ANOTHER) => Ok(Err(error)),
             Err(error) => Err(io::Error::other(error)),
         };
-        self.running.wait_until("ssh", PATIENCE, booted)??;
-        self.settle()
+        Ok(self.running.wait_until("ssh", PATIENCE, booted)??)
+    }
+
+    /// Waits until it has come up; the lines of systemctl(1) about units that have failed.
+    ///
+    /// # Errors
+    /// When it does not come up.
+    pub fn failed_units(&mut self) -> Result<Vec<String>> {
+        self.wait_for_ssh("")?;
+        Ok(self.failed()?.lines().map(str::to_owned).collect())
+    }
+
+    fn failed(&self) -> Result<String> {
+        // It fails when units have failed: they are named.
+        let _ = self.run("systemctl is-system-running --wait");
+        self.run("systemctl --failed --plain --no-legend")
     }
 
     /// Waits until it has come up, and sees whether it is well.
@@ -196,9 +216,7 @@ impl<'a> Online<'a> {
     /// # Errors
     /// When units have failed, or the health check does.
     pub fn settle(&mut self) -> Result<()> {
-        // It fails when units have failed: they are named below.
-        let _ = self.run("systemctl is-system-running --wait");
-        let failed = self.run("systemctl --failed --plain --no-legend")?;
+        let failed = self.failed()?;
         if !failed.is_empty() {
             let journal = self.run("journalctl --boot --no-pager --lines=150")?;
             anyhow::bail!("units have failed:\n{failed}\n{journal}");

@@ -68,6 +68,14 @@ fn has_generation(device: &Device, boot: &Boot) -> Result<bool> {
     Ok(has)
 }
 
+/// The kernel module that mounts the medium `data`.
+pub(crate) fn module(data: &Data) -> &'static str {
+    match data {
+        Data::Ext4(_) => "ext4",
+        Data::Iso(_) => "isofs",
+    }
+}
+
 /// Mounts the medium `data` at [`DATA`]; what there is to say of it.
 pub(crate) fn mount_data(
     data: &Data,

@@ -9,6 +9,8 @@ use std::time::{Duration, Instant};
 use generation::cmdline::Data;
 
 use crate::error::{Context, Error, Result};
+use crate::log::Log;
+use crate::modules::Drivers;
 use crate::superblock::{HEAD, is_medium};
 use crate::watchdog::Watchdog;
 
@@ -88,7 +90,12 @@ fn number(attribute: &Path) -> Result<u64> {
 }
 
 /// Waits for a device that is the medium `data`; all that are by then, by name, at least one.
-pub(crate) fn find(data: &Data, watchdog: &mut Watchdog) -> Result<Vec<Device>> {
+pub(crate) fn find(
+    data: &Data,
+    drivers: &mut Drivers<'_>,
+    log: &Log,
+    watchdog: &mut Watchdog,
+) -> Result<Vec<Device>> {
     let start = Instant::now();
     loop {
         let devices = all()?;
@@ -100,9 +107,14 @@ pub(crate) fn find(data: &Data, watchdog: &mut Watchdog) -> Result<Vec<Device>> 
         if start.elapsed() > PATIENCE {
             let seen = devices.iter().map(|device| device.name.as_str()).collect::<Vec<_>>();
             let seen = if seen.is_empty() { "none".into() } else { seen.join(", ") };
-            return Err(Error::NoDevice { wanted: wanted(data), seen });
+            return Err(Error::NoDevice {
+                wanted: wanted(data),
+                seen,
+                drivers: drivers.describe(),
+            });
         }
         watchdog.sleep(INTERVAL);
+        drivers.load_for_new_devices(log, watchdog);
     }
 }
 

@@ -14,8 +14,8 @@ pub(crate) enum Error {
     #[error(transparent)]
     Generation(#[from] generation::Error),
     /// The data filesystem did not show up.
-    #[error("no device has {wanted}; there are: {seen}")]
-    NoDevice { wanted: String, seen: String },
+    #[error("no device has {wanted}; there are: {seen}; {drivers}")]
+    NoDevice { wanted: String, seen: String, drivers: String },
     /// A path that is state cannot be given.
     #[error("state {path}: {why}")]
     State { path: String, why: String },

@@ -1,7 +1,7 @@
 //! PID 1 of the initramfs: finds the generation that the boot entry names, checks it, mounts it,
 //! and hands over to the server's own init.
 //!
-//! In this order: kernel filesystems, modules and with the first of them the watchdog, data
+//! In this order: kernel filesystems, modules (a watchdog's first) that this machine's devices ask for, data
 //! filesystem (checked where it asks for it, grown to its disk), manifest and config (by digest), layers (dm-verity), overlay,
 //! state, `/run/heirloom`, the server's init. The decisions are pure functions of bytes and text
 //! ([`superblock`], [`gpt`], [`retry`], and crate `generation`); the rest asks the kernel.
@@ -33,7 +33,6 @@ mod units;
 mod watchdog;
 
 use std::fs;
-use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -44,6 +43,7 @@ use rustix::system::{RebootCommand, reboot};
 
 use error::{Context, Result};
 use log::Log;
+use modules::Drivers;
 use progress::Trail;
 use watchdog::Watchdog;
 
@@ -64,11 +64,14 @@ fn main() -> ExitCode {
     // A line that cannot be read may be a damaged trial's: then a reboot is the way back.
     let trial = on_trial(&cmdline) || Boot::parse(&cmdline).is_err();
     let mut watchdog = Watchdog::asleep();
-    load_modules(&log, &mut watchdog);
+    let table = modules::table(&log);
+    let mut drivers = Drivers::new(&table, &cmdline);
+    let data = Boot::parse(&cmdline).ok().map(|boot| data::module(&boot.data));
+    drivers.load(data, &log, &mut watchdog);
     if trial && !watchdog.is_armed() {
         log.warning("this machine has no watchdog: a trial that hangs may not end by itself");
     }
-    if let Some(trail) = bring_up(&cmdline, trial, &log, &mut watchdog) {
+    if let Some(trail) = bring_up(&cmdline, trial, &mut drivers, &log, &mut watchdog) {
         hand_over(trail, trial, &log, &mut watchdog);
     }
     log.fatal("giving up: the machine reboots");
@@ -84,11 +87,12 @@ fn main() -> ExitCode {
 fn bring_up<'a>(
     cmdline: &str,
     trial: bool,
+    drivers: &mut Drivers<'_>,
     log: &'a Log,
     watchdog: &mut Watchdog,
 ) -> Option<Trail<'a>> {
     for tries in 1.. {
-        let error = match attempt(cmdline, log, watchdog) {
+        let error = match attempt(cmdline, drivers, log, watchdog) {
             Ok(trail) => return Some(trail),
             Err(error) => error,
         };
@@ -103,10 +107,15 @@ fn bring_up<'a>(
     None
 }
 
-fn attempt<'a>(cmdline: &str, log: &'a Log, watchdog: &mut Watchdog) -> Result<Trail<'a>> {
+fn attempt<'a>(
+    cmdline: &str,
+    drivers: &mut Drivers<'_>,
+    log: &'a Log,
+    watchdog: &mut Watchdog,
+) -> Result<Trail<'a>> {
     let boot = Boot::parse(cmdline)?;
     let mut trail = Trail::of(&boot, log);
-    let assembled = root::assemble(&boot, &mut trail, log, watchdog);
+    let assembled = root::assemble(&boot, &mut trail, drivers, log, watchdog);
     if let Err(error) = &assembled {
         trail.failed(error);
     }
@@ -147,19 +156,4 @@ fn mount_kernel_filesystems() -> Result<()> {
         mount(name, target, name, flags, options).on("mount", target)?;
     }
     Ok(())
-}
-
-/// Loads all modules. The watchdog's is the first, so that one that hangs is covered.
-fn load_modules(log: &Log, watchdog: &mut Watchdog) {
-    let modules = match modules::list(Path::new("/modules")) {
-        Ok(modules) => modules,
-        Err(error) => return log.warning(Chain(&error)),
-    };
-    for module in modules {
-        watchdog.beat();
-        if let Err(error) = modules::load(&module) {
-            log.warning(Chain(&error));
-        }
-        watchdog.arm(log);
-    }
 }

@@ -25,6 +25,7 @@ use rustix::mount::{MountFlags, UnmountFlags, mount, mount_move, unmount};
 use crate::device;
 use crate::error::{Context, Error, Result};
 use crate::log::Log;
+use crate::modules::Drivers;
 use crate::progress::Trail;
 use crate::watchdog::Watchdog;
 use crate::{clock, data, layer, state, units};
@@ -48,10 +49,11 @@ pub(crate) const INIT: &str = "/sbin/init";
 pub(crate) fn assemble(
     boot: &Boot,
     trail: &mut Trail<'_>,
+    drivers: &mut Drivers<'_>,
     log: &Log,
     watchdog: &mut Watchdog,
 ) -> Result<()> {
-    let device = data::choose(device::find(&boot.data, watchdog)?, boot, log);
+    let device = data::choose(device::find(&boot.data, drivers, log, watchdog)?, boot, log);
     log.info(format_args!("data on {}", device.name));
     let mut found = data::mount_data(&boot.data, &device, log, watchdog)?;
     trail.reached(Step::Data);

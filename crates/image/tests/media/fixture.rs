@@ -26,6 +26,10 @@ pub(crate) fn tools(group: Group) -> ToolRoot {
     Tools::open(workspace, &store).unwrap().root(group).unwrap()
 }
 
+/// A kernel that has built in what init needs.
+const BUILTIN: &[u8] = b"dm-verity.ko\next4.ko\nisofs.ko\nloop.ko\noverlay.ko\nsha256_generic.ko\n\
+                         squashfs.ko\nvfat.ko\n";
+
 /// Bytes that do not compress: a layer of more than one block of hashes.
 pub(crate) fn noise() -> Vec<u8> {
     let mut seed = 1_u64;
@@ -50,10 +54,15 @@ pub(crate) fn tree(path: &Path) {
         dir(""),
         dir("boot"),
         file("boot/vmlinuz-6.12", 0o644, &noise[..300_000]),
+        (Header::new("lib", Kind::Symlink("usr/lib".into()), 0o777, time), vec![]),
         dir("usr"),
         dir("usr/bin"),
         file("usr/bin/passwd", 0o4755, b"setuid"),
         file("usr/bin/ping", 0o755, b"capable"),
+        dir("usr/lib"),
+        dir("usr/lib/modules"),
+        dir("usr/lib/modules/6.12"),
+        file("usr/lib/modules/6.12/modules.builtin", 0o644, BUILTIN),
         dir("usr/share"),
         file("usr/share/noise", 0o644, &noise),
         file("usr/share/\u{151}t an\u{fa}", 0o640, b"name"),
@@ -101,8 +110,14 @@ pub(crate) fn bundle(dir: &Path, tools: &ToolRoot) -> Bundle {
     std::fs::write(at("init"), "static program").unwrap();
     let (init, e2fsck) = (at("init"), tools.path().join(initramfs::E2FSCK));
     let programs = initramfs::Programs { init: &init, e2fsck: Some(&e2fsck) };
-    let initrd =
-        initramfs::build(&tree, "6.12", &Wanted::default(), programs, &at("initrd")).unwrap();
+    let wanted = Wanted {
+        package: "linux-image-amd64".into(),
+        layers: LayerFormat::Squashfs,
+        first: vec![],
+        required: vec![],
+        optional: vec![],
+    };
+    let initrd = initramfs::build(&tree, "6.12", &wanted, programs, &at("initrd")).unwrap();
     let layer = |name: &str| {
         let (tar, out) = (at(&format!("{name}.tar")), at(&format!("{name}.layer")));
         let sealed = layer::build(tools, LayerFormat::Squashfs, &tar, EPOCH, &out).unwrap();
