@@ -7,6 +7,7 @@
 //! [rows.databases]
 //! install = ["mariadb-server", "postgresql"]
 //! debconf = { "postfix/main_mailer_type" = "No configuration" } # where questions have to be answered
+//! fails = { "apache2.service" = "nginx has its port" } # on any Debian, however it was installed
 //! ```
 //!
 //! Packages of a row do not conflict. Rows are measured in the order of the file.
@@ -45,6 +46,9 @@ pub struct Row {
     /// Answers to debconf's questions.
     #[serde(default)]
     pub debconf: BTreeMap<String, String>,
+    /// Units that fail at the first boot of any Debian with these packages, and why.
+    #[serde(default)]
+    pub fails: BTreeMap<String, String>,
 }
 
 impl List {
