@@ -242,7 +242,7 @@ fn without_other_actions(lines: &[String]) -> Vec<String> {
         let mut line = line;
         if let Some(of_action) = cases.last()
             && let Some((pattern, rest)) = line.split_once(')')
-            && !pattern.contains(['$', '`', ' ']) | pattern.contains('|')
+            && !pattern.contains(['`', ' ']) | pattern.contains('|')
             && !pattern.trim_start_matches('(').contains('(')
         {
             let others = |action: &str| OTHER_ACTIONS.contains(&action.trim().trim_matches('"'));
@@ -327,6 +327,16 @@ mod tests {
         assert!(!needs(
             "echo \"unknown \\`$1'\" >&2\n[ -x /usr/sbin/of-1998 ] && /usr/sbin/of-1998 -s x\n"
         ));
+    }
+
+    #[test]
+    fn the_pattern_of_a_case_is_no_command() {
+        let case =
+            |arm: &str| needs(&format!("case \"$(rm x)\" in\n  {arm}\n  *) exit 1;;\nesac\n"));
+        assert!(!case("\"$DPKG_ROOT/usr/lib\"*) ;;"));
+        assert!(!case("${own}|*.x) rm x;;"));
+        assert!(case("\"$DPKG_ROOT/usr/lib\"*) useradd x;;"));
+        assert!(case("x=$(useradd)"));
     }
 
     #[test]
