@@ -88,17 +88,15 @@ fn said(journal: &str) -> Vec<String> {
 
 /// The server.toml of a row.
 pub fn definition(list: &List, row: &Row, recommends: bool) -> String {
-    let strings = |texts: &[String]| {
-        let texts: Vec<String> = texts.iter().map(|text| format!("{text:?}")).collect();
-        texts.join(", ")
-    };
+    let installed = row.install.iter().filter(|package| !row.unbooted.contains_key(*package));
+    let installed: Vec<String> = installed.map(|package| format!("{package:?}")).collect();
     let mut text = format!(
         "hostname = \"measured\"\nboard = \"pc\"\n\n[archive]\ndistribution = \"debian\"\n\
          suite = \"{}\"\npockets = []\ndate = \"{}\"\n\n[packages]\ninstall = [{}]\nrecommends = {recommends}\n\n\
          [kernel]\ncmdline = [\"{TIMEOUT}\"]\n",
         list.suite,
         list.date,
-        strings(&row.install),
+        installed.join(", "),
     );
     if !row.debconf.is_empty() {
         text.push_str("\n[debconf]\n");

@@ -7,6 +7,7 @@
 //! [rows.databases]
 //! install = ["mariadb-server", "postgresql"]
 //! debconf = { "postfix/main_mailer_type" = "No configuration" } # where questions have to be answered
+//! unbooted = { "chrony" = "conflicts with the role base" } # not on the server that is booted
 //! fails = { "apache2.service" = "nginx has its port" } # on any Debian, however it was installed
 //! ```
 //!
@@ -49,6 +50,10 @@ pub struct Row {
     /// Units that fail at the first boot of any Debian with these packages, and why.
     #[serde(default)]
     pub fails: BTreeMap<String, String>,
+    /// Packages that cannot be on the server that is booted, and why: they conflict with what its
+    /// roles install.
+    #[serde(default)]
+    pub unbooted: BTreeMap<String, String>,
 }
 
 impl List {

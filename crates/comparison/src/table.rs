@@ -42,6 +42,14 @@ pub fn page(list: &List, results: &Results) -> String {
     for (name, row) in &list.parsed {
         let _ = writeln!(page, "* {name}: {}", row.install.join(", "));
     }
+    let unbooted = list.parsed.iter().flat_map(|(name, row)| {
+        row.unbooted.iter().map(move |(package, why)| format!("* {name}: {package}: {why}\n"))
+    });
+    let unbooted: String = unbooted.collect();
+    if !unbooted.is_empty() {
+        let _ =
+            write!(page, "\n## Packages that are not on the server that is booted\n\n{unbooted}");
+    }
     let failing = failing(list, results);
     if !failing.is_empty() {
         let _ = write!(
@@ -114,7 +122,8 @@ mod tests {
     #[test]
     fn a_row_says_yes_no_with_the_reason_or_that_it_was_not_run() {
         let text = "suite = \"bookworm\"\ndate = \"2026-11-22\"\n[rows.web]\ninstall = [\"nginx\"]\n\
-             fails = { \"nginx.service\" = \"has no port\" }\n";
+             fails = { \"nginx.service\" = \"has no port\" }\n\
+             unbooted = { chrony = \"conflicts\" }\n";
         let list = List::parse(text, Path::new("list.toml")).unwrap();
         let mut results = Results::default();
         let mut row = Row::new("web", false, Digest::of(""));
@@ -140,6 +149,7 @@ mod tests {
         assert!(page.contains("and 5 more"));
         assert!(page.contains("* web: nginx"));
         assert!(page.contains("* web: nginx.service: has no port\n"));
+        assert!(page.contains("* web: chrony: conflicts\n"));
         assert!(page.contains("booted:\n\n```\nother.service: x\n"));
     }
 }
