@@ -1,6 +1,5 @@
 //! One row: locked, built, compared, built again.
 
-use std::error::Error;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -19,6 +18,7 @@ use rootfs::{debian, packages};
 use sandbox::Group;
 
 use super::Column;
+use super::told::{lines, whole};
 
 /// A row, and what is to be found out of it.
 pub(crate) struct Measure<'a> {
@@ -299,30 +299,4 @@ fn tables() -> Digest {
 fn epoch(lock: &Lock) -> u64 {
     let midnight = lock.date.to_zoned(TimeZone::UTC).map(|day| day.timestamp().as_second());
     midnight.ok().and_then(|seconds| u64::try_from(seconds).ok()).unwrap_or_default()
-}
-
-/// An error and its causes.
-fn whole(error: &(dyn Error + 'static)) -> String {
-    let mut text = format!("{error}\n");
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text.push_str(&format!("{error}\n"));
-        cause = error.source();
-    }
-    text
-}
-
-/// The longest line of an error that is kept: command lines name every package.
-const LONGEST: usize = 160;
-
-/// An error and its causes, a line each; of many lines the last, which have the reason.
-fn lines(error: &(dyn Error + 'static)) -> Vec<String> {
-    let mut lines = Vec::new();
-    let mut cause = Some(error);
-    while let Some(error) = cause {
-        let message = error.to_string();
-        lines.extend(message.lines().map(|line| line.chars().take(LONGEST).collect::<String>()));
-        cause = error.source();
-    }
-    lines.split_off(lines.len().saturating_sub(Answer::SHOWN))
 }

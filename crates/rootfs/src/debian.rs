@@ -11,6 +11,7 @@
 mod configure;
 mod database;
 mod debconf;
+mod documents;
 mod failure;
 mod normalise;
 mod preinst;

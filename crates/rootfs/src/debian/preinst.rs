@@ -5,6 +5,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::documents;
+
 /// Commands of the shell itself.
 const BUILTINS: [&str; 25] = [
     ":", ".", "[", "[[", "break", "cd", "command", "continue", "echo", "eval", "exit", "export",
@@ -89,55 +91,11 @@ fn is_no_word(c: char) -> bool {
     !(c.is_ascii_alphanumeric() || c == '_' || c == '-')
 }
 
-/// A script without the texts that it has for commands to read: what follows `<< WORD`. A line of
-/// them in which the shell would run a command stays.
-fn without_documents(script: &str) -> String {
-    let mut kept = String::new();
-    let mut document: Option<Document<'_>> = None;
-    for line in script.lines() {
-        match &document {
-            Some(it) if line.trim_start_matches('\t') == it.end => document = None,
-            Some(it) if it.is_quoted || !line.contains(['`', '$']) => {}
-            Some(_) => kept.extend([line, "\n"]),
-            None => {
-                document = Document::begun_by(line);
-                kept.extend([line, "\n"]);
-            }
-        }
-    }
-    kept
-}
-
-/// A text within a script.
-struct Document<'a> {
-    /// The line behind it.
-    end: &'a str,
-    /// Nothing in it is for the shell.
-    is_quoted: bool,
-}
-
-impl<'a> Document<'a> {
-    /// The one that begins behind a line.
-    fn begun_by(line: &'a str) -> Option<Self> {
-        let is_comment = line.trim_start().starts_with('#');
-        let (before, rest) = line.split_once("<<").filter(|_| !is_comment)?;
-        // No number that is shifted, no text of bash's `<<<`.
-        if before.contains("$((") || rest.starts_with('<') {
-            return None;
-        }
-        let rest = rest.strip_prefix('-').unwrap_or(rest).trim_start();
-        let is_quoted = rest.starts_with(['\'', '"', '\\']);
-        let word = rest.trim_start_matches(['\'', '"', '\\']);
-        let length = word.find(is_no_word).unwrap_or(word.len());
-        (length > 0).then(|| Self { end: &word[..length], is_quoted })
-    }
-}
-
 /// A script's lines without comments and blank ones, continued ones joined.
 fn lines(script: &str) -> Vec<String> {
     // Continued lines; quotes of messages and redirections, which begin no command.
     let joined =
-        without_documents(script).replace("\\\n", " ").replace("\\`", "'").replace(">&", ">");
+        documents::without(script).replace("\\\n", " ").replace("\\`", "'").replace(">&", ">");
     let joined = without_arithmetic(&joined);
     let is_code = |line: &&str| !line.trim().is_empty() && !line.trim_start().starts_with('#');
     joined.lines().filter(is_code).map(str::to_owned).collect()
@@ -337,15 +295,6 @@ mod tests {
         assert!(!case("${own}|*.x) rm x;;"));
         assert!(case("\"$DPKG_ROOT/usr/lib\"*) useradd x;;"));
         assert!(case("x=$(useradd)"));
-    }
-
-    #[test]
-    fn a_text_that_a_command_reads_is_none() {
-        assert!(!needs("grep x << END\n* Please install the usrmerge package.\nEND\nexit 0\n"));
-        assert!(!needs("grep x <<-'END' >&2\n\tuseradd `x`\n\tEND\n"));
-        assert!(needs("grep x << END\n$(useradd x)\nEND\n"));
-        assert!(needs("grep x << END\ntext\nEND\nuseradd x\n"));
-        assert!(needs("echo $((1 << 2))\nuseradd x\n") && needs("grep x <<< END\nuseradd x\n"));
     }
 
     #[test]
