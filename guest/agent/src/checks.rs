@@ -11,6 +11,7 @@ use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
 use rustix::process::{Pid, Signal, kill_process_group};
 use transfer::report::Health;
 
+use crate::failed::last_words;
 use crate::{disk, memory};
 
 /// The server's own check program.
@@ -63,7 +64,9 @@ fn look_at_all() -> Health {
         "running" => {}
         "degraded" => {
             let failed = systemctl(&["--failed", "--plain", "--no-legend", "--full"]);
-            return unhealthy(FAILED, &failed);
+            let mut health = unhealthy(FAILED, &failed);
+            health.lines.extend(last_words(&failed));
+            return health;
         }
         "initializing" | "starting" => {
             let jobs = systemctl(&["list-jobs", "--no-legend", "--full"]);

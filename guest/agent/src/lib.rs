@@ -21,6 +21,7 @@ pub mod checks;
 pub mod cli;
 pub mod disk;
 mod error;
+mod failed;
 pub mod fat;
 pub mod first_aid;
 mod hidden;
