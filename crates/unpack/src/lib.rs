@@ -13,7 +13,8 @@
 //!
 //! [`packages`] lays many packages with several threads. Its result does not depend on which
 //! thread is faster: packages may share directories, and a path that several have goes to the one
-//! that `Replaces` all others, or is an error that names two of them. Owners, modes and times of
+//! that `Replaces` all others, or is an error that names two of them. Links are laid last; where
+//! another package has a directory, it stays if that is unpacked first. Owners, modes and times of
 //! directories are set by [`Tree::settle`] once everything is there, the first package in order
 //! winning.
 //!
@@ -31,6 +32,7 @@ mod deb;
 mod error;
 mod extract;
 mod laid;
+mod links;
 mod many;
 mod members;
 mod name;
@@ -42,7 +44,7 @@ pub use control::{Control, ControlFile};
 pub use deb::Deb;
 pub use error::{Cause, Error};
 pub use laid::{Kind, Laid, Package};
-pub use many::{more_packages, packages};
+pub use many::{Relations, more_packages, packages};
 pub use members::{Member, MemberKind, Members};
 pub use name::MERGED;
 pub use rules::{Override, Rules};

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use lock::Lock;
 use rustix::fs::FlockOperation;
 use store::Store;
-use unpack::{Control, Options, Owners, Tree};
+use unpack::{Control, Options, Owners, Relations, Tree};
 
 use crate::error::{Error, Result};
 use crate::program::Group;
@@ -102,7 +102,8 @@ fn unpack_into(store: &Store, lock: &Lock, directory: &Path) -> Result<()> {
         source,
     })?;
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
-    unpack::packages(&files, &tree, &options, threads, replaces)?;
+    let relations = Relations { replaces: &replaces, ..Relations::NONE };
+    unpack::packages(&files, &tree, &options, threads, &relations)?;
     complete(directory).map_err(|source| Error::Io {
         what: "complete",
         path: directory.into(),
