@@ -14,9 +14,10 @@ use generation::filesystem::{Check, Outcome};
 use generation::{Chain, Filesystem, Layout};
 use rustix::mount::{MountFlags, UnmountFlags, mount, unmount};
 
-use crate::device::Device;
+use crate::device::{self, Device};
 use crate::error::{Context, Result};
 use crate::log::Log;
+use crate::modules::Drivers;
 use crate::root::{DATA, MEMORY, make_directory};
 use crate::superblock::Ext4;
 use crate::watchdog::Watchdog;
@@ -24,6 +25,23 @@ use crate::{fsck, grow};
 
 /// Where a disk is looked at.
 const PROBE: &str = "/mnt";
+
+/// Waits for devices that may be the medium of `boot`, until one has the generation or all drivers are
+/// loaded.
+pub(crate) fn find(
+    boot: &Boot,
+    drivers: &mut Drivers<'_>,
+    log: &Log,
+    watchdog: &mut Watchdog,
+) -> Result<Vec<Device>> {
+    loop {
+        let found = device::find(&boot.data, drivers, log, watchdog)?;
+        let has = |device: &Device| has_generation(device, boot).unwrap_or(false);
+        if !drivers.has_more() || found.iter().any(has) || !drivers.load_next(log, watchdog) {
+            return Ok(found);
+        }
+    }
+}
 
 /// Which of `devices`, all with the name that the boot entry gives, is used: the first that has the
 /// generation. An older installation on another disk, or a copy of this one, may have the name too.
