@@ -138,6 +138,16 @@ pub(crate) fn mount_data(
     Ok(found)
 }
 
+/// What the kernel does when it meets an error in a filesystem that nothing was wrong with: it
+/// reboots, and the next boot checks. Without a word the superblock decides, which
+/// says `remount-ro`; then Linux 6.12 reads nothing more of it either, the layers among it, and the
+/// server is neither up nor down (fs/ext4/super.c, `ext4_handle_error`).
+const WELL: &CStr = c"errors=panic";
+
+/// The same for one that was checked at this boot: errors that come back after a repair are no reason
+/// to reboot again and again.
+const CHECKED: &CStr = c"errors=continue";
+
 /// Mounts it to be written, with a check before a second try where there was none before the
 /// first; why it cannot be.
 fn mount_writable(
@@ -151,12 +161,13 @@ fn mount_writable(
         bad => Some(format!("it was checked, and {}", fsck::words(bad))),
     };
     if let Some(check) = check {
-        return left(check).or_else(|| mount(None).err().map(|error| Chain(&error).to_string()));
+        return left(check)
+            .or_else(|| mount(Some(CHECKED)).err().map(|error| Chain(&error).to_string()));
     }
-    let Err(refused) = mount(None) else { return None };
+    let Err(refused) = mount(Some(WELL)) else { return None };
     let refused = format!("{}", Chain(&refused));
     let made = check.insert(examine(refused));
-    left(made).or_else(|| mount(None).err().map(|error| Chain(&error).to_string()))
+    left(made).or_else(|| mount(Some(CHECKED)).err().map(|error| Chain(&error).to_string()))
 }
 
 /// Leaves a check's outcome where later boots find it.
@@ -198,20 +209,23 @@ mod tests {
     use super::*;
     use crate::error::Error;
 
-    fn checked(outcome: Outcome) -> Check {
+    fn check_of(outcome: Outcome) -> Check {
         let (boot, asked, lines) = (String::new(), String::new(), Vec::new());
         Check { boot, asked, outcome, seconds: 0, lines, more: 0 }
     }
 
     /// A disk of which mounting fails as long as it was not checked, or always.
     fn mounted(before: Option<Outcome>, refusals: u32, examined: Outcome) -> (Option<String>, u32) {
-        let (mut check, mut tries) = (before.map(checked), 0);
-        let mount = |_: Option<&CStr>| {
+        let (mut check, mut tries) = (before.map(check_of), 0);
+        let mut checked = before.is_some();
+        let mount = |options: Option<&CStr>| {
             tries += 1;
+            assert_eq!(options, Some(if checked { CHECKED } else { WELL }));
+            checked = true;
             let refused = Error::State { path: "/".into(), why: "damaged".into() };
             if tries > refusals { Ok(()) } else { Err(refused) }
         };
-        let why = mount_writable(&mut check, mount, |_| checked(examined));
+        let why = mount_writable(&mut check, mount, |_| check_of(examined));
         (why, tries)
     }
 
