@@ -148,7 +148,12 @@ impl DiskKind {
             Self::VirtioScsi => "virtio-scsi-pci",
             Self::Megasas => "megasas",
             Self::MegasasGen2 => "megasas-gen2",
-            Self::Mptsas => "mptsas1068",
+            // Without a name a disk has the SAS address 0, and Linux's mptsas takes that for a phy
+            // with nothing on it.
+            Self::Mptsas => {
+                let disk = disk("scsi-hd,bus=bus0.0,wwn=0x5000c50000000001");
+                return vec!["mptsas1068,id=bus0".into(), disk];
+            }
             Self::Lsi => "lsi53c895a",
             Self::Pvscsi => "pvscsi",
         };
