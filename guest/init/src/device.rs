@@ -104,6 +104,10 @@ pub(crate) fn find(
         if !found.is_empty() {
             return Ok(found);
         }
+        // It may be behind a driver whose turn has not come.
+        if drivers.load_next(log, watchdog) {
+            continue;
+        }
         if start.elapsed() > PATIENCE {
             let seen = devices.iter().map(|device| device.name.as_str()).collect::<Vec<_>>();
             let seen = if seen.is_empty() { "none".into() } else { seen.join(", ") };
