@@ -9,7 +9,8 @@ use tempfile::TempDir;
 
 use crate::accelerator::accelerator;
 use crate::arguments::{
-    CDROM, CONTROL, Firmware, HOME, Hardware, IMAGE, LOG, OVERLAY, OVMF_VARIABLES, VARIABLES,
+    CDROM, CONTROL, Firmware, HOME, Hardware, IMAGE, LOG, OVERLAY, OVMF_VARIABLES, SECOND,
+    VARIABLES,
 };
 use crate::disk::DiskKind;
 use crate::error::{Error, Result};
@@ -28,6 +29,7 @@ pub struct Machine {
     disk_size: Option<u64>,
     log: Option<PathBuf>,
     cdrom: Option<PathBuf>,
+    second: Option<PathBuf>,
     firmware: Firmware,
     memory: u32,
     cpus: u32,
@@ -48,6 +50,7 @@ impl Machine {
             disk_size: None,
             log: None,
             cdrom: None,
+            second: None,
             firmware: Firmware::default(),
             memory: 1024,
             cpus: 2,
@@ -95,6 +98,14 @@ impl Machine {
     /// The ISO in its drive, from which it boots first.
     pub fn cdrom(mut self, iso: impl Into<PathBuf>) -> Self {
         self.cdrom = Some(iso.into());
+        self
+    }
+
+    /// A second disk, the last to be booted from: a SATA disk that is the file `disk` itself. It
+    /// keeps what the machine writes. There is one on a q35, which is what a machine is unless its
+    /// first disk is PATA.
+    pub fn second_disk(mut self, disk: impl Into<PathBuf>) -> Self {
+        self.second = Some(disk.into());
         self
     }
 
@@ -191,6 +202,7 @@ impl Machine {
             disk: self.disk.as_ref().map(|_| self.disk_kind),
             recorded: self.log.is_some(),
             cdrom: self.cdrom.is_some(),
+            second: self.second.is_some(),
             forwards,
             interactive,
             more: &self.arguments,
@@ -206,6 +218,9 @@ impl Machine {
             if let Some(file) = file {
                 command = command.bind_ro(absolute(file)?, target);
             }
+        }
+        if let Some(second) = &self.second {
+            command = command.bind_rw(absolute(second)?, SECOND);
         }
         if let Some(log) = &self.log {
             File::create(log).map_err(Error::io("make", log))?;

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use transfer::report::{Hidden, Status, TrialState};
+use transfer::report::{Hidden, Mirror, Status, TrialState};
 use transfer::table::megabytes;
 
 use crate::audit::{Audit, What};
@@ -59,6 +59,10 @@ pub fn status(status: &Status) -> String {
     for what in &status.corrupted {
         line("DAMAGED", &format!("{what}: its blocks do not have their hashes"));
     }
+    if let Some(mirror) = &status.disk.mirror {
+        let what = if mirror.is_complete() { "mirror" } else { "MIRROR" };
+        line(what, &mirrored(mirror));
+    }
     for what in &status.disk.lost {
         line("DISK", what);
     }
@@ -78,6 +82,28 @@ pub fn status(status: &Status) -> String {
         line("disk", note);
     }
     line("up", &format!("{} s", status.uptime));
+    text
+}
+
+/// What becomes of a mirror, in one line.
+fn mirrored(mirror: &Mirror) -> String {
+    let Mirror { whole, rebuilt, failed, percent, .. } = mirror;
+    let mut text = whole.join(" and ");
+    text += match mirror.is_complete() {
+        true => ", complete",
+        false => " alone",
+    };
+    if let (Some(disk), false) = (rebuilt.first(), mirror.is_complete()) {
+        let _ = match percent {
+            Some(percent) => write!(text, ", {disk} is rebuilt: {percent} %"),
+            None => write!(text, ", {disk} waits to be rebuilt"),
+        };
+    } else if !mirror.is_complete() {
+        text += ", a disk is missing: `heirloom mirror add DISK` gives it another";
+    }
+    if !failed.is_empty() {
+        let _ = write!(text, "; {} has failed", failed.join(" and "));
+    }
     text
 }
 
@@ -183,6 +209,7 @@ mod tests {
             check: Some(check),
             lost: vec!["/var/mail is in memory".into()],
             notes: vec!["the boot partition has lost clusters".into()],
+            ..Disk::default()
         };
         let text = status(&Status { disk, ..of(None) });
         for part in [

@@ -80,6 +80,11 @@ impl<'a> Drivers<'a> {
         self.run(Vec::new(), log, watchdog);
     }
 
+    /// Loads what `alias` names, where the initramfs has it: else the kernel may.
+    pub(crate) fn load_named(&mut self, alias: &str, log: &Log, watchdog: &mut Watchdog) {
+        self.run(self.table.named(alias).into_iter().collect(), log, watchdog);
+    }
+
     /// What helps to find out why a disk is not there.
     pub(crate) fn describe(&self) -> String {
         let drivers: Vec<_> = self.for_devices.iter().copied().collect();

@@ -22,12 +22,12 @@ use generation::{Chain, Config, Filesystem, Layout, Step};
 use rustix::fs::{CWD, Mode, OFlags, ResolveFlags, openat2};
 use rustix::mount::{MountFlags, UnmountFlags, mount, mount_move, unmount};
 
-use crate::device;
 use crate::error::{Context, Error, Result};
 use crate::log::Log;
 use crate::modules::Drivers;
 use crate::progress::Trail;
 use crate::watchdog::Watchdog;
+use crate::{array, device};
 use crate::{data, layer, state, units};
 
 /// Where the data filesystem is until then.
@@ -53,7 +53,8 @@ pub(crate) fn assemble(
     log: &Log,
     watchdog: &mut Watchdog,
 ) -> Result<()> {
-    let device = data::choose(device::find(&boot.data, drivers, log, watchdog)?, boot, log);
+    let found = device::find(&boot.data, drivers, log, watchdog)?;
+    let device = array::choose(found, boot, drivers, log, watchdog)?;
     log.info(format_args!("data on {}", device.name));
     let mut found = data::mount_data(&boot.data, &device, log, watchdog)?;
     trail.reached(Step::Data);
