@@ -143,6 +143,12 @@ pub(crate) enum Command {
         after_help = "Examples:\n  cargo xtask flash --board pc mailserver /dev/sdb\n  cargo xtask flash --board pc mailserver mailserver.img"
     )]
     Flash(Flash),
+    /// Read the disk of a server that does not come up, without ever writing to it: generations,
+    /// journal, state.
+    #[command(
+        after_help = "Examples:\n  cargo xtask rescue /dev/sdb\n  cargo xtask rescue old.qcow2 --journal\n  cargo xtask rescue disk.img --state /var/mail --to mail"
+    )]
+    Rescue(Rescue),
     /// Say what the caches hold, and remove what no lock of any workspace names.
     #[command(after_help = "Examples:\n  cargo xtask clean --dry-run\n  cargo xtask clean")]
     Clean(Clean),
@@ -232,7 +238,7 @@ pub(crate) struct Boot {
     pub(crate) disk: DiskKind,
     /// Tell QEMU more, behind all that it is told anyway: an option, with its value in the same
     /// ARG (`--qemu "-smp 1"`) or in the next. May be given several times. `-serial` takes the
-    /// place of our serial port. QEMU sees no files of this machine.
+    /// place of our serial port, and `-nic none` takes the network card away. QEMU sees no files of this machine.
     #[arg(long, value_name = "ARG", allow_hyphen_values = true)]
     pub(crate) qemu: Vec<String>,
 }
@@ -447,6 +453,27 @@ pub(crate) struct Flash {
 }
 
 #[derive(Args)]
+pub(crate) struct Rescue {
+    /// An image file, raw or qcow2, a device, or its data partition.
+    pub(crate) disk: PathBuf,
+    /// Show the end of the journal.
+    #[arg(long, conflicts_with_all = ["state", "to"])]
+    pub(crate) journal: bool,
+    /// So many lines of the journal.
+    #[arg(long, value_name = "N", default_value_t = 200, requires = "journal")]
+    pub(crate) lines: usize,
+    /// List this state: a path of the server (/var/mail) or below /state (mail).
+    #[arg(long, value_name = "PATH")]
+    pub(crate) state: Option<PathBuf>,
+    /// Copy it, or all state, into this folder, which is made.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) to: Option<PathBuf>,
+    /// Print the result as JSON.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Args)]
 pub(crate) struct Clean {
     /// Say what would go, and remove nothing.
     #[arg(long)]
@@ -475,7 +502,7 @@ pub(crate) struct ComparePackages {
     #[arg(long, value_name = "ROW")]
     pub(crate) only: Vec<String>,
     /// What to find out; all of it if nothing is named. What was found before stays.
-    #[arg(long, value_delimiter = ',', value_parser = ["locked", "built", "equal", "verified"])]
+    #[arg(long, value_delimiter = ',', value_parser = ["locked", "built", "equal", "verified", "booted"])]
     pub(crate) columns: Vec<String>,
     /// Rows without what is recommended, with it, or both.
     #[arg(long, default_value = "without", value_parser = ["without", "with", "both"])]

@@ -16,6 +16,7 @@ mod locked;
 mod new;
 mod outdated;
 mod pin;
+mod rescue;
 mod rollback;
 mod vault;
 mod verify;
@@ -48,6 +49,7 @@ pub(crate) fn run(cli: &Cli) -> anyhow::Result<ExitCode> {
         Command::Generations(arguments) => generations::run(global, arguments),
         Command::Install(arguments) => install::run(global, arguments),
         Command::Flash(arguments) => flash::run(global, arguments),
+        Command::Rescue(arguments) => rescue::run(global, arguments),
         Command::Clean(arguments) => clean::run(global, arguments),
         Command::List(arguments) => list::run(global, arguments),
         Command::Doctor(arguments) => doctor::run(arguments),

@@ -44,6 +44,7 @@ fn hint(error: &(dyn std::error::Error + 'static)) -> Option<String> {
         image::Error,
         generation::Error,
         machine::Error,
+        rescue::Error,
         stage::Error,
     )
 }

@@ -17,6 +17,7 @@ mod marks;
 mod mentions;
 mod names;
 mod needs;
+mod own;
 mod relation;
 mod release;
 mod resolve;
@@ -59,10 +60,29 @@ impl<'f> Archive<'f> {
         Self { files, keyring }
     }
 
-    fn load(&self, request: &Request, previous: Option<&Lock>) -> Result<Vec<SuiteIndex>, Error> {
-        Suite::of(request)
-            .into_iter()
-            .map(|suite| SuiteIndex::load(self.files, &self.keyring, suite, request, previous))
-            .collect()
+    /// The indexes of a request, and the request with the packages beside the definition in it.
+    fn load(
+        &self,
+        request: &Request,
+        previous: Option<&Lock>,
+    ) -> Result<(Vec<SuiteIndex>, Request), Error> {
+        let mut request = request.clone();
+        let (index, wanted) = own::read(self.files, &request)?;
+        // What is asked for by its name is that file.
+        request.install.retain(|it| wanted.iter().all(|own| it.name != own.name || it.is_more()));
+        request.install.extend(wanted);
+        let mut indexes: Vec<_> = index.into_iter().collect();
+        for suite in Suite::of(&request) {
+            let (keyring, components) = (&self.keyring, &request.components);
+            let files = self.files;
+            indexes.push(SuiteIndex::load(files, keyring, suite, components, &request, previous)?);
+        }
+        for extra in &request.extras {
+            let keyring = Keyring::of_extra(extra)?;
+            let (suite, components) = (Suite::of_extra(extra, &request), &extra.components);
+            let files = self.files;
+            indexes.push(SuiteIndex::load(files, &keyring, suite, components, &request, previous)?);
+        }
+        Ok((indexes, request))
     }
 }

@@ -45,8 +45,10 @@ pub enum Error {
     #[error(transparent)]
     Keyring(#[from] KeyringError),
     /// No source has an index that may stand for the day.
-    #[error("no index of {suite} can be used for {date}")]
+    #[error("{}no index of {suite} can be used for {date}", at(place.as_deref()))]
     NoIndex {
+        /// Where it is named, where it is not the distribution's.
+        place: Option<String>,
         /// The suite.
         suite: String,
         /// The day that was asked for.
@@ -58,8 +60,10 @@ pub enum Error {
         source: Cause,
     },
     /// A signed index does not have what is asked for.
-    #[error("{suite} has no {component} for {architecture}")]
+    #[error("{}{suite} has no {component} for {architecture}", at(place.as_deref()))]
     NoComponent {
+        /// Where the suite is named, where it is not the distribution's.
+        place: Option<String>,
         /// The suite.
         suite: String,
         /// The component.
@@ -78,7 +82,10 @@ pub enum Error {
         what: String,
     },
     /// A package that is in no index.
-    #[error("there is no package `{name}` in {suites} of {date}")]
+    #[error(
+        "there is no package `{name}` in {suites} of {date}{}",
+        .asked_by.as_ref().map(|by| format!("; {by} asks for it")).unwrap_or_default()
+    )]
     UnknownPackage {
         /// The package.
         name: String,
@@ -86,6 +93,8 @@ pub enum Error {
         suites: String,
         /// Their day.
         date: Date,
+        /// Who asks for it, and where.
+        asked_by: Option<String>,
         /// Packages of similar names, or those that provide it.
         similar: Vec<String>,
     },
@@ -149,14 +158,75 @@ pub enum Error {
         what: String,
     },
     /// A package that the suite that was named does not have.
-    #[error("{suite} has no package `{name}`")]
+    #[error("{}{suite} has no package `{name}`", at(place.as_deref()))]
     NotInSuite {
+        /// Where it is named, where that is known.
+        place: Option<String>,
         /// The package.
         name: String,
         /// The suite that was named.
         suite: String,
         /// The suites of the request.
         suites: String,
+    },
+    /// The key file of a repository beside the distribution's is not understood.
+    #[error("{place}: the key file of `{archive}` is no keyring")]
+    KeyFile {
+        /// Where the repository is named.
+        place: String,
+        /// The repository.
+        archive: String,
+        /// What is wrong.
+        #[source]
+        source: KeyringError,
+    },
+    /// The key file of a repository has other keys than the definition says.
+    #[error("{place}: the key file of `{archive}` has no key {fingerprint}")]
+    OtherKey {
+        /// Where the repository is named.
+        place: String,
+        /// The repository.
+        archive: String,
+        /// The fingerprint that the definition has.
+        fingerprint: String,
+        /// Those that the file has.
+        found: Vec<String>,
+    },
+    /// A package of a repository beside the distribution's has other bytes than before.
+    #[error("`{archive}` has other bytes as {package} than the lock: {found} and not {locked}")]
+    Replaced {
+        /// The package and its version.
+        package: String,
+        /// The repository.
+        archive: String,
+        /// The digest that the lock has.
+        locked: digest::Digest,
+        /// The digest that the repository has.
+        found: digest::Digest,
+    },
+    /// A package file beside the definition cannot be installed.
+    #[error("{place}: `{path}` {what}")]
+    OwnFile {
+        /// Where it is named.
+        place: String,
+        /// The file.
+        path: String,
+        /// What is wrong with it.
+        what: String,
+    },
+    /// Two package files beside the definition are of one package.
+    #[error("{place}: `{path}` is the package `{name}`, as `{other}` is ({other_place})")]
+    OwnTwice {
+        /// The package.
+        name: String,
+        /// Where the second is named.
+        place: String,
+        /// The second.
+        path: String,
+        /// The first.
+        other: String,
+        /// Where that is named.
+        other_place: String,
     },
     /// The request contradicts itself or the archive.
     #[error("these packages cannot be installed together:\n{explanation}")]
@@ -175,6 +245,9 @@ pub enum WhyNot {
     /// The detached signature beside it does not count.
     #[error("its signature does not count: {0}")]
     Detached(SignatureOfPackage),
+    /// There is no signature beside it, and one is needed.
+    #[error("its database is not signed")]
+    Unsigned,
     /// It is no index.
     #[error("{0}")]
     Malformed(String),
@@ -184,6 +257,9 @@ pub enum WhyNot {
     /// It was signed after the day.
     #[error("it is of {0}, after that day")]
     TooNew(Date),
+    /// It is older than its repository wants anybody to be content with.
+    #[error("it was valid until {0} (`Valid-Until`)")]
+    Expired(jiff::Timestamp),
     /// It was signed before the one that the lock already has.
     #[error(
         "it is of {found}, older than the one of the lock ({locked}): an old index is replayed"
@@ -196,14 +272,37 @@ pub enum WhyNot {
     },
 }
 
+/// A place before a message.
+fn at(place: Option<&str>) -> String {
+    place.map(|place| format!("{place}: ")).unwrap_or_default()
+}
+
 impl Error {
     /// What to do now.
     pub fn hint(&self) -> Option<String> {
         Some(match self {
-            Self::NoIndex { refusals, .. } => no_index_hint(refusals)?,
+            Self::NoIndex { refusals, place, .. } => match no_index_hint(refusals) {
+                None if place.is_some() && refusals.is_empty() => {
+                    "look at `url` and `suite` of this repository, and whether it can be reached"
+                        .to_owned()
+                }
+                hint => hint?,
+            },
             Self::NoComponent { .. } => {
-                "see `components` and `pockets` under [archive] in server.toml".to_owned()
+                "see `components` and `pockets` under [archive] in server.toml, and `components` \
+                 of [[archive.extra]]"
+                    .to_owned()
             }
+            Self::KeyFile { .. } => {
+                "`gpg --armor --export FINGERPRINT` writes one; binary ones are read too".to_owned()
+            }
+            Self::OtherKey { found, .. } => format!("it has {}", found.join(", ")),
+            Self::Replaced { .. } => {
+                "nothing is taken of it; ask its owner, and if that is meant, remove server.lock \
+                 and lock anew"
+                    .to_owned()
+            }
+            Self::OwnTwice { .. } => "leave one of them out".to_owned(),
             Self::UnknownPackage { similar, .. } if !similar.is_empty() => {
                 format!("did you mean {}?", similar.join(", "))
             }
@@ -247,6 +346,15 @@ impl Error {
 
 fn no_index_hint(refusals: &[WhyNot]) -> Option<String> {
     let any = |test: fn(&WhyNot) -> bool| refusals.iter().any(test);
+    if any(|why| matches!(why, WhyNot::Unsigned)) {
+        return Some("`repo-add --sign` signs a database, into NAME.db.sig".to_owned());
+    }
+    if any(|why| matches!(why, WhyNot::Expired(_))) {
+        return Some(
+            "the repository is no longer looked after, or somebody shows an old state of it"
+                .to_owned(),
+        );
+    }
     if any(|why| matches!(why, WhyNot::Replayed { .. })) {
         return Some("to go back on purpose, set `date` to an earlier day than the lock's".into());
     }

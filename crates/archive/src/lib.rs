@@ -11,6 +11,7 @@ mod armor;
 mod deb;
 pub mod debian;
 mod error;
+mod extra;
 mod files;
 mod openpgp;
 mod resolve;

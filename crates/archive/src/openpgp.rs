@@ -38,6 +38,18 @@ pub(crate) enum Refusal {
     Key { key: String, why: KeyRefusal },
 }
 
+impl Refusal {
+    /// Of a key that has to be valid today too.
+    pub(crate) fn since(self) -> Self {
+        match self {
+            Self::Key { key, why: KeyRefusal::Expired } => {
+                Self::Key { key, why: KeyRefusal::ExpiredSince }
+            }
+            other => other,
+        }
+    }
+}
+
 /// Why a key does not count.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum KeyRefusal {
@@ -47,6 +59,8 @@ pub(crate) enum KeyRefusal {
     NotThen,
     #[error("had expired by then")]
     Expired,
+    #[error("has expired since")]
+    ExpiredSince,
     #[error("may not sign")]
     MayNotSign,
     #[error("is not properly bound to its primary key")]
@@ -100,6 +114,11 @@ fn merge(certificate: &mut SignedPublicKey, other: SignedPublicKey) {
             None => certificate.public_subkeys.push(subkey),
         }
     }
+}
+
+/// A time as OpenPGP has it, which ends in 2106.
+pub(crate) fn timestamp(time: jiff::Timestamp) -> Timestamp {
+    Timestamp::from_secs(u32::try_from(time.as_second()).unwrap_or(u32::MAX))
 }
 
 /// When a signature of a document was made, if it is one and may count at all.

@@ -22,21 +22,22 @@ const fn allow(path: &'static str, what: &'static [What], reason: &'static str) 
 const GONE: &[What] = &[What::OnlyApt];
 /// What may be in ours only.
 const ADDED: &[What] = &[What::OnlyOurs];
-const CONTENT: &[What] = &[What::Content];
 
 /// All of them; `docs/reference/package-tree.md` has the same table.
-pub const ALLOWED: [Allowed; 53] = [
+pub const ALLOWED: [Allowed; 64] = [
     allow("etc/.updated", ADDED, "tells systemd that /etc is as new as /usr"),
     allow("var/.updated", ADDED, "the same of /var"),
-    allow("etc/machine-id", CONTENT, "a machine's own: the first boot fills it in"),
+    allow(
+        "etc/machine-id",
+        &[What::OnlyOurs, What::Content],
+        "a machine's own: the first boot fills it in",
+    ),
     allow(
         "var/lib/dbus/machine-id",
         &[What::OnlyApt, What::OnlyOurs, What::Kind],
         "the same: a link to it",
     ),
     allow("etc/ssh/ssh_host_*", GONE, "a machine's own keys"),
-    allow("etc/ssl/certs/ssl-cert-snakeoil.pem", GONE, "a machine's own certificate"),
-    allow("etc/ssl/private/ssl-cert-snakeoil.key", GONE, "a machine's own key"),
     allow("etc/ssl/certs/*.0", GONE, "a link to the machine's own certificate"),
     allow("etc/aliases.db", GONE, "has a random id; newaliases makes it"),
     allow("etc/hostname", GONE, "the definition has the host name"),
@@ -75,7 +76,44 @@ pub const ALLOWED: [Allowed; 53] = [
         &[What::OnlyApt, What::Content],
         "an index with times; man-db's timer makes it",
     ),
-    allow("var/log/**", GONE, "logs of the installation have times"),
+    allow(
+        "var/log/**",
+        &[What::OnlyApt, What::OnlyOurs, What::Content],
+        "logs of the installation have times: they are emptied",
+    ),
+    allow(
+        "var/cache/fontconfig/**",
+        &[What::OnlyApt, What::OnlyOurs, What::Content],
+        "made for the times of an image's directories, so that it is fresh there",
+    ),
+    allow("var/cache/apt/archives/partial", &[What::Mode], "apt makes it its own when it runs"),
+    allow("var/lib/apt/lists/partial", &[What::Mode], "the same"),
+    allow(
+        "etc/ppp",
+        &[What::Owner],
+        "two packages have it with other owners; the one that is unpacked first decides",
+    ),
+    allow(
+        "etc/aliases",
+        &[What::Content],
+        "packages add a line when a mail server is configured before them, which none asks for",
+    ),
+    allow("var/lib/sgml-base/supercatalog.old", &[What::OnlyApt], "backup"),
+    allow(
+        "etc/ssl/certs/java/cacerts",
+        &[What::Content],
+        "each certificate has the lock's day, and they are sorted",
+    ),
+    allow("var/spool/exim4/**", GONE, "mail that scripts sent to root"),
+    allow(
+        "var/log/journal",
+        &[What::Attributes],
+        "squashfs cannot hold access control lists; systemd-tmpfiles sets them at boot",
+    ),
+    allow("etc/sympa/sympa/sympa.conf.*", GONE, "backup, with the time in its name"),
+    allow("etc/.git/**", GONE, "etckeeper's commits have times and inode numbers"),
+    allow("etc/.git", GONE, "the same"),
+    allow("etc/.etckeeper", GONE, "etckeeper's list of modes, in the order of directories"),
     allow("**/__pycache__", GONE, "has times; python makes it again in memory"),
     allow("**/__pycache__/**", GONE, "the same"),
     allow("boot/initrd.img-*", GONE, "a generation has an initramfs of its own"),
@@ -102,4 +140,36 @@ pub fn by(difference: &Difference) -> Option<&'static Allowed> {
     ALLOWED.iter().find(|allowed| {
         allowed.what.contains(&difference.what) && pattern::matches(allowed.path, &difference.path)
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::forms::FORMS;
+
+    /// The page that tells people what the code compares.
+    const PAGE: &str = include_str!("../../../docs/reference/package-tree.md");
+
+    /// A table of the page: everything from its first row to its last, and no row more.
+    fn has_table(rows: &[String]) -> bool {
+        let table = format!("|---|\n{}\n\n", rows.join("\n"));
+        PAGE.contains(&table)
+    }
+
+    #[test]
+    fn the_page_has_the_differences_that_are_allowed() {
+        let row = |allowed: &Allowed| {
+            let what: Vec<String> = allowed.what.iter().map(ToString::to_string).collect();
+            format!("| `/{}` | {} | {} |", allowed.path, what.join(", "), allowed.reason)
+        };
+        let rows: Vec<String> = ALLOWED.iter().map(row).collect();
+        assert!(has_table(&rows), "the table is:\n{}", rows.join("\n"));
+    }
+
+    #[test]
+    fn the_page_has_the_texts_that_are_compared_in_a_form() {
+        let rows: Vec<String> =
+            FORMS.iter().map(|(path, _, why)| format!("| `/{path}` | {why} |")).collect();
+        assert!(has_table(&rows), "the table is:\n{}", rows.join("\n"));
+    }
 }

@@ -23,10 +23,13 @@ pub enum Form {
     Paragraphs,
     /// dpkg's diversions: three lines each, sorted.
     Triples,
+    /// debconf's database: owners that are no installed packages are left out.
+    Owners,
 }
 
 /// Paths, the form in which their texts are compared, and why.
-pub const FORMS: [(&str, Form, &str); 12] = [
+pub const FORMS: [(&str, Form, &str); 14] = [
+    ("etc/aliases", Form::Lines, "in the order of configuration"),
     ("etc/passwd", Form::Passwd, "ids from 100 to 999 are given in the order of configuration"),
     ("etc/group", Form::Group, "the same"),
     ("etc/gshadow", Form::Group, "in the order of configuration"),
@@ -34,6 +37,11 @@ pub const FORMS: [(&str, Form, &str); 12] = [
     ("etc/shells", Form::Lines, "in the order of configuration"),
     ("etc/subuid", Form::Lines, "in the order of configuration"),
     ("etc/subgid", Form::Lines, "in the order of configuration"),
+    (
+        "var/cache/debconf/*.dat",
+        Form::Owners,
+        "without the name under which the comparison answers what scripts ask",
+    ),
     ("var/lib/dpkg/status", Form::Paragraphs, "in the order of unpacking; here by name"),
     ("var/lib/dpkg/diversions", Form::Triples, "in the order of unpacking"),
     ("var/lib/dpkg/statoverride", Form::Lines, "in the order of configuration"),
@@ -51,6 +59,11 @@ pub fn formed(survey: &Survey, path: &str, text: &str) -> String {
         Form::Shadow => sorted(text.lines().map(|line| without(line, 2))),
         Form::Lines => sorted(text.lines().map(str::to_owned)),
         Form::Paragraphs => sorted(text.split("\n\n").map(|it| format!("{}\n", it.trim()))),
+        Form::Owners => {
+            let status = survey.text("var/lib/dpkg/status");
+            let lines = text.lines().map(|line| owners(line, status));
+            lines.collect::<Vec<_>>().join("\n")
+        }
         Form::Triples => {
             let lines: Vec<&str> = text.lines().collect();
             sorted(lines.chunks(3).map(|lines| lines.join(" ")))
@@ -71,6 +84,17 @@ fn passwd(text: &str, groups: &BTreeMap<u32, String>) -> String {
         }
         fields.join(":")
     }))
+}
+
+/// A line of debconf's database; of owners, those that are in dpkg's status.
+fn owners(line: &str, status: &str) -> String {
+    let Some(owners) = line.strip_prefix("Owners: ") else { return line.to_owned() };
+    let is_installed = |owner: &&str| {
+        let name = owner.split(':').next().unwrap_or_default();
+        status.lines().any(|line| line.strip_prefix("Package: ") == Some(name))
+    };
+    let owners: Vec<&str> = owners.split(", ").filter(is_installed).collect();
+    format!("Owners: {}", owners.join(", "))
 }
 
 fn group(line: &str) -> String {

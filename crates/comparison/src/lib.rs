@@ -7,6 +7,7 @@
 //! forms        texts of which two spellings say the same
 //! allowed      the differences that are meant, each with its reason
 //! difference   two surveys, compared
+//! boot         the row's packages as a server in QEMU
 //! results      what came of each row; table: the same for people
 //! ```
 //!
@@ -14,6 +15,7 @@
 
 pub mod allowed;
 pub mod apt;
+pub mod boot;
 pub mod difference;
 mod error;
 pub mod forms;

@@ -9,6 +9,7 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Result};
 use clap::{Parser, ValueEnum};
+use comparison::boot;
 use comparison::list::List;
 use comparison::results::Results;
 use comparison::table;
@@ -43,6 +44,9 @@ struct Arguments {
     /// Builds the tree that a file describes, in other surroundings.
     #[arg(long, hide = true)]
     build: Option<PathBuf>,
+    /// Boots the row that a file describes.
+    #[arg(long, hide = true)]
+    boot: Option<PathBuf>,
 }
 
 /// What is found out of a row.
@@ -52,6 +56,7 @@ enum Column {
     Built,
     Equal,
     Verified,
+    Booted,
 }
 
 /// Which of the two rows of a name.
@@ -70,6 +75,11 @@ fn main() -> Result<ExitCode> {
     let arguments = Arguments::parse();
     if let Some(job) = &arguments.build {
         measure::build_elsewhere(job)?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    if let Some(definition) = &arguments.boot {
+        let units = boot::failed_units(&std::fs::read_to_string(definition)?)?;
+        println!("{}", serde_json::to_string(&units)?);
         return Ok(ExitCode::SUCCESS);
     }
     let options = Options {
@@ -101,7 +111,7 @@ fn run(session: &Session, name: &str, arguments: &Arguments) -> Result<()> {
     };
     let mut columns = arguments.columns.clone();
     if columns.is_empty() {
-        columns = vec![Column::Locked, Column::Built, Column::Equal, Column::Verified];
+        columns = Column::value_variants().to_vec();
     }
     for only in &arguments.only {
         let known = list.parsed.iter().any(|(row, _)| row == only);

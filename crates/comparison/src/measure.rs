@@ -9,11 +9,12 @@ use std::time::Instant;
 use anyhow::{Context, Result, ensure};
 use comparison::results::{Answer, Row as Measured};
 use comparison::survey::Survey;
-use comparison::{allowed, apt, difference, forms, list};
+use comparison::{allowed, apt, boot, difference, forms, list};
+use definition::{DistributionName, FirstBoot};
 use digest::Digest;
 use jiff::tz::TimeZone;
 use lock::{Lock, Request};
-use pipeline::{Session, locking};
+use pipeline::{Session, first_boot, locking};
 use rootfs::{debian, packages};
 use sandbox::Group;
 
@@ -47,6 +48,7 @@ impl Measure<'_> {
             Column::Built => measured.built.is_some(),
             Column::Equal => measured.equal.is_some() && measured.judged == Some(tables()),
             Column::Verified => measured.verified.is_some(),
+            Column::Booted => measured.booted.is_some(),
         };
         // Of what could not be locked or built there is no more to find out.
         let ended = [&measured.locked, &measured.built]
@@ -56,7 +58,13 @@ impl Measure<'_> {
             return Ok(None);
         }
         self.find_out(&mut measured)?;
-        let answers = [&measured.locked, &measured.built, &measured.equal, &measured.verified];
+        let answers = [
+            &measured.locked,
+            &measured.built,
+            &measured.equal,
+            &measured.verified,
+            &measured.booted,
+        ];
         let words = answers.map(|answer| match answer {
             None => "not run",
             Some(answer) if answer.holds => "yes",
@@ -66,13 +74,15 @@ impl Measure<'_> {
         progress::done(
             "Measured",
             format!(
-                "{} {}, {with} Recommends: locked {}, built {}, equal {}, verified {}; {:.0} s",
+                "{} {}, {with} Recommends: locked {}, built {}, equal {}, verified {}, booted {}; \
+                 {:.0} s",
                 self.list.suite,
                 self.name,
                 words[0],
                 words[1],
                 words[2],
                 words[3],
+                words[4],
                 start.elapsed().as_secs_f64(),
             ),
         );
@@ -82,10 +92,13 @@ impl Measure<'_> {
     /// Of what a row's answers are a function.
     fn key(&self) -> Result<Digest> {
         let tools = self.session.tools()?.key(Group::Mmdebstrap)?;
+        let own = FirstBoot::of_distribution(DistributionName::Debian)?;
+        let own: Vec<String> = own.iter().map(|row| row.path.to_string()).collect();
+        let own = Digest::of(own.join("\n"));
         let mut hasher = digest::Hasher::new();
         hasher.update(
             format!(
-                "{} {:?} {} {} {tools}",
+                "{} {:?} {} {} {tools} {own}",
                 self.request().digest(),
                 self.row.debconf,
                 debian::VERSION,
@@ -112,17 +125,20 @@ impl Measure<'_> {
         };
         measured.locked = Some(Answer::of(vec![]));
         measured.packages = lock.packages.len() as u64;
-        if !wants(Column::Built) && !wants(Column::Equal) && !wants(Column::Verified) {
+        if self.columns == [Column::Locked] {
             return Ok(());
         }
         let folder = self.folder(&lock);
         let (first, second) = (folder.join("first"), folder.join("second"));
-        let kept = folder.join(format!("ours-{}.json.zst", debian::VERSION));
+        let own = first_boot::of_packages(DistributionName::Debian, &lock)?;
+        let own = rootfs::first_boot::taken_out(&own);
+        let digest = Digest::of(own.join("\n"));
+        let kept = folder.join(format!("ours-{}-{}.json.zst", debian::VERSION, digest.short()));
         let is_built = measured.built.as_ref().is_some_and(|answer| answer.holds);
         let verify = wants(Column::Verified) && measured.verified.is_none();
         if self.again || verify || !is_built || !kept.exists() {
             self.session.store.fetch(&lock.items())?;
-            measured.built = Some(match self.build(&lock, &first) {
+            measured.built = Some(match self.build(&lock, &own, &first) {
                 Ok(()) => Answer::of(vec![]),
                 Err(error) => Answer::of(lines(&error)),
             });
@@ -132,12 +148,18 @@ impl Measure<'_> {
         }
         let is_built = measured.built.as_ref().is_some_and(|answer| answer.holds);
         if is_built && wants(Column::Equal) {
-            measured.equal = Some(self.compare(&lock, &kept, &folder)?);
+            measured.equal = Some(self.compare(&lock, &own, &kept, &folder)?);
             measured.judged = Some(tables());
         }
         if is_built && verify {
-            measured.verified = Some(match self.build_again(&lock, &second) {
+            measured.verified = Some(match self.build_again(&lock, &own, &second) {
                 Ok(()) => Answer::of(differences(&first, &second)?),
+                Err(error) => Answer::of(lines(error.as_ref())),
+            });
+        }
+        if is_built && wants(Column::Booted) && measured.booted.is_none() {
+            measured.booted = Some(match self.boot(&folder) {
+                Ok(units) => Answer::of(units),
                 Err(error) => Answer::of(lines(error.as_ref())),
             });
         }
@@ -155,23 +177,23 @@ impl Measure<'_> {
         root.join(format!("{}-{}-{}", self.list.suite, self.name, lock.packages_digest().short()))
     }
 
-    fn job(&self, lock: &Lock, out: &Path) -> debian::Packages {
+    fn job(&self, lock: &Lock, own: &[String], out: &Path) -> debian::Packages {
         let threads = std::thread::available_parallelism().map_or(2, usize::from);
         let job = debian::Packages::of(lock, &self.session.store, epoch(lock), threads, out);
-        debian::Packages { debconf: self.row.debconf.clone(), ..job }
+        debian::Packages { debconf: self.row.debconf.clone(), own: own.to_vec(), ..job }
     }
 
-    fn build(&self, lock: &Lock, out: &Path) -> Result<(), sandbox::Error> {
+    fn build(&self, lock: &Lock, own: &[String], out: &Path) -> Result<(), sandbox::Error> {
         let _ = fs::create_dir_all(out);
         let _shown = progress::spinner("Building", format!("{} packages", lock.packages.len()));
-        sandbox::in_namespace(&self.job(lock, out)).map(drop)
+        sandbox::in_namespace(&self.job(lock, own, out)).map(drop)
     }
 
     /// Builds in a process of its own, which has other surroundings.
-    fn build_again(&self, lock: &Lock, out: &Path) -> Result<()> {
+    fn build_again(&self, lock: &Lock, own: &[String], out: &Path) -> Result<()> {
         fs::create_dir_all(out)?;
         let described = out.join("job.json");
-        fs::write(&described, serde_json::to_vec(&self.job(lock, out))?)?;
+        fs::write(&described, serde_json::to_vec(&self.job(lock, own, out))?)?;
         let _shown = progress::spinner("Building", "again, in other surroundings");
         // This very file, also when another has taken its name since.
         let output = Command::new("/proc/self/exe")
@@ -185,14 +207,28 @@ impl Measure<'_> {
         Ok(())
     }
 
-    fn compare(&self, lock: &Lock, ours: &Path, folder: &Path) -> Result<Answer> {
-        let apts = folder.join(format!("apt-{}.json.zst", apt::VERSION));
+    /// The units that fail, of a server with these packages. In a process of its own: a testbed
+    /// has another program for the sandbox.
+    fn boot(&self, folder: &Path) -> Result<Vec<String>> {
+        fs::create_dir_all(folder)?;
+        let described = folder.join("server.toml");
+        fs::write(&described, boot::definition(self.list, self.row, self.recommends))?;
+        let _shown = progress::spinner("Booting", "a server with these packages");
+        let output = Command::new("/proc/self/exe").arg("--boot").arg(&described).output()?;
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        ensure!(output.status.success(), "{said}");
+        Ok(serde_json::from_slice(&output.stdout)?)
+    }
+
+    fn compare(&self, lock: &Lock, own: &[String], ours: &Path, folder: &Path) -> Result<Answer> {
+        let answers = Digest::of(format!("{:?}", self.row.debconf));
+        let apts = folder.join(format!("apt-{}-{}.json.zst", apt::VERSION, answers.short()));
         if !apts.exists() {
             let tools = self.session.tools()?.root(Group::Mmdebstrap)?;
             let part = folder.join("apt.part");
             let job = apt::Apt {
                 suite: self.list.suite.clone(),
-                files: self.job(lock, folder).files,
+                files: self.job(lock, own, folder).files,
                 store: self.session.store.cache_dir().join("store"),
                 debconf: self.row.debconf.clone(),
                 tools: tools.path().to_owned(),
@@ -205,7 +241,8 @@ impl Measure<'_> {
             }
             fs::rename(part, &apts)?;
         }
-        let compared = difference::compare(&Survey::read(ours)?, &Survey::read(&apts)?);
+        let compared =
+            difference::compare(&Survey::read(ours)?, &Survey::read(&apts)?.without(own));
         progress::detail("Allowed", format!("{} differences", compared.allowed.len()));
         Ok(Answer::of(compared.open.iter().map(ToString::to_string).collect()))
     }

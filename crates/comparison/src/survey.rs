@@ -11,6 +11,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::Error;
 
+/// Where ucf(1) keeps what it knows of configuration files.
+const UCF: &str = "var/lib/ucf";
+
 /// No text that is kept for comparing is longer: dpkg's status of a thousand packages has 2 MB.
 const LONGEST_TEXT: u64 = 8 << 20;
 
@@ -73,6 +76,35 @@ impl Survey {
             added.map_err(Error::io("read", &place))?;
         }
         Ok(builder.finish())
+    }
+
+    /// It without what belongs to one machine, as absolute paths: no image has it, nor what ucf(1)
+    /// keeps of it.
+    #[must_use]
+    pub fn without(mut self, own: &[String]) -> Self {
+        let is_own = |path: &str| {
+            own.iter().any(|own| {
+                let rest = path.strip_prefix(own.trim_start_matches('/'));
+                rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+            })
+        };
+        let copies: Vec<String> =
+            own.iter().map(|own| format!("{UCF}/cache/{}", own.replace('/', ":"))).collect();
+        self.entries.retain(|path, entry| {
+            let is_empty_directory = entry.kind == "directory" && own.contains(&format!("/{path}"));
+            is_empty_directory || !is_own(path) && !copies.contains(path)
+        });
+        for name in ["hashfile", "registry"] {
+            let entry = self.entries.get_mut(&format!("{UCF}/{name}"));
+            if let Some(text) = entry.and_then(|entry| entry.text.as_mut()) {
+                let lines = text.lines().filter(|line| {
+                    let path = line.split_whitespace().nth(1).unwrap_or_default();
+                    !own.iter().any(|own| own == path)
+                });
+                *text = lines.map(|line| format!("{line}\n")).collect();
+            }
+        }
+        self
     }
 
     /// The text of a path; empty if it has none.

@@ -40,7 +40,7 @@ pub(crate) struct Closure {
 impl Closure {
     /// Reads what `packages` are made of. Starts no program.
     pub(crate) fn read(workspace: &Workspace, packages: &[&str]) -> Result<Self> {
-        let Workspace { path, manifest: root, members: all, lock } = workspace;
+        let Workspace { path, manifest: root, members: all, lock, left_out } = workspace;
         if let Some(package) = packages.iter().find(|package| !all.contains_key(**package)) {
             let (package, workspace) = ((*package).to_owned(), path.to_owned());
             return Err(Error::NoPackage { package, workspace });
@@ -56,7 +56,7 @@ impl Closure {
             let Some(directory) = all.get(&name).filter(|_| !found.contains_key(&name)) else {
                 continue;
             };
-            let member = Member::read(path, &name, directory)?;
+            let member = Member::read(path, &name, directory, left_out)?;
             let mut needed = BTreeSet::new();
             for one in declared(&member.manifest) {
                 let mut package = one.package();
@@ -127,14 +127,20 @@ impl Closure {
 }
 
 impl Member {
-    fn read(workspace: &Path, name: &str, directory: &str) -> Result<Self> {
+    fn read(
+        workspace: &Path,
+        name: &str,
+        directory: &str,
+        left_out: &BTreeSet<PathBuf>,
+    ) -> Result<Self> {
         let root = workspace.join(directory);
         let manifest = without_tests(read_manifest(&root.join("Cargo.toml"))?);
         let mut files = BTreeMap::new();
-        if root.join("build.rs").is_file() {
+        let build = root.join("build.rs");
+        if build.is_file() && !left_out.contains(&build) {
             add(&root, Path::new("build.rs"), &mut files)?;
         }
-        add_all(&root, Path::new("src"), &mut files)?;
+        add_all(&root, Path::new("src"), left_out, &mut files)?;
         Ok(Self { name: name.to_owned(), directory: directory.to_owned(), manifest, files })
     }
 
@@ -156,12 +162,21 @@ impl Member {
 type Files = BTreeMap<PathBuf, Vec<u8>>;
 
 /// Adds the files below `directory`, relative to `root`. Links are followed, as a compiler does.
-fn add_all(root: &Path, directory: &Path, files: &mut Files) -> Result<()> {
+fn add_all(
+    root: &Path,
+    directory: &Path,
+    left_out: &BTreeSet<PathBuf>,
+    files: &mut Files,
+) -> Result<()> {
     let path = root.join(directory);
     for entry in fs::read_dir(&path).map_err(Error::io("list", &path))? {
         let name = entry.map_err(Error::io("list", &path))?.file_name();
-        if path.join(&name).is_dir() {
-            add_all(root, &directory.join(name), files)?;
+        let found = path.join(&name);
+        if left_out.contains(&found) {
+            continue;
+        }
+        if found.is_dir() {
+            add_all(root, &directory.join(name), left_out, files)?;
         } else {
             add(root, &directory.join(name), files)?;
         }

@@ -1,6 +1,6 @@
 //! What a workspace says of all its packages, read once for all programs.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use toml::Table;
@@ -18,6 +18,8 @@ pub struct Workspace {
     /// The directories of the members, relative to `path`, by name.
     pub(crate) members: BTreeMap<String, String>,
     pub(crate) lock: CargoLock,
+    /// Files and directories that do not count.
+    pub(crate) left_out: BTreeSet<PathBuf>,
 }
 
 impl Workspace {
@@ -29,6 +31,13 @@ impl Workspace {
         let manifest = read_manifest(&path.join("Cargo.toml"))?;
         let members = members(path, &manifest)?;
         let lock = CargoLock::read(&path.join("Cargo.lock"))?;
-        Ok(Self { path: path.to_owned(), manifest, members, lock })
+        let left_out = BTreeSet::new();
+        Ok(Self { path: path.to_owned(), manifest, members, lock, left_out })
+    }
+
+    /// The same without these files and directories, as if they were not there.
+    #[must_use]
+    pub fn without(self, left_out: BTreeSet<PathBuf>) -> Self {
+        Self { left_out, ..self }
     }
 }

@@ -6,6 +6,7 @@ use std::str::FromStr;
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 
+use crate::extra::{Extra, read_extras};
 use crate::names::{Refused, check_name, checked_text};
 use crate::span::Located;
 use crate::{Origin, Problem, read, suggest};
@@ -23,7 +24,8 @@ use crate::{Origin, Problem, read, suggest};
 ///
 /// With `distribution = "arch"` there is `repositories`, `["core", "extra"]` by default, in place
 /// of suite, pockets and components; and for an archive of one's own `main-keys`, the fingerprints
-/// of the keys that its keyring's main keys are, in place of those of Arch Linux.
+/// of the keys that its keyring's main keys are, in place of those of Arch Linux. Repositories
+/// beside the distribution's: see [`Extra`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Archive {
     /// The day whose end (UTC) the archive is seen at.
@@ -32,6 +34,8 @@ pub struct Archive {
     pub distribution: Distribution,
     /// Where the date is written.
     pub date_origin: Origin,
+    /// Repositories beside the distribution's, in their order.
+    pub extras: Vec<Extra>,
 }
 
 /// A distribution and the parts of its archive.
@@ -254,9 +258,11 @@ impl Archive {
             DistributionName::Debian => Debian::read(&mut table).map(Distribution::Debian),
             DistributionName::Arch => Some(Distribution::Arch(Arch::read(&mut table))),
         };
+        let extras = table.value("extra");
         table.finish();
-        let date = date?;
-        Some(Self { date: date.value.0, distribution: distribution?, date_origin: date.origin })
+        let (date, distribution) = (date?, distribution?);
+        let extras = extras.map(|value| read_extras(&value, &distribution)).unwrap_or_default();
+        Some(Self { date: date.value.0, distribution, date_origin: date.origin, extras })
     }
 }
 

@@ -20,7 +20,8 @@ pub fn compose(
     let members = Members::new(server, roles);
     let mut problems = Vec::new();
     let requests = members.in_order.iter().map(|member| (member.name, member.part));
-    let install = install::requests(server, board, requests, &members.family, &mut problems);
+    let (install, asked) =
+        install::requests(server, board, requests, &members.family, &mut problems);
     let kernel = install::kernel(server, board);
     let cmdline = cmdline(board, &members, &mut problems);
     let overlay = overlay(&members, &mut problems);
@@ -58,6 +59,9 @@ pub fn compose(
         &mut problems,
     );
     let toml = &server.server;
+    let parts = members.in_order.iter().flat_map(|member| &member.part.own);
+    let mut own: Vec<_> = parts.cloned().collect();
+    own.sort_by(|a, b| a.path.cmp(&b.path));
     problems.extend(install::check_pins(server));
     let mut pins = toml.part.pins.clone();
     pins.sort();
@@ -74,6 +78,8 @@ pub fn compose(
         board: board.clone(),
         archive: toml.archive.clone(),
         install,
+        asked,
+        own,
         pins,
         recommends: toml.part.recommends.is_some(),
         kernel,

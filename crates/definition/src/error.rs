@@ -104,6 +104,24 @@ pub enum Error {
         /// Why not.
         source: io::Error,
     },
+    /// git, which knows what is ignored, is needed and cannot be started.
+    #[error(
+        "{dir} is in a git repository, and git, which knows what is ignored there, cannot be started"
+    )]
+    NoGitIgnored {
+        /// The workspace, or a role outside of it.
+        dir: PathBuf,
+        /// Why not.
+        source: io::Error,
+    },
+    /// git does not say what is ignored.
+    #[error("git does not say what is ignored in {dir}: {message}")]
+    GitIgnored {
+        /// The workspace, or a role outside of it.
+        dir: PathBuf,
+        /// What git said.
+        message: String,
+    },
     /// git was started and failed.
     #[error("git failed in {dir}: {message}")]
     Git {
@@ -142,6 +160,13 @@ impl Error {
                 Some("`git fetch --unshallow`, or set SOURCE_DATE_EPOCH".to_owned())
             }
             Self::NoGit { .. } => Some("install git, or set SOURCE_DATE_EPOCH".to_owned()),
+            Self::NoGitIgnored { .. } => Some(
+                "install git; in a copy without .git nothing is ignored, and git is not asked"
+                    .to_owned(),
+            ),
+            Self::GitIgnored { .. } => {
+                Some("try `git status` there: what git ignores is left out of images".to_owned())
+            }
             Self::Git { .. } => Some("mend that, or set SOURCE_DATE_EPOCH".to_owned()),
             Self::Read { .. } | Self::Write { .. } | Self::Cargo { .. } => None,
         }

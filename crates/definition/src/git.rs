@@ -1,8 +1,11 @@
-//! When the definition was last changed, as the host's git knows it.
+//! What the host's git knows: when the definition was last changed, and what of it is ignored.
 //!
-//! git is asked about history only: nothing that it says reaches an image but one date.
+//! Nothing that git says reaches an image but one date, and which files are left out.
 
+use std::collections::BTreeSet;
+use std::ffi::OsStr;
 use std::io;
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
@@ -52,7 +55,47 @@ pub(crate) fn last_change(root: &Path, server: &Server) -> Result<LastChange, Er
 
 /// Whether `root` has a history.
 pub(crate) fn is_repository(root: &Path) -> bool {
-    root.ancestors().any(|dir| dir.join(".git").exists())
+    repository(root).is_some()
+}
+
+/// The repository that `dir` lies in.
+pub(crate) fn repository(dir: &Path) -> Option<PathBuf> {
+    // git's own answers have no symlinks in them.
+    let dir = dir.canonicalize().unwrap_or_else(|_| dir.to_owned());
+    dir.ancestors().find(|dir| dir.join(".git").exists()).map(Path::to_owned)
+}
+
+/// What git ignores in `dir`: files, and directories of which nothing counts. Nothing where there
+/// is no repository, and where all of `dir` is ignored: git knows nothing of it then.
+pub(crate) fn ignored(dir: &Path) -> Result<BTreeSet<PathBuf>, Error> {
+    let Some(top) = repository(dir) else { return Ok(BTreeSet::new()) };
+    let real = dir.canonicalize().map_err(|error| Error::read(dir, error))?;
+    let mut arguments = ["ls-files", "--others", "--ignored", "--exclude-standard"]
+        .into_iter()
+        .chain(["--directory", "-z", "--"])
+        .map(OsStr::new)
+        .collect::<Vec<_>>();
+    // From the top: in an ignored directory git fails.
+    if let Ok(below) = real.strip_prefix(&top)
+        && below != Path::new("")
+    {
+        arguments.push(below.as_os_str());
+    }
+    let not_started = |source| Error::NoGitIgnored { dir: dir.to_owned(), source };
+    let output =
+        command(&top).arg("--literal-pathspecs").args(&arguments).output().map_err(not_started)?;
+    if !output.status.success() {
+        let message = String::from_utf8_lossy(&output.stderr).trim().to_owned();
+        return Err(Error::GitIgnored { dir: dir.to_owned(), message });
+    }
+    let names = output.stdout.split(|byte| *byte == 0).filter(|name| !name.is_empty());
+    let paths: Vec<_> = names.map(|name| top.join(OsStr::from_bytes(name))).collect();
+    if paths.iter().any(|path| real.starts_with(path)) {
+        return Ok(BTreeSet::new());
+    }
+    // A path without the slash at its end, in the terms of who asked.
+    let asked = paths.iter().filter_map(|path| Some(dir.join(path.strip_prefix(&real).ok()?)));
+    Ok(asked.map(|path| path.components().collect()).collect())
 }
 
 /// What the server is made of, in the repository at `top`. A record of what came out is not what
@@ -75,14 +118,18 @@ fn pathspecs(top: &Path, root: &Path, server: &Server) -> Vec<String> {
 }
 
 fn git(dir: &Path, arguments: &[&str]) -> Result<Output, Error> {
-    Command::new("git")
-        .arg("-C")
-        .arg(dir)
-        .args(arguments)
-        .env("LC_ALL", "C")
-        .stdin(Stdio::null())
-        .output()
-        .map_err(|source: io::Error| Error::NoGit { source })
+    let output = command(dir).args(arguments).output();
+    output.map_err(|source: io::Error| Error::NoGit { source })
+}
+
+/// git in `dir`, whatever repository a hook that has started us names.
+fn command(dir: &Path) -> Command {
+    let mut git = Command::new("git");
+    git.arg("-C").arg(dir).env("LC_ALL", "C").stdin(Stdio::null());
+    for variable in ["GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_PREFIX"] {
+        git.env_remove(variable);
+    }
+    git
 }
 
 fn lines(dir: &Path, output: Output) -> Result<String, Error> {

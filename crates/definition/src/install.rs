@@ -6,8 +6,8 @@ use crate::claims::{self, Claim, Family};
 use crate::load::ServerFiles;
 use crate::names::Refused;
 use crate::{
-    Board, Constraint, Distribution, Origin, PackageName, PackageRequest, Part, PartName, Pocket,
-    Problem, suggest,
+    Archive, AskedFor, Board, Constraint, Distribution, Origin, PackageName, PackageRequest, Part,
+    PartName, Pocket, Problem, suggest,
 };
 
 /// The packages that bring the kernel: the server's choice, or the board's.
@@ -60,15 +60,17 @@ fn kernel_requests(
     packages.into_iter().map(request).collect()
 }
 
-/// All requests, the kernel's among them: one a package, the one with a constraint if there is one.
+/// All requests, the kernel's among them: one a package, the one with a constraint if there is one;
+/// and who asks.
 pub(crate) fn requests<'a>(
     server: &'a ServerFiles,
     board: &Board,
     parts: impl Iterator<Item = (&'a PartName, &'a Part)>,
     family: &Family<'_>,
     problems: &mut Vec<Problem>,
-) -> Vec<PackageRequest> {
-    let distribution = &server.server.archive.distribution;
+) -> (Vec<PackageRequest>, BTreeMap<PackageName, AskedFor>) {
+    let archive = &server.server.archive;
+    let distribution = &archive.distribution;
     let mut by_name: BTreeMap<PackageName, Vec<(&PartName, PackageRequest)>> = BTreeMap::new();
     for request in kernel_requests(server, board, problems) {
         by_name.entry(request.name.clone()).or_default().push((&server.name, request));
@@ -80,18 +82,23 @@ pub(crate) fn requests<'a>(
         }
     }
     let mut install = Vec::new();
+    let mut asked = BTreeMap::new();
     for (name, requests) in by_name {
+        if let Some((part, request)) = requests.first() {
+            let by = AskedFor { part: (*part).clone(), origin: request.origin.clone() };
+            asked.insert(name.clone(), by);
+        }
         if let Err(refused) = name.check_for(distribution.name()) {
             let origins = requests.iter().map(|(_, request)| &request.origin);
             problems.extend(origins.map(|origin| impossible(&name, origin, &refused)));
             continue;
         }
-        match agreed(&name, requests, distribution, family) {
+        match agreed(&name, requests, archive, family) {
             Ok(request) => install.push(request),
             Err(problem) => problems.push(problem),
         }
     }
-    install
+    (install, asked)
 }
 
 /// Mistakes of the names of pins: a pin of a role is none.
@@ -111,12 +118,12 @@ fn impossible(name: &PackageName, origin: &Origin, refused: &Refused) -> Problem
 fn agreed(
     name: &PackageName,
     requests: Vec<(&PartName, PackageRequest)>,
-    distribution: &Distribution,
+    archive: &Archive,
     family: &Family<'_>,
 ) -> Result<PackageRequest, Problem> {
     let mut resolved = Vec::new();
     for (part, request) in requests {
-        resolved.push((part, resolve_suite(request, distribution)?));
+        resolved.push((part, resolve_suite(request, archive)?));
     }
     let constrained = |(_, request): &&(&PartName, PackageRequest)| {
         !matches!(request.constraint, Constraint::Any)
@@ -149,10 +156,11 @@ fn agreed(
 /// Puts the suite in place of a pocket, and refuses suites that `[archive]` does not have.
 fn resolve_suite(
     mut request: PackageRequest,
-    distribution: &Distribution,
+    archive: &Archive,
 ) -> Result<PackageRequest, Problem> {
     let Constraint::Suite(suite) = &request.constraint else { return Ok(request) };
-    let known: Vec<String> = match distribution {
+    let extras = archive.extras.iter().map(|extra| extra.name.to_string());
+    let mut known: Vec<String> = match &archive.distribution {
         Distribution::Debian(debian) => {
             if let Ok(pocket) = suite.as_str().parse::<Pocket>() {
                 request.constraint = Constraint::Suite(pocket.suite(&debian.suite));
@@ -161,6 +169,7 @@ fn resolve_suite(
         }
         Distribution::Arch(arch) => arch.repositories.iter().cloned().map(String::from).collect(),
     };
+    known.extend(extras);
     let Constraint::Suite(suite) = &request.constraint else { return Ok(request) };
     if known.iter().any(|known| known == suite.as_str()) {
         return Ok(request);

@@ -6,8 +6,8 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use crate::{
-    Board, DistributionName, Error, Laid, Origin, PartName, Problem, Problems, RoleToml,
-    ServerToml, overlay,
+    Board, DistributionName, Error, Ignored, Laid, Origin, Part, PartName, Problem, Problems,
+    RoleToml, ServerToml, extra, overlay, own,
 };
 
 /// What a role consists of.
@@ -51,12 +51,14 @@ pub struct ServerFiles {
 /// Reads files below a workspace and collects what is wrong with them.
 pub(crate) struct Loader<'a> {
     root: &'a Path,
+    ignored: &'a Ignored,
     problems: Vec<Problem>,
 }
 
 impl<'a> Loader<'a> {
-    pub(crate) fn new(root: &'a Path) -> Self {
-        Self { root, problems: Vec::new() }
+    /// What git ignores counts as if it were not there.
+    pub(crate) fn new(root: &'a Path, ignored: &'a Ignored) -> Self {
+        Self { root, ignored, problems: Vec::new() }
     }
 
     /// The mistakes met so far, as an error if there are any.
@@ -94,7 +96,7 @@ impl<'a> Loader<'a> {
     fn laid(&mut self, rootfs: &Path) -> Result<Vec<Laid>, Error> {
         let root = self.root;
         let shown = |path: &Path| path.strip_prefix(root).unwrap_or(path).to_owned();
-        overlay::walk(rootfs, &shown, &mut self.problems)
+        overlay::walk(rootfs, &shown, self.ignored, &mut self.problems)
     }
 
     fn laid_for(&mut self, dir: &Path) -> Result<BTreeMap<DistributionName, Vec<Laid>>, Error> {
@@ -121,9 +123,41 @@ impl<'a> Loader<'a> {
         let name = self.name(name, dir);
         let laid = self.laid(&dir.join("rootfs"))?;
         let laid_for = self.laid_for(dir)?;
-        let bytes = written_bytes(dir)?;
-        let (Some(server), Some(name)) = (server, name) else { return Ok(None) };
+        let bytes = written_bytes(dir, self.ignored)?;
+        let (Some(mut server), Some(name)) = (server, name) else { return Ok(None) };
+        let extras = &mut server.archive.extras;
+        extra::read_keys(extras, dir, self.ignored, &mut self.problems)?;
+        let distribution = server.archive.distribution.name();
+        self.own(&mut server.part, &name, dir, distribution)?;
         Ok(Some(ServerFiles { name, dir: dir.to_owned(), server, laid, laid_for, depends, bytes }))
+    }
+
+    /// Reads the package files that `part` names.
+    fn own(
+        &mut self,
+        part: &mut Part,
+        name: &PartName,
+        dir: &Path,
+        distribution: DistributionName,
+    ) -> Result<(), Error> {
+        let root = self.root;
+        let shown = |path: &Path| path.strip_prefix(root).unwrap_or(path).to_owned();
+        let files = part.files_on(distribution);
+        let (problems, of) = (&mut self.problems, (name, dir));
+        part.own = own::read(&files, distribution, of, &shown, self.ignored, problems)?;
+        Ok(())
+    }
+
+    /// Reads the package files of `roles` for a server of `distribution`.
+    pub(crate) fn own_of_roles(
+        &mut self,
+        roles: &mut [RoleFiles],
+        distribution: DistributionName,
+    ) -> Result<(), Error> {
+        for RoleFiles { role, name, dir, .. } in roles {
+            self.own(&mut role.0, name, dir, distribution)?;
+        }
+        Ok(())
     }
 
     /// Reads the role that the package `name` in `dir` is.
@@ -140,7 +174,7 @@ impl<'a> Loader<'a> {
         let name = self.name(name, dir);
         let laid = self.laid(&dir.join("rootfs"))?;
         let laid_for = self.laid_for(dir)?;
-        let bytes = written_bytes(dir)?;
+        let bytes = written_bytes(dir, self.ignored)?;
         let (Some(role), Some(name)) = (role, name) else { return Ok(None) };
         Ok(Some(RoleFiles { name, dir: dir.to_owned(), role, laid, laid_for, depends, bytes }))
     }
@@ -167,7 +201,7 @@ fn read(file: &Path) -> Result<String, Error> {
 const NOT_WRITTEN: [&str; 4] = ["server.lock", "server.digest", "tests", "target"];
 
 /// The sizes of all files below a crate's directory that people wrote; of symlinks their length.
-fn written_bytes(dir: &Path) -> Result<u64, Error> {
+fn written_bytes(dir: &Path, ignored: &Ignored) -> Result<u64, Error> {
     let mut bytes = 0;
     let mut open = vec![dir.to_owned()];
     while let Some(current) = open.pop() {
@@ -175,6 +209,9 @@ fn written_bytes(dir: &Path) -> Result<u64, Error> {
         for entry in fs::read_dir(&current).map_err(failed)? {
             let entry = entry.map_err(failed)?;
             if current == dir && NOT_WRITTEN.iter().any(|name| entry.file_name() == *name) {
+                continue;
+            }
+            if ignored.has(&entry.path()) {
                 continue;
             }
             let metadata = entry.metadata().map_err(failed)?;

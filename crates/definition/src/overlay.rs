@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Error, Origin, PartName, Problem, RootPath, paths};
+use crate::{Error, Ignored, Origin, PartName, Problem, RootPath, paths};
 
 /// Something that a `rootfs/` holds.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -64,12 +64,14 @@ impl Kind {
     }
 }
 
-/// Everything in `rootfs`, sorted by path; nothing if there is no such directory.
+/// Everything in `rootfs` that git does not ignore, sorted by path; nothing if there is no such
+/// directory.
 ///
 /// Mistakes go to `problems`; `shown` makes a path of a message out of a path.
 pub(crate) fn walk(
     rootfs: &Path,
     shown: &dyn Fn(&Path) -> PathBuf,
+    ignored: &Ignored,
     problems: &mut Vec<Problem>,
 ) -> Result<Vec<Laid>, Error> {
     let mut found = Vec::new();
@@ -83,7 +85,10 @@ pub(crate) fn walk(
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(found),
         Err(error) => return Err(Error::read(rootfs, error)),
     }
-    walk_directory(rootfs, "", shown, problems, &mut found)?;
+    if ignored.has(rootfs) {
+        return Ok(found);
+    }
+    walk_directory(rootfs, "", shown, ignored, problems, &mut found)?;
     found.sort_by(|a, b| a.path.cmp(&b.path));
     Ok(found)
 }
@@ -92,6 +97,7 @@ fn walk_directory(
     dir: &Path,
     path: &str,
     shown: &dyn Fn(&Path) -> PathBuf,
+    ignored: &Ignored,
     problems: &mut Vec<Problem>,
     found: &mut Vec<Laid>,
 ) -> Result<(), Error> {
@@ -101,6 +107,9 @@ fn walk_directory(
         let entry = entry.map_err(failed)?;
         empty = false;
         let source = entry.path();
+        if ignored.has(&source) {
+            continue;
+        }
         let origin = Origin::file(&shown(&source));
         let path = entry.file_name().into_string().map(|name| format!("{path}/{name}"));
         let path = path.ok().and_then(|path| path.parse::<RootPath>().ok());
@@ -119,7 +128,12 @@ fn walk_directory(
             continue;
         };
         if kind.is_directory() {
-            walk_directory(&source, path.as_str(), shown, problems, found)?;
+            let before = found.len();
+            walk_directory(&source, path.as_str(), shown, ignored, problems, found)?;
+            if found.len() == before && ignored.below(&source).next().is_some() {
+                // Nobody else has a directory of ignored files.
+                continue;
+            }
         } else if let Err(refused) = paths::check_reachable(path.as_str()) {
             let message = format!("`{path}` {refused}");
             problems.push(Problem::new(&origin, message).hint(refused.hint));

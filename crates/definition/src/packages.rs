@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::archive::SuiteName;
 use crate::names::{Refused, check_name, checked_text, shown};
 use crate::span::Located;
-use crate::{DistributionName, Origin, Problem, read};
+use crate::{DistributionName, Origin, PartName, Problem, read};
 
 checked_text! {
     /// A package's name, in the characters that Debian (Policy 5.6.1) or Arch (PKGBUILD(5),
@@ -100,6 +100,15 @@ pub struct PackageRequest {
     /// Which of its versions.
     pub constraint: Constraint,
     /// Where it is asked for.
+    pub origin: Origin,
+}
+
+/// Who asks for a package: the first part, in the order of laying.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AskedFor {
+    /// The part.
+    pub part: PartName,
+    /// Where it asks.
     pub origin: Origin,
 }
 

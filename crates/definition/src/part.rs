@@ -5,10 +5,11 @@ use std::path::Path;
 
 use crate::kernel::Kernel;
 use crate::packages::{self, Answer};
+use crate::span::Located;
 use crate::{
-    DebconfQuestion, DistributionName, FirstBoot, Group, KnownSecret, Origin, PackageRequest,
-    Permission, Pin, Problem, Problems, StateEntry, User, first_boot, permissions, read, secrets,
-    state, users,
+    BesidePath, DebconfQuestion, DistributionName, FirstBoot, Group, KnownSecret, Origin, OwnFile,
+    PackageRequest, Permission, Pin, Problem, Problems, StateEntry, User, first_boot, own,
+    permissions, read, secrets, state, users,
 };
 
 /// The keys that server.toml and role.toml share.
@@ -16,6 +17,7 @@ use crate::{
 /// ```toml
 /// [packages]
 /// install = ["git", "nginx/bookworm-backports", "postfix=3.7.11-0+deb12u1"]
+/// files = ["pkgs/own_1.0_all.deb"]    # package files beside this one
 ///
 /// [packages.debian]               # besides, on Debian; the same for [packages.arch]
 /// install = ["openssh-server"]
@@ -37,6 +39,10 @@ use crate::{
 pub struct Part {
     pub(crate) install: Vec<PackageRequest>,
     pub(crate) install_for: BTreeMap<DistributionName, Vec<PackageRequest>>,
+    pub(crate) files: Vec<Located<BesidePath>>,
+    pub(crate) files_for: BTreeMap<DistributionName, Vec<Located<BesidePath>>>,
+    /// What `files` are, once they are read.
+    pub(crate) own: Vec<OwnFile>,
     pub(crate) pins: Vec<Pin>,
     /// Where it is asked for what is recommended, if it is.
     pub(crate) recommends: Option<Origin>,
@@ -94,9 +100,11 @@ impl Part {
 
     fn read_packages(&mut self, table: &mut read::Table<'_, '_>) {
         self.install = install(table);
+        self.files = files(table);
         for name in DistributionName::ALL {
             if let Some(mut packages) = table.table(name.as_str()) {
                 self.install_for.insert(name, install(&mut packages));
+                self.files_for.insert(name, files(&mut packages));
                 packages.finish();
             }
         }
@@ -127,6 +135,12 @@ impl Part {
         }
     }
 
+    /// The package files that it names for servers of `distribution`.
+    pub(crate) fn files_on(&self, distribution: DistributionName) -> Vec<Located<BesidePath>> {
+        let its = self.files_for.get(&distribution).into_iter().flatten();
+        self.files.iter().chain(its).cloned().collect()
+    }
+
     /// What it asks for on `distribution`.
     pub(crate) fn requests(
         &self,
@@ -138,6 +152,10 @@ impl Part {
 
 fn install(table: &mut read::Table<'_, '_>) -> Vec<PackageRequest> {
     table.value("install").map(|value| packages::requests(&value)).unwrap_or_default()
+}
+
+fn files(table: &mut read::Table<'_, '_>) -> Vec<Located<BesidePath>> {
+    table.value("files").map(|value| own::read_files(&value)).unwrap_or_default()
 }
 
 fn read_debconf(table: &read::Table<'_, '_>) -> Vec<(DebconfQuestion, String, Origin)> {

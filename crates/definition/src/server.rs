@@ -11,9 +11,9 @@ use crate::kernel::Kernel;
 use crate::names::Refused;
 use crate::span::Located;
 use crate::{
-    Archive, Board, DebconfQuestion, Distribution, FirstBoot, Group, Hostname, KernelArgument,
-    KnownSecret, LayerFormat, OverlayEntry, PackageName, PackageRequest, Part, PartName,
-    Permission, Pin, Problems, StateEntry, User, read,
+    Archive, AskedFor, Board, DebconfQuestion, Distribution, FirstBoot, Group, Hostname,
+    KernelArgument, KnownSecret, LayerFormat, OverlayEntry, OwnFile, PackageName, PackageRequest,
+    Part, PartName, Permission, Pin, Problems, StateEntry, User, read,
 };
 
 /// The whole of server.toml: these keys and those of [`Part`].
@@ -143,6 +143,10 @@ pub struct Server {
     pub archive: Archive,
     /// The packages asked for, the kernel among them, sorted by name.
     pub install: Vec<PackageRequest>,
+    /// Who asks for each of them.
+    pub asked: BTreeMap<PackageName, AskedFor>,
+    /// Package files beside the definition, sorted by path.
+    pub own: Vec<OwnFile>,
     /// The packages held at a version, sorted by name.
     pub pins: Vec<Pin>,
     /// Whether Debian's Recommends are installed too.

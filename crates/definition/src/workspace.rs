@@ -3,19 +3,23 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 use cargo_metadata::MetadataCommand;
 
 use crate::graph::{Graph, Node};
 use crate::load::{Loader, RoleFiles, ServerFiles};
-use crate::{DistributionName, Error, PackageName, PartName, Problem, Server, compose, suggest};
+use crate::{
+    DistributionName, Error, Ignored, PackageName, PartName, Problem, Server, compose, suggest,
+};
 
 /// A Cargo workspace that holds definitions of servers.
 #[derive(Clone, Debug)]
 pub struct Workspace {
     root: PathBuf,
     target: PathBuf,
-    graph: Graph,
+    pub(crate) graph: Graph,
+    pub(crate) ignored: OnceLock<Ignored>,
 }
 
 impl Workspace {
@@ -38,7 +42,8 @@ impl Workspace {
             graph = Graph::new(&metadata);
         }
         let root = metadata.workspace_root.into_std_path_buf();
-        Ok(Self { root, target: metadata.target_directory.into_std_path_buf(), graph })
+        let target = metadata.target_directory.into_std_path_buf();
+        Ok(Self { root, target, graph, ignored: OnceLock::new() })
     }
 
     /// The directory of the workspace's Cargo.toml.
@@ -60,6 +65,17 @@ impl Workspace {
 
     fn server_nodes(&self) -> impl Iterator<Item = &Node> {
         self.graph.nodes().filter(|node| node.dir.join("server.toml").is_file())
+    }
+
+    /// The packages that are servers or roles.
+    pub(crate) fn part_nodes(&self) -> impl Iterator<Item = &Node> {
+        self.server_nodes().chain(self.graph.nodes().filter(|node| is_role(node)))
+    }
+
+    /// The directories of all boards.
+    pub(crate) fn boards(&self) -> Result<Vec<PathBuf>, Error> {
+        let boards = self.root.join("boards");
+        Ok(board_names(&boards)?.into_iter().map(|name| boards.join(name)).collect())
     }
 
     /// Whether a package of this name is known.
@@ -89,11 +105,14 @@ impl Workspace {
             hint: suggest::hint(name, "servers", self.servers())
                 .or_else(|| Some("`cargo xtask new NAME` writes one".to_owned())),
         })?;
-        let mut loader = Loader::new(&self.root);
+        let mut loader = Loader::new(&self.root, self.ignored()?);
         let server = loader.server(&node.name, &node.dir, self.roles_of(node), text)?;
         let mut roles = Vec::new();
         for node in self.graph.reached(node).into_iter().filter(|node| is_role(node)) {
             roles.extend(loader.role(&node.name, &node.dir, self.roles_of(node))?);
+        }
+        if let Some(server) = &server {
+            loader.own_of_roles(&mut roles, server.server.archive.distribution.name())?;
         }
         self.compose(name, loader, server, &roles)
     }
@@ -127,7 +146,7 @@ impl Workspace {
             let reached = self.graph.reached(node).into_iter().filter(|node| is_role(node));
             nodes.extend(reached.chain([node]).map(|node| (node.dir.as_path(), node)));
         }
-        let mut loader = Loader::new(&self.root);
+        let mut loader = Loader::new(&self.root, self.ignored()?);
         let mut roles = Vec::new();
         for node in nodes.into_values() {
             roles.extend(loader.role(&node.name, &node.dir, self.roles_of(node))?);
@@ -143,7 +162,7 @@ impl Workspace {
         dir: &Path,
         roles: &[RoleFiles],
     ) -> Result<Server, Error> {
-        let mut loader = Loader::new(&self.root);
+        let mut loader = Loader::new(&self.root, self.ignored()?);
         let depends = roles.iter().map(|role| role.name.clone()).collect();
         let server = loader.server(name, dir, depends, None)?;
         self.compose(name, loader, server, roles)
@@ -160,7 +179,7 @@ impl Workspace {
         if !dir.join("board.toml").is_file() {
             return Ok(Vec::new());
         }
-        let mut loader = Loader::new(&self.root);
+        let mut loader = Loader::new(&self.root, self.ignored()?);
         let board = loader.board(&name, &dir)?;
         loader.finish()?;
         let kernel = board

@@ -13,7 +13,7 @@ fn workspace() -> Workspace {
 #[test]
 fn every_server_of_this_repository_can_be_composed() {
     let workspace = workspace();
-    for name in ["gitserver", "homeserver", "mailserver", "webserver"] {
+    for name in ["calendar", "gitserver", "homeserver", "mailserver", "webserver"] {
         assert!(workspace.servers().contains(&name), "{name}");
     }
     for name in workspace.servers() {

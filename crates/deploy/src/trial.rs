@@ -124,6 +124,7 @@ mod tests {
             health: None,
             hidden: vec![],
             corrupted: vec![],
+            memory: None,
             disk: transfer::report::Disk::default(),
             uptime: 1,
         }

@@ -102,13 +102,15 @@ pub fn closure(tree: &Tree, release: &str, wanted: &Wanted) -> Result<Closure> {
             choice.add_required(&found)?;
         }
         if need.place == Place::Loaded {
-            choice.closure.table.always.extend(found.files);
+            let names = choice.for_any_processor(&found);
+            choice.closure.table.always.extend(names);
         }
     }
     for name in &wanted.required {
         let found = choice.require(name, &NeededBy::Board)?;
         choice.add_required(&found)?;
-        choice.closure.table.always.extend(found.files);
+        let names = choice.for_any_processor(&found);
+        choice.closure.table.always.extend(names);
     }
     for name in &wanted.first {
         for name in choice.installed.find(name).files {
@@ -222,7 +224,22 @@ impl Choice<'_> {
         for name in &found.files {
             self.add(name, false)?;
         }
-        Ok(found.files.into_iter().collect())
+        Ok(self.for_any_processor(&found))
+    }
+
+    /// Of what has been found, without the modules that the processor asks for like a device, where
+    /// there are others: `crc32c` is `crc32c_generic`, and `crc32c_intel` on some.
+    fn for_any_processor(&self, found: &Found) -> Vec<String> {
+        let aliases = &self.closure.table.aliases;
+        let is_for_some = |name: &String| {
+            aliases.iter().any(|(pattern, module)| module == name && pattern.starts_with("cpu:"))
+        };
+        let all = || found.files.iter().cloned();
+        let for_any: Vec<_> = all().filter(|name| !is_for_some(name)).collect();
+        match for_any.is_empty() && found.builtin.is_empty() {
+            true => all().collect(),
+            false => for_any,
+        }
     }
 
     /// Has a module loaded before all others: where a device asks for it, or always where none

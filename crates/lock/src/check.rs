@@ -1,6 +1,6 @@
 //! What a lock may say.
 
-use crate::{FORMAT, Lock, Package, Signature};
+use crate::{FORMAT, Lock, OWN, Package, Signature, Source};
 
 /// No package file is larger than that: the largest of Debian has some 2 GB.
 const LARGEST_PACKAGE: u64 = 16 << 30;
@@ -21,6 +21,7 @@ pub(crate) struct Fault {
 pub(crate) enum Place {
     Head,
     Index(usize),
+    Source(usize),
     Package(usize),
     Users,
     Groups,
@@ -46,9 +47,24 @@ pub(crate) fn check(lock: &Lock) -> Result<(), Fault> {
             let what = format!("{:?} is not the name of a suite", index.suite);
             return Err(Fault { place: Place::Index(at), what });
         }
+        if let Some(name) = &index.archive
+            && !lock.sources.iter().any(|source| source.name == *name)
+        {
+            let what = format!("{name:?} is not the name of a [[source]]");
+            return Err(Fault { place: Place::Index(at), what });
+        }
+    }
+    for (at, source) in lock.sources.iter().enumerate() {
+        let wrong = |what| Fault { place: Place::Source(at), what };
+        check_source(source).map_err(wrong)?;
+        if lock.sources[..at].iter().any(|before| before.name == source.name) {
+            return Err(wrong(format!("{} is there twice", source.name)));
+        }
     }
     for (at, package) in lock.packages.iter().enumerate() {
-        check_package(package, &lock.distribution)
+        let beside = package.archive == OWN
+            || lock.sources.iter().any(|source| source.name == package.archive);
+        check_package(package, &lock.distribution, beside)
             .map_err(|what| Fault { place: Place::Package(at), what })?;
     }
     check_order(&lock.packages)?;
@@ -60,7 +76,23 @@ pub(crate) fn check(lock: &Lock) -> Result<(), Fault> {
     Ok(())
 }
 
-fn check_package(package: &Package, distribution: &str) -> Result<(), String> {
+/// A source may not stand for an archive of the distribution, whose files are found by its name.
+fn check_source(source: &Source) -> Result<(), String> {
+    let Source { name, url } = source;
+    if !is_word(name, "+-._") || [OWN, "debian", "debian-security", "archlinux"].contains(&&**name)
+    {
+        return Err(format!("{name:?} is not the name of an archive beside the distribution's"));
+    }
+    let scheme = ["https://", "http://", "file:///"].iter().find_map(|s| url.strip_prefix(s));
+    let plain = |c: char| c.is_ascii_graphic() && !"\\?#\"'<>@{}".contains(c);
+    if scheme.is_none_or(str::is_empty) || url.len() > 1024 || !url.chars().all(plain) {
+        return Err(format!("{url:?} is not the URL of an archive"));
+    }
+    Ok(())
+}
+
+/// `beside`: of an archive that is not the distribution's.
+fn check_package(package: &Package, distribution: &str, beside: bool) -> Result<(), String> {
     let Package { name, version, architecture, size, path, archive, signature, sha256: _ } =
         package;
     if !is_word(name, "+-._@") {
@@ -82,7 +114,9 @@ fn check_package(package: &Package, distribution: &str) -> Result<(), String> {
         return Err(format!("{path:?} is not a path below the archive's root"));
     }
     match (signature, distribution) {
-        (None, "arch") => Err(format!("{name} has no `signature`: Arch signs every package")),
+        (None, "arch") if !beside => {
+            Err(format!("{name} has no `signature`: Arch signs every package"))
+        }
         (Some(_), "debian") => Err(format!("{name} has a `signature`, which Debian has not")),
         (Some(Signature { size, .. }), _) if !(1..=LARGEST_SIGNATURE).contains(size) => {
             Err(format!("{size} is not the size of a signature"))

@@ -37,6 +37,9 @@ pub struct Lock {
     /// The signed indexes that the packages were found in, in the order of the definition.
     #[serde(default, rename = "index", skip_serializing_if = "Vec::is_empty")]
     pub indexes: Vec<Index>,
+    /// Archives beside the distribution's, in the order of the definition.
+    #[serde(default, rename = "source", skip_serializing_if = "Vec::is_empty")]
+    pub sources: Vec<Source>,
     /// The packages, sorted by name and architecture.
     #[serde(default, rename = "package", skip_serializing_if = "Vec::is_empty")]
     pub packages: Vec<Package>,
@@ -60,6 +63,19 @@ pub struct Index {
     /// The sha256 of the file.
     #[serde(with = "hex")]
     pub sha256: Digest,
+    /// The archive, where it is one beside the distribution's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub archive: Option<String>,
+}
+
+/// An archive beside the distribution's: where the packages lie whose `archive` it is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Source {
+    /// The name in `archive` of a package.
+    pub name: String,
+    /// Where it lies, on the lock's day where it has days.
+    pub url: String,
 }
 
 /// One package file.
@@ -123,6 +139,10 @@ impl Lock {
             .flat_map(|package| {
                 let signature = package.signature_item(self.date);
                 std::iter::once(package.item(self.date)).chain(signature)
+            })
+            .map(|item| match self.sources.iter().find(|source| source.name == item.archive) {
+                Some(source) => store::Item { archive: source.url.clone(), ..item },
+                None => item,
             })
             .collect()
     }

@@ -10,6 +10,7 @@ mod check;
 pub mod debian;
 mod diff;
 mod error;
+mod extra;
 mod form;
 mod groups;
 pub mod job;
@@ -19,6 +20,7 @@ mod text;
 
 pub use diff::{Diff, Outdated, outdated};
 pub use error::Error;
-pub use form::{FORMAT, Index, Lock, Package, Signature};
+pub use extra::{Extra, OWN, OwnFile};
+pub use form::{FORMAT, Index, Lock, Package, Signature, Source};
 pub use groups::{read_groups, write_groups};
 pub use request::{Pin, Request};

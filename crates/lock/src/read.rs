@@ -65,6 +65,7 @@ pub(crate) fn place(text: &str, group: Option<&str>, place: Place) -> usize {
         let (key, position) = match place {
             Place::Head => return Some(start),
             Place::Index(at) => ("index", Some(at)),
+            Place::Source(at) => ("source", Some(at)),
             Place::Package(at) => ("package", Some(at)),
             Place::Users => ("users", None),
             Place::Groups => ("groups", None),

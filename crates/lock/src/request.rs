@@ -4,7 +4,7 @@ use digest::Digest;
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 
-use crate::{arch, debian};
+use crate::{OwnFile, arch, debian};
 
 /// A package that is held at a version, against everything else.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -50,6 +50,14 @@ impl Request {
             }
         }
         self
+    }
+
+    /// Package files beside the definition.
+    pub fn own(&self) -> &[OwnFile] {
+        match self {
+            Self::Debian(request) => &request.own,
+            Self::Arch(request) => &request.own,
+        }
     }
 
     /// The digest of everything that decides what a lock holds: a lock with another is stale.

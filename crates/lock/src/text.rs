@@ -41,6 +41,14 @@ impl Lock {
             writeln!(text, "suite = {}", quoted(&index.suite))?;
             writeln!(text, "signed = \"{}\"", index.signed)?;
             writeln!(text, "sha256 = \"{}\"", index.sha256.hex())?;
+            if let Some(archive) = &index.archive {
+                writeln!(text, "archive = {}", quoted(archive))?;
+            }
+        }
+        for source in &self.sources {
+            writeln!(text, "\n[[{prefix}source]]")?;
+            writeln!(text, "name = {}", quoted(&source.name))?;
+            writeln!(text, "url = {}", quoted(&source.url))?;
         }
         for package in &self.packages {
             writeln!(text, "\n[[{prefix}package]]")?;

@@ -275,3 +275,34 @@ proptest! {
         }
     }
 }
+
+/// With a repository beside the distribution's, and a package of it.
+fn with_source(name: &str, url: &str) -> Result<Lock, Error> {
+    let source = format!("[[source]]\nname = \"{name}\"\nurl = \"{url}\"\n\n[[package]]");
+    let text = GOOD.replacen("[[package]]", &source, 1);
+    parse(&text.replacen("archive = \"debian\"", &format!("archive = \"{name}\""), 1))
+}
+
+#[test]
+fn packages_of_a_source_are_fetched_from_its_url_and_the_text_stays() {
+    let lock = with_source("acme", "https://deb.example.org/debian").unwrap();
+    let items = lock.items();
+    assert_eq!(items[0].archive, "https://deb.example.org/debian");
+    assert_eq!(items[1].archive, "debian");
+    assert_eq!(parse(&lock.text("mailserver")).unwrap(), lock);
+    assert!(!parse(GOOD).unwrap().text("mailserver").contains("source"));
+}
+
+#[test]
+fn a_source_stands_for_no_archive_of_the_distribution_and_has_a_plain_url() {
+    for name in ["debian", "debian-security", "archlinux", "own", "../x", ""] {
+        assert!(with_source(name, "https://deb.example.org").is_err(), "{name}");
+    }
+    for url in
+        ["", "https://", "ftp://a", "/etc", "https://me:secret@a/", "https://a/ b", "file://x"]
+    {
+        assert!(with_source("acme", url).is_err(), "{url}");
+    }
+    let index = GOOD.replacen("[[package]]", "archive = \"nowhere\"\n\n[[package]]", 1);
+    assert!(parse(&index).unwrap_err().to_string().contains("nowhere"));
+}

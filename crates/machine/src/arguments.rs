@@ -101,13 +101,15 @@ impl Hardware<'_> {
         add("-device", "i6300esb".into());
         add("-action", "watchdog=reset".into());
 
-        let forwards: String = self
-            .forwards
-            .iter()
-            .map(|(host, guest)| format!(",hostfwd=tcp:127.0.0.1:{host}-:{guest}"))
-            .collect();
-        add("-netdev", format!("user,id=net{forwards}"));
-        add("-device", "virtio-net-pci,netdev=net,id=net0,romfile=".into());
+        if !self.has_no_card() {
+            let forwards: String = self
+                .forwards
+                .iter()
+                .map(|(host, guest)| format!(",hostfwd=tcp:127.0.0.1:{host}-:{guest}"))
+                .collect();
+            add("-netdev", format!("user,id=net{forwards}"));
+            add("-device", "virtio-net-pci,netdev=net,id=net0,romfile=".into());
+        }
 
         add("-display", "none".into());
         // Ctrl-A X ends the machine, Ctrl-A C shows QEMU's monitor.
@@ -128,6 +130,11 @@ impl Hardware<'_> {
     /// Serial ports are numbered as they come: another first one can only be had instead of ours.
     fn has_own_serial_port(&self) -> bool {
         self.more.iter().any(|word| word == "-serial" || word == "--serial")
+    }
+
+    /// `-nic none` means what it means to QEMU where nothing is said of the network.
+    fn has_no_card(&self) -> bool {
+        self.more.windows(2).any(|pair| pair == ["-nic", "none"])
     }
 }
 
@@ -222,5 +229,8 @@ mod tests {
             assert_eq!(line.matches("-serial").count(), 1, "{line}");
             assert_eq!(line.contains("-mon "), interactive, "{line}");
         }
+        let more = ["-nic", "none"].map(str::to_owned);
+        let line = Hardware { more: &more, ..hardware() }.arguments().join(" ");
+        assert!(!line.contains("-netdev"), "{line}");
     }
 }

@@ -141,7 +141,8 @@ impl Machine {
     }
 
     /// Tells QEMU more, behind all that it is told anyway: options and their values. `-serial`
-    /// takes the place of the serial port that the machine has without it. QEMU sees no files of
+    /// takes the place of the serial port that the machine has without it, and `-nic none` takes
+    /// its network card away. QEMU sees no files of
     /// this host.
     pub fn arguments(mut self, more: impl IntoIterator<Item = impl Into<String>>) -> Self {
         self.arguments.extend(more.into_iter().map(Into::into));

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use digest::Digest;
 use image::Bundle;
+use rootfs::config::Begins;
 use rootfs::ids::Renumbering;
 use rootfs::secrets::Secret;
 use serde::{Deserialize, Serialize};
@@ -20,6 +21,8 @@ pub struct Built {
     pub epoch: u64,
     /// Its sizes.
     pub sizes: Sizes,
+    /// State that begins with files of the image.
+    pub begins: Vec<Begins>,
     /// Every file that was made on the way, in the order of the stages: what `verify` compares.
     pub artefacts: Vec<Artefact>,
     /// The package tree's archive, with the ids that it came with.

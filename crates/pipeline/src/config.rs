@@ -1,13 +1,13 @@
 //! The config layer: what the definition lays over the packages.
 
 use std::collections::BTreeMap;
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::BufWriter;
 use std::path::PathBuf;
 
 use definition::{Epoch, Kind, Origin, Problem, Server};
 use image::bundle::Blob;
-use rootfs::config::{self, Base, Config, Overlay, Permission, Source};
+use rootfs::config::{self, Base, Begins, Config, Overlay, Permission, Source};
 use rootfs::first_boot;
 use rootfs::ids::Completed;
 use rootfs::paths::Paths;
@@ -20,7 +20,7 @@ use crate::tree::Tree;
 use crate::{Error, Session};
 
 /// Goes up when the same definition is laid differently.
-const VERSION: u32 = 3;
+const VERSION: u32 = 4;
 
 /// Where the server's health check lies on the server.
 const HEALTH: &str = "/usr/lib/heirloom/health";
@@ -29,6 +29,9 @@ const AGENT: &str = "/usr/bin/heirloom";
 
 /// The archive of the layer, as `--format tar` has it in it.
 pub(crate) const ARCHIVE: &str = "config.tar";
+
+/// What state begins with: which files of the image a server that has it already does not get.
+const BEGINS: &str = "begins.json";
 
 /// The file system of a server's layers.
 pub(crate) fn format(server: &Server) -> generation::LayerFormat {
@@ -87,6 +90,9 @@ pub(crate) fn layer(
             .map_err(|error| placed(server, error))?
             .into_inner()
             .map_err(|error| Error::io("write", &archive)(error.into_error()))?;
+        let begins = serde_json::to_vec(&config::begins(&config, &base)?)
+            .map_err(|error| Error::io("write", out)(error.into()))?;
+        fs::write(out.join(BEGINS), begins).map_err(Error::io("write", out))?;
         let blob = out.join("layer");
         let root = tools.root(Group::Image)?;
         let sealed = image::layer::build(&root, format, &archive, epoch.seconds(), &blob)?;
@@ -174,4 +180,16 @@ fn placed(server: &Server, error: rootfs::Error) -> Error {
 /// The config archive of a finished layer.
 pub(crate) fn archive(done: &Done) -> PathBuf {
     done.dir.join(ARCHIVE)
+}
+
+/// The state of `server` that begins with files of the image, by a finished layer.
+pub(crate) fn begins(server: &Server, done: &Done) -> Result<Vec<Begins>, Error> {
+    let path = done.dir.join(BEGINS);
+    let read = Error::io("read", &path);
+    let found: Vec<Begins> =
+        fs::read(&path).and_then(|bytes| Ok(serde_json::from_slice(&bytes)?)).map_err(read)?;
+    let seeded = |begins: &Begins| {
+        server.state.iter().any(|state| state.seed && state.path.as_str() == begins.path)
+    };
+    Ok(found.into_iter().filter(seeded).collect())
 }

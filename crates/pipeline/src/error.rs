@@ -112,6 +112,24 @@ pub enum Error {
         /// Which server.
         server: String,
     },
+    /// A package file beside the definition is another one than the lock has.
+    #[error("{place}: `{path}` has other bytes than server.lock says")]
+    OwnChanged {
+        /// Which server.
+        server: String,
+        /// The file.
+        path: String,
+        /// Where it is named.
+        place: String,
+    },
+    /// The lock has packages of somewhere that the definition does not name.
+    #[error("server.lock of `{server}` has {what}, which its definition does not")]
+    ForeignSource {
+        /// Which server.
+        server: String,
+        /// The source or the file.
+        what: String,
+    },
     /// The lock answers another request, and may not be changed.
     #[error("server.lock of `{server}` does not answer what server.toml asks for")]
     Stale {
@@ -168,6 +186,12 @@ impl Error {
             Self::Future { .. } => "the date of [archive] is today's or an earlier one".to_owned(),
             Self::Unlocked { server } | Self::Stale { server } => {
                 format!("`cargo xtask lock {server}` writes it")
+            }
+            Self::ForeignSource { server, .. } => {
+                format!("somebody has edited it; `cargo xtask lock {server}` writes it anew")
+            }
+            Self::OwnChanged { server, .. } => {
+                format!("`cargo xtask lock {server}` locks it as it is now")
             }
             Self::Ids { server, .. } => {
                 format!("`cargo xtask image {server}` without --locked records them")

@@ -21,7 +21,7 @@ pub fn generation(session: &Session, server: &Server) -> Result<Built, Error> {
     let (epoch, tools, sources) = std::thread::scope(|scope| {
         let epoch = scope.spawn(|| session.epoch(server, day));
         let tools = session.tools();
-        let sources = compile::Workspace::read(session.workspace.root());
+        let sources = programs::sources(session, server);
         (epoch.join().unwrap_or_else(|panic| resume_unwind(panic)), tools, sources)
     });
     let (epoch, tools, sources) = (epoch?, tools?, sources?);
@@ -41,6 +41,7 @@ pub fn generation(session: &Session, server: &Server) -> Result<Built, Error> {
         config: config_layer.descriptor.size,
         boot: kernel.descriptor.size + initramfs.descriptor.size,
     };
+    let begins = config::begins(server, &held_config)?;
     let (tree_archive, config_archive) = (tree.tar(), config::archive(&held_config));
     let artefacts = vec![
         Artefact::new("lock", server.lock_path()),
@@ -64,6 +65,7 @@ pub fn generation(session: &Session, server: &Server) -> Result<Built, Error> {
         bundle,
         epoch: epoch.seconds(),
         sizes,
+        begins,
         artefacts,
         tree: tree_archive,
         tree_key,

@@ -2,6 +2,7 @@
 
 use definition::edit::EditError;
 use definition::{Distribution, Server};
+use digest::Digest;
 use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
@@ -9,7 +10,7 @@ use lock::{Diff, Lock, Outdated, Request};
 use sandbox::LockedGroup;
 use store::Store;
 
-use crate::{Error, Session, archive, replace, request};
+use crate::{Error, Session, archive, own, replace, request};
 
 /// A lock that was made.
 #[derive(Debug)]
@@ -44,6 +45,7 @@ pub fn current(store: &Store, server: &Server, locked: bool) -> Result<Lock, Err
     let path = server.lock_path();
     let request = request::of(server);
     let name = server.name.to_string();
+    own::keep(store, server)?;
     if !path.exists() {
         if locked {
             return Err(Error::Unlocked { server: name });
@@ -52,8 +54,10 @@ pub fn current(store: &Store, server: &Server, locked: bool) -> Result<Lock, Err
     }
     let lock = Lock::read(&path)?;
     if lock.request == request.digest() {
+        own::check_sources(server, &lock)?;
         return Ok(lock);
     }
+    own::check_changed(server, &lock)?;
     if locked {
         return Err(Error::Stale { server: name });
     }
@@ -67,6 +71,11 @@ pub fn current(store: &Store, server: &Server, locked: bool) -> Result<Lock, Err
         progress::done("", line);
     }
     Ok(relocked.lock)
+}
+
+/// The digest of what `server` asks of its archive: that of a lock which answers it.
+pub fn asked(server: &Server) -> Digest {
+    request::of(server).digest()
 }
 
 /// Resolves `server` anew, or only `update` and what it needs, and writes the lock.
@@ -114,6 +123,7 @@ pub fn resolve(store: &Store, server: &Server, update: &[String]) -> Result<Relo
     let previous = if path.exists() { Some(Lock::read(&path)?) } else { None };
     let request = request::of(server);
     not_in_future(server, request.date())?;
+    own::keep(store, server)?;
     let subject = server.name.as_str();
     let lock = match (&previous, update) {
         (Some(previous), [_, ..]) => archive::update(store, subject, request, previous, update)?,
@@ -135,6 +145,7 @@ pub fn resolve_pin(store: &Store, server: &Server, package: &str) -> Result<Relo
     let previous = Lock::read(&path)?;
     let request = request::of(server);
     not_in_future(server, request.date())?;
+    own::keep(store, server)?;
     let moving: Vec<_> = previous.package(package).map(|it| it.name.clone()).into_iter().collect();
     let lock = archive::update(store, server.name.as_str(), request, &previous, &moving)?;
     Ok(Relocked::new(Some(&previous), lock))
@@ -175,6 +186,7 @@ pub fn outdated(store: &Store, server: &Server, date: Date) -> Result<Vec<Outdat
     }
     let lock = Lock::read(&path)?;
     let request = request::of(server);
+    own::keep(store, server)?;
     let date = date.max(request.date());
     // What is pinned is out of date by intent and shown as such.
     let unpinned = request.unpinned_at(date);

@@ -1,5 +1,8 @@
 //! The static programs that go into an image.
 
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+
 use compile::{Compiled, Target};
 use definition::Server;
 use sandbox::Tools;
@@ -23,6 +26,20 @@ pub(crate) struct Programs {
     pub(crate) health: Compiled,
     /// The results that they lie in.
     pub(crate) held: [Done; 2],
+}
+
+/// What git ignores of the files that `server` and its programs are made of: it is left out.
+///
+/// # Errors
+/// When git cannot be asked.
+pub fn left_out(session: &Session, server: &Server) -> Result<BTreeSet<PathBuf>, Error> {
+    Ok(session.workspace.left_out(server.name.as_str(), &[INIT, AGENT])?)
+}
+
+/// What the programs are compiled from.
+pub(crate) fn sources(session: &Session, server: &Server) -> Result<compile::Workspace, Error> {
+    let sources = compile::Workspace::read(session.workspace.root())?;
+    Ok(sources.without(left_out(session, server)?))
 }
 
 /// Compiles what is not compiled yet.

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use digest::Digest;
+use rootfs::config::Begins;
 use serde::{Deserialize, Serialize};
 use stage::Timing;
 
@@ -28,6 +29,9 @@ pub struct Report {
     pub recorded: Option<Record>,
     /// Sizes in bytes.
     pub sizes: Sizes,
+    /// State that begins with files of the image: a server that has it does not get them.
+    #[serde(default)]
+    pub state: Vec<Begins>,
     /// Seconds that it all took.
     pub seconds: f64,
     /// The stages, in order of completion.
@@ -37,6 +41,9 @@ pub struct Report {
     /// What its owner may want to know.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub warnings: Vec<Warning>,
+    /// What git ignores among the files that it would be made of, and was left out.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub ignored: Vec<PathBuf>,
 }
 
 impl Report {
@@ -59,10 +66,12 @@ impl Report {
             epoch: built.epoch,
             recorded,
             sizes: built.sizes,
+            state: built.begins.clone(),
             seconds,
             stages: session.cache.timings(),
             artefacts,
             warnings: Vec::new(),
+            ignored: Vec::new(),
         }
     }
 }

@@ -1,7 +1,11 @@
 //! What a definition asks of the package archive.
 
-use definition::{Arch, Constraint, Debian, Distribution, PackageRequest, Pocket, Server};
-use lock::{Pin, Request, arch, debian};
+use std::collections::BTreeMap;
+
+use definition::{
+    Arch, AskedFor, Constraint, Debian, Distribution, PackageRequest, Pocket, Server,
+};
+use lock::{Extra, OwnFile, Pin, Request, arch, debian};
 
 /// The request that a server's lock answers, at the date of its definition.
 pub(crate) fn of(server: &Server) -> Request {
@@ -19,6 +23,9 @@ fn of_debian(server: &Server, archive: &Debian) -> debian::Request {
         install: server.install.iter().map(of_debian_package).collect(),
         pins: server.pins.iter().map(pin).collect(),
         recommends: server.recommends,
+        extras: extras(server),
+        own: own(server),
+        asked_by: asked_by(server),
         ..debian::Request::new(archive.suite.to_string(), architecture, server.archive.date)
     }
 }
@@ -29,8 +36,51 @@ fn of_arch(server: &Server, archive: &Arch) -> arch::Request {
         install: server.install.iter().map(of_arch_package).collect(),
         pins: server.pins.iter().map(pin).collect(),
         main_keys: archive.main_keys.iter().map(ToString::to_string).collect(),
+        extras: extras(server),
+        own: own(server),
+        asked_by: asked_by(server),
         ..arch::Request::new(server.board.architecture.as_str(), server.archive.date)
     }
+}
+
+/// Repositories beside the distribution's.
+pub(crate) fn extras(server: &Server) -> Vec<Extra> {
+    let extra = |extra: &definition::Extra| Extra {
+        name: extra.name.to_string(),
+        url: extra.url.to_string(),
+        suite: extra.suite.to_string(),
+        components: extra.components.iter().map(ToString::to_string).collect(),
+        key: extra.key.clone(),
+        fingerprint: extra.fingerprint.to_string(),
+        packages: extra.packages.iter().map(ToString::to_string).collect(),
+        place: extra.origin.to_string(),
+    };
+    server.archive.extras.iter().map(extra).collect()
+}
+
+/// Package files beside the definition.
+fn own(server: &Server) -> Vec<OwnFile> {
+    let own = |file: &definition::OwnFile| OwnFile {
+        path: own_path(file),
+        sha256: file.sha256,
+        size: file.size,
+        place: file.origin.to_string(),
+    };
+    server.own.iter().map(own).collect()
+}
+
+/// What a lock calls a package file: the same wherever the workspace and its roles lie.
+pub(crate) fn own_path(file: &definition::OwnFile) -> String {
+    format!("{}/{}", file.part, file.name)
+}
+
+/// Who asks for each package: what people read when it cannot be had.
+fn asked_by(server: &Server) -> BTreeMap<String, String> {
+    let by = |asked: &AskedFor| {
+        let kind = if asked.part == server.name { "the server" } else { "the role" };
+        format!("{kind} `{}` ({})", asked.part, asked.origin)
+    };
+    server.asked.iter().map(|(name, asked)| (name.to_string(), by(asked))).collect()
 }
 
 fn pin(pin: &definition::Pin) -> Pin {
@@ -65,7 +115,7 @@ fn constraint(package: &PackageRequest) -> (Option<String>, Option<String>) {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use std::collections::{BTreeMap, BTreeSet};
     use std::path::Path;
 
@@ -73,8 +123,8 @@ mod tests {
 
     use super::*;
 
-    /// The request of a server on Debian whose `[packages]` is `packages`.
-    fn debian(packages: &str) -> debian::Request {
+    /// A server on Debian whose `[packages]` is `packages`, with other tables behind.
+    pub(crate) fn server(packages: &str) -> Server {
         let board = "architecture = \"x86_64\"\nfirmware = [\"bios\"]\n\
                      [kernel.debian]\npackages = [\"linux-image-amd64\"]\n";
         let (pc, folder) = ("pc".parse().unwrap(), Path::new("boards/pc"));
@@ -92,7 +142,11 @@ mod tests {
             depends: BTreeSet::new(),
             bytes: 0,
         };
-        match of(&compose(&server, &[], &board).unwrap()) {
+        compose(&server, &[], &board).unwrap()
+    }
+
+    fn debian(packages: &str) -> debian::Request {
+        match of(&server(packages)) {
             Request::Debian(request) => request,
             Request::Arch(_) => panic!("asked of Arch"),
         }
@@ -117,5 +171,21 @@ mod tests {
         assert!(!without.recommends);
         assert_eq!(without, debian(""));
         assert_ne!(with.digest(), without.digest(), "a lock would stay as it is");
+    }
+
+    #[test]
+    fn repositories_and_who_asks_are_told_and_only_the_first_change_the_digest() {
+        let extra = "install = [\"nginx/acme\"]\n[[archive.extra]]\nname = \"acme\"\n\
+                     url = \"https://deb.example.org/{year}\"\nsuite = \"stable\"\n\
+                     key = \"acme.asc\"\nfingerprint = \"0123456789ABCDEF0123456789ABCDEF01234567\"\n";
+        let request = debian(extra);
+        assert_eq!(request.extras[0].url_of(request.date), "https://deb.example.org/2026");
+        assert_eq!(request.extras[0].place, "server/server.toml:11:8");
+        assert_eq!(request.asked_by["nginx"], "the server `server` (server/server.toml:9:12)");
+        let mut other = debian("install = [\"nginx\"]");
+        let plain = other.digest();
+        other.asked_by.clear();
+        assert_eq!(other.digest(), plain);
+        assert_ne!(request.digest(), plain);
     }
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use definition::{Arch, Distribution, Epoch, Server};
-use lock::Lock;
+use lock::{Lock, OWN};
 use rootfs::arch::PackageFile;
 use rootfs::first_boot::{self, Own};
 use rootfs::packages::Produced;
@@ -86,7 +86,9 @@ fn of_arch(
     own: Vec<String>,
 ) -> Result<Done, Error> {
     let epoch = epoch(lock);
-    let explicit: Vec<String> = server.install.iter().map(|it| it.name.to_string()).collect();
+    let mut explicit: Vec<String> = server.install.iter().map(|it| it.name.to_string()).collect();
+    let own_files = lock.packages.iter().filter(|package| package.archive == OWN);
+    explicit.extend(own_files.map(|package| package.name.clone()));
     let main_keys: Vec<String> = asked.main_keys.iter().map(ToString::to_string).collect();
     let inputs = Inputs::new("packages", rootfs::arch::VERSION)
         .digest("lock", lock.packages_digest())

@@ -205,23 +205,39 @@ fn place_for_workspace(there: &Path) -> Result<tempfile::TempDir, Error> {
         .map_err(Error::io("create", there))
 }
 
-/// Copies what a workspace consists of: not what was built, nor its history. Links stay links.
+/// Files that a build reads also where git ignores them.
+const LOCKS: [&str; 3] = ["Cargo.lock", "server.lock", "tools.lock"];
+
+/// Copies what a workspace consists of: not what was built, nor its history, nor what git ignores,
+/// which the copy could not know. Links stay links.
 ///
 /// # Errors
-/// When something cannot be read or written.
+/// When something cannot be read or written, or git does not say what it ignores.
 pub fn copy_workspace(workspace: &Workspace, to: &Path) -> Result<(), Error> {
     let root = workspace.root();
     // Cargo's usual target folder may be there from a time when it was not elsewhere.
     let left_out = [root.join(".git"), root.join("target"), workspace.target().to_owned()];
-    copy(root, to, &left_out)
+    let ignored = workspace.ignored()?;
+    let is_lock = |path: &Path| LOCKS.iter().any(|lock| path.ends_with(lock));
+    copy(root, to, &|path| {
+        left_out.iter().any(|left| left == path) || (ignored.has(path) && !is_lock(path))
+    })
 }
 
-fn copy(from: &Path, to: &Path, left_out: &[PathBuf]) -> Result<(), Error> {
+/// Copies a folder with all that is in it. Links stay links.
+///
+/// # Errors
+/// When something cannot be read or written.
+pub fn copy_folder(from: &Path, to: &Path) -> Result<(), Error> {
+    copy(from, to, &|_| false)
+}
+
+fn copy(from: &Path, to: &Path, left_out: &dyn Fn(&Path) -> bool) -> Result<(), Error> {
     fs::create_dir_all(to).map_err(Error::io("create", to))?;
     for entry in fs::read_dir(from).map_err(Error::io("read", from))? {
         let entry = entry.map_err(Error::io("read", from))?;
         let (source, target) = (entry.path(), to.join(entry.file_name()));
-        if left_out.contains(&source) {
+        if left_out(&source) {
             continue;
         }
         let kind = entry.file_type().map_err(Error::io("read", &source))?;

@@ -30,8 +30,10 @@ use unpack::{Cause, Control, Deb, Options, Owners, Package, Rules, Tree};
 use crate::error::Error;
 use crate::packages::{self, Clock, Inside, Produced, Times};
 
+use rounds::Rounds;
+
 /// Bumped when the same lock comes to give another tree, so that old trees are not reused.
-pub const VERSION: u32 = 4;
+pub const VERSION: u32 = 5;
 
 /// The job: everything that a package tree is a function of, and where it goes.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -125,7 +127,8 @@ impl Packages {
         let root = configure::Root { tree: &tree, inside: &inside, epoch: self.epoch, kernel };
         let mut unpacked = Vec::new();
         let mut made = Vec::new();
-        let rounds = rounds::of(&controls);
+        let Rounds { essential, rounds } = rounds::of(&controls);
+        let essential: Vec<&Control> = essential.into_iter().map(|it| &controls[it]).collect();
         for (number, round) in rounds.iter().enumerate() {
             let of_round: Vec<&Control> = round.iter().map(|package| &controls[*package]).collect();
             let is_first = number == 0;
@@ -149,6 +152,7 @@ impl Packages {
                     root.preinst(&of_round)?;
                     root.answer(&debconf::selections(&controls, &self.debconf))?;
                     clock.lap("preinst");
+                    root.configure_essential(&essential)?;
                 }
                 root.configure()?;
                 clock.lap("configure");

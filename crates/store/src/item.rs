@@ -14,7 +14,8 @@ pub struct Item {
     pub size: u64,
     /// What messages call it: `postfix_3.7.11-0+deb12u1_amd64.deb`.
     pub name: String,
-    /// The archive that it belongs to: `debian`, `debian-security`, `archlinux`.
+    /// The archive that it belongs to: `debian`, `debian-security`, `archlinux`, or the URL of one
+    /// that has no such name.
     pub archive: String,
     /// Where it lies, relative to the archive's root: `pool/main/p/postfix/…`,
     /// `dists/bookworm/main/binary-amd64/Packages.xz`, `core/os/x86_64/…`.

@@ -150,7 +150,7 @@ pub(crate) fn places_of(item: &Item, options: &Options) -> Vec<Place> {
         })
         .collect();
     let by_hash = item.path_by_hash();
-    for url in options.mirrors.of(&item.archive) {
+    for url in mirrors_of(&item.archive, options) {
         if let Some(by_hash) = &by_hash {
             places.extend(mirror(url, by_hash, Kind::Mirror));
             places.extend(mirror(url, &item.path, Kind::Moving));
@@ -170,12 +170,22 @@ pub(crate) fn places_of_path(
     date: Date,
     options: &Options,
 ) -> Vec<Place> {
-    let mirrors = if has_no_date(archive, path) { &[] } else { options.mirrors.of(archive) };
+    let mirrors =
+        if has_no_date(archive, path) { Vec::new() } else { mirrors_of(archive, options) };
     let mut places: Vec<Place> =
         mirrors.iter().filter_map(|url| mirror(url, path, Kind::Moving)).collect();
     places.extend(dated(archive, path, date, options));
     places.retain(|place| allowed(place, options));
     places
+}
+
+/// The mirrors of an archive. One that is called by its URL has that one.
+fn mirrors_of<'a>(archive: &'a str, options: &'a Options) -> Vec<&'a str> {
+    if archive.contains("://") {
+        vec![archive]
+    } else {
+        options.mirrors.of(archive).iter().map(String::as_str).collect()
+    }
 }
 
 /// Whether a file does not say itself of which day it is, so that a mirror of today cannot stand for
@@ -326,6 +336,23 @@ mod tests {
                     .into(),
             ]
         );
+    }
+
+    #[test]
+    fn an_archive_that_is_called_by_its_url_is_asked_there_and_of_vaults() {
+        let own = item("https://deb.example/own", "pool/a_1_all.deb");
+        let hex = Digest::of("abc").hex();
+        assert_eq!(
+            shown(&places_of(&own, &options())),
+            [
+                format!("/vault/sha256/{}/{hex}", &hex[..2]),
+                "https://deb.example/own/pool/a_1_all.deb".into(),
+            ]
+        );
+        let index = "dists/x/InRelease";
+        let asked = places_of_path(&own.archive, index, own.date, &options());
+        assert_eq!(shown(&asked), [format!("https://deb.example/own/{index}")]);
+        assert!(places_of_path(&own.archive, index, own.date, &options().offline(true)).is_empty());
     }
 
     #[test]

@@ -32,7 +32,7 @@ use pipeline::{Built, Format, Options, Session};
 use tempfile::TempDir;
 
 pub use clients::Clients;
-pub use machine::{Firmware, Machine};
+pub use machine::{DiskKind, Firmware, Machine};
 pub use online::{Identity, Online};
 pub use remote::Remote;
 pub use sandbox::{Group, Program, ToolRoot};
@@ -63,6 +63,27 @@ impl Testbed {
     /// # Errors
     /// When xtask cannot be compiled, or the tools not be fetched.
     pub fn new(server: &str) -> Result<Self> {
+        Self::prepare(server, |_| Ok(()))
+    }
+
+    /// Prepares a server that is not of the workspace: the package in `folder`, as `servers/NAME`
+    /// with the name of that folder. `root` may log in.
+    ///
+    /// # Errors
+    /// Those of [`Testbed::new`]; a folder that cannot be read.
+    pub fn of(folder: &Path) -> Result<Self> {
+        let name = folder.file_name().and_then(|name| name.to_str());
+        let name = name.with_context(|| format!("{} has no name", folder.display()))?;
+        Self::prepare(name, |copy| {
+            let place = copy.join("servers").join(name);
+            ensure!(!place.exists(), "the workspace has a server `{name}`");
+            pipeline::copy_folder(folder, &place)?;
+            Ok(())
+        })
+    }
+
+    /// Prepares `server` of the copy to which `complete` adds what the workspace lacks.
+    fn prepare(server: &str, complete: impl FnOnce(&Path) -> Result<()>) -> Result<Self> {
         let turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
         let here = Path::new(env!("CARGO_MANIFEST_DIR"));
         let session = Session::open(here, &Options::default())?;
@@ -73,6 +94,7 @@ impl Testbed {
         fs::create_dir_all(&folder).with_context(|| format!("making {}", folder.display()))?;
         let copy = tempfile::tempdir()?;
         pipeline::copy_workspace(&session.workspace, copy.path())?;
+        complete(copy.path())?;
         let tools = session.tools()?.root(Group::Check)?;
         let keys = key::lasting(&tools, &folder)?;
         let testbed = Self {
@@ -151,6 +173,69 @@ impl Testbed {
         Ok(fs::write(&path, text.replace(from, to))?)
     }
 
+    /// Gives the server another definition: of what it had, nothing stays but the roles that its
+    /// crate depends on. `checks` is the source of its health check.
+    ///
+    /// # Errors
+    /// When files cannot be replaced.
+    pub fn define(&self, server_toml: &str, checks: &str) -> Result<()> {
+        let folder = self.copy.path().join("servers").join(&self.server);
+        fs::remove_dir_all(folder.join("rootfs"))?;
+        for name in ["server.lock", "server.digest"] {
+            fs::remove_file(folder.join(name))?;
+        }
+        fs::write(folder.join("server.toml"), server_toml)?;
+        fs::write(folder.join("src/main.rs"), checks)?;
+        self.authorize("root")
+    }
+
+    /// Moves the server to the archive of today: the mirrors have no older ones.
+    ///
+    /// # Errors
+    /// When server.toml names no date.
+    pub fn move_to_today(&self) -> Result<()> {
+        let session = self.session()?;
+        let server = session.workspace.server(&self.server)?;
+        let today = jiff::Timestamp::now().to_zoned(jiff::tz::TimeZone::UTC).date();
+        self.edit(&format!("date = \"{}\"", server.archive.date), &format!("date = \"{today}\""))
+    }
+
+    /// Puts `packages`, as server.lock writes them, in the place of those in the lock whose names
+    /// begin with `prefix`, and has the lock answer what server.toml asks for now: for what no
+    /// archive need be asked.
+    ///
+    /// # Errors
+    /// When there are none such, or the lock cannot be written.
+    pub fn relock(&self, prefix: &str, packages: &str) -> Result<()> {
+        const PACKAGE: &str = "[[package]]\n";
+        let path = self.copy.path().join("servers").join(&self.server).join("server.lock");
+        let text = fs::read_to_string(&path)?;
+        let replaced = format!("name = \"{prefix}");
+        let session = self.session()?;
+        let asked = pipeline::locking::asked(&session.workspace.server(&self.server)?);
+        let mut new = String::new();
+        let mut found = false;
+        for (at, part) in text.split(PACKAGE).enumerate() {
+            if at > 0 && part.starts_with(&replaced) {
+                // What follows the last package is another table.
+                let rest = part.split_once("\n\n").map(|(_, rest)| rest).unwrap_or_default();
+                new.push_str(if found { "" } else { packages });
+                new.push_str(rest);
+                found = true;
+                continue;
+            }
+            new.push_str(if at > 0 { PACKAGE } else { "" });
+            new.push_str(part);
+        }
+        ensure!(found, "no package of {} begins with {prefix}", path.display());
+        let request = |line: &str| match line.starts_with("request = ") {
+            true => format!("request = \"{asked}\"\n"),
+            false => format!("{line}\n"),
+        };
+        let new: String = new.lines().map(request).collect();
+        fs::write(&path, new).with_context(|| format!("writing {}", path.display()))
+    }
+
     /// Builds the generation that the definition says now.
     ///
     /// # Errors
@@ -203,6 +288,14 @@ impl Testbed {
     pub fn tools(&self, group: Group) -> Result<ToolRoot> {
         let session = Session::open(self.copy.path(), &Options::default())?;
         Ok(session.with_cache(&self.cache).tools()?.root(group)?)
+    }
+
+    /// The program behind `cargo xtask`.
+    ///
+    /// # Errors
+    /// When it cannot be compiled.
+    pub fn xtask(&self) -> Result<PathBuf> {
+        Ok(pipeline::cargo::program("xtask", false)?)
     }
 
     /// Who uses the server.

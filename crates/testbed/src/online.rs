@@ -28,6 +28,8 @@ pub struct Identity {
 pub struct Online<'a> {
     running: Running,
     clients: &'a Clients,
+    /// Where its ssh is reached, when another machine is the way to it.
+    way_in: Option<u16>,
 }
 
 impl<'a> Online<'a> {
@@ -36,7 +38,7 @@ impl<'a> Online<'a> {
     /// # Errors
     /// When it does not come up, or has units that failed.
     pub fn start(machine: &Machine, clients: &'a Clients) -> Result<Self> {
-        let mut server = Self { running: machine.start()?, clients };
+        let mut server = Self { running: machine.start()?, clients, way_in: None };
         server.wait_for_boot("")?;
         Ok(server)
     }
@@ -47,7 +49,24 @@ impl<'a> Online<'a> {
     /// # Errors
     /// When QEMU does not start.
     pub fn switch_on(machine: &Machine, clients: &'a Clients) -> Result<Self> {
-        Ok(Self { running: machine.start()?, clients })
+        Ok(Self { running: machine.start()?, clients, way_in: None })
+    }
+
+    /// The same, for a machine that is in a network of its own: `way_in` is the port of this host
+    /// behind which somebody leads to its ssh.
+    ///
+    /// # Errors
+    /// When QEMU does not start.
+    pub fn behind(machine: &Machine, clients: &'a Clients, way_in: u16) -> Result<Self> {
+        Ok(Self { way_in: Some(way_in), ..Self::switch_on(machine, clients)? })
+    }
+
+    /// Waits until it is up, after [`Online::switch_on`].
+    ///
+    /// # Errors
+    /// When it does not come up, or has units that failed.
+    pub fn come_up(&mut self) -> Result<()> {
+        self.wait_for_boot("")
     }
 
     /// The port of this host at which the server's port `guest` is reached.
@@ -55,7 +74,10 @@ impl<'a> Online<'a> {
     /// # Errors
     /// When it is not forwarded.
     pub fn port(&self, guest: u16) -> Result<u16> {
-        Ok(self.running.port(guest)?)
+        match self.way_in {
+            Some(port) if guest == 22 => Ok(port),
+            _ => Ok(self.running.port(guest)?),
+        }
     }
 
     /// Runs `command` as root; its standard output, without the end of the last line.
@@ -134,6 +156,17 @@ impl<'a> Online<'a> {
         Ok(())
     }
 
+    /// Types a line on the console and waits until it says `text` after that.
+    ///
+    /// # Errors
+    /// When it does not.
+    pub fn type_on_console(&mut self, line: &str, text: &str) -> Result<()> {
+        self.running.console().skip();
+        self.running.console().send(&format!("{line}\n"))?;
+        self.running.console().wait_for(text, PATIENCE)?;
+        Ok(())
+    }
+
     /// All that the console has said.
     pub fn console(&mut self) -> String {
         self.running.console().transcript()
@@ -146,6 +179,12 @@ impl<'a> Online<'a> {
 
     /// Waits for a boot that is another than `before`, to its end, and sees whether it is well.
     fn wait_for_boot(&mut self, before: &str) -> Result<()> {
+        self.wait_for_ssh(before)?;
+        self.settle()
+    }
+
+    /// Waits until root may log in, of a boot that is another than `before`.
+    fn wait_for_ssh(&mut self, before: &str) -> Result<()> {
         let (port, clients) = (self.port(22)?, self.clients);
         let booted = || match clients.ssh(port, "root", "cat /proc/sys/kernel/random/boot_id") {
             Ok(boot) if boot.trim_end() == before => Err(io::Error::other("it did not reboot yet")),
@@ -154,8 +193,22 @@ impl<'a> Online<'a> {
             Err(error) if error.to_string().contains(ANOTHER) => Ok(Err(error)),
             Err(error) => Err(io::Error::other(error)),
         };
-        self.running.wait_until("ssh", PATIENCE, booted)??;
-        self.settle()
+        Ok(self.running.wait_until("ssh", PATIENCE, booted)??)
+    }
+
+    /// Waits until it has come up; the lines of systemctl(1) about units that have failed.
+    ///
+    /// # Errors
+    /// When it does not come up.
+    pub fn failed_units(&mut self) -> Result<Vec<String>> {
+        self.wait_for_ssh("")?;
+        Ok(self.failed()?.lines().map(str::to_owned).collect())
+    }
+
+    fn failed(&self) -> Result<String> {
+        // It fails when units have failed: they are named.
+        let _ = self.run("systemctl is-system-running --wait");
+        self.run("systemctl --failed --plain --no-legend")
     }
 
     /// Waits until it has come up, and sees whether it is well.
@@ -163,9 +216,7 @@ impl<'a> Online<'a> {
     /// # Errors
     /// When units have failed, or the health check does.
     pub fn settle(&mut self) -> Result<()> {
-        // It fails when units have failed: they are named below.
-        let _ = self.run("systemctl is-system-running --wait");
-        let failed = self.run("systemctl --failed --plain --no-legend")?;
+        let failed = self.failed()?;
         if !failed.is_empty() {
             let journal = self.run("journalctl --boot --no-pager --lines=150")?;
             anyhow::bail!("units have failed:\n{failed}\n{journal}");

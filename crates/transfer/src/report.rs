@@ -29,6 +29,9 @@ pub struct Status {
     /// What there is to say of its disk.
     #[serde(default, skip_serializing_if = "Disk::is_well")]
     pub disk: Disk,
+    /// The memory that takes all writes to the root.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub memory: Option<Memory>,
     /// Seconds since the kernel started.
     pub uptime: u64,
 }
@@ -73,6 +76,15 @@ impl Mirror {
     pub fn is_complete(&self) -> bool {
         self.whole.len() >= self.wanted
     }
+}
+
+/// The memory that takes all writes to a server's root, in bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Memory {
+    /// How much can be written there.
+    pub size: u64,
+    /// How much of that is left.
+    pub free: u64,
 }
 
 /// A check of the data filesystem before it was mounted.

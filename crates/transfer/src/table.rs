@@ -7,6 +7,13 @@ use crate::report::{GenerationReport, Listed};
 
 /// The table, its lines ended. What a server says is made safe for a terminal.
 pub fn table(listed: &Listed) -> String {
+    let (data, boot) = (megabytes(listed.free_data), megabytes(listed.free_boot));
+    let room = format!("room: {data} for generations, {boot} for their kernels\n");
+    generations(&listed.generations) + &room
+}
+
+/// The same without the room that is left.
+pub fn generations(generations: &[GenerationReport]) -> String {
     let mut text = String::new();
     let mut row = |cells: [&str; 7]| {
         let [number, generation, size, state, staged, commit, by] = cells;
@@ -17,7 +24,7 @@ pub fn table(listed: &Listed) -> String {
         );
     };
     row(["NO", "GENERATION", "SIZE", "STATE", "STAGED", "COMMIT", "BUILT BY"]);
-    for one in &listed.generations {
+    for one in generations {
         let (size, state) = (megabytes(one.size), state(one));
         let [staged, by] = [&one.staged, &one.built_by].map(|text| shown(text.as_deref()));
         let [number, generation] = [one.number.to_string(), one.generation.short()];
@@ -26,8 +33,6 @@ pub fn table(listed: &Listed) -> String {
             row(["", &outcome.escape_debug().to_string(), "", "", "", "", ""]);
         }
     }
-    let (data, boot) = (megabytes(listed.free_data), megabytes(listed.free_boot));
-    let _ = writeln!(text, "room: {data} for generations, {boot} for their kernels");
     // No blanks at the ends of lines.
     text.lines().map(|line| format!("{}\n", line.trim_end())).collect()
 }

@@ -110,6 +110,16 @@ impl Control {
         self.text("conffiles").unwrap_or_default().lines().filter(|line| line.starts_with('/'))
     }
 
+    /// All lines about conffiles, in their order: the path, and whether it is one of older versions
+    /// that dpkg removes at an upgrade to this one (deb-conffiles(5)).
+    pub fn conffile_lines(&self) -> impl Iterator<Item = (&str, bool)> {
+        let lines = self.text("conffiles").unwrap_or_default().lines();
+        lines.filter_map(|line| match line.strip_prefix("remove-on-upgrade") {
+            Some(path) => Some((path.trim(), true)),
+            None => line.starts_with('/').then_some((line, false)),
+        })
+    }
+
     /// The md5 of a path without its leading `/`, in hexadecimal, from the `md5sums` file.
     pub(crate) fn md5sum(&self, path: &str) -> Option<&str> {
         self.text("md5sums")?.lines().find_map(|line| {

@@ -101,7 +101,7 @@ impl<'a> Extraction<'a> {
         Ok(Package { control, members, directory_xattrs })
     }
 
-    /// Lays one member; nothing when it is a link of the merged `/usr`, which is there anyway.
+    /// Lays one member. A link of the merged `/usr` is there anyway.
     fn member(
         &mut self,
         member: Member,
@@ -130,7 +130,11 @@ impl<'a> Extraction<'a> {
                 return Ok(Some(Laid { kind, mode, uid, gid, mtime, md5: None, listed, place }));
             }
             MemberKind::Symlink if name.is_merged_root() => {
-                return self.merged_link(&name, &link).map(|()| None);
+                self.merged_link(&name, &link)?;
+                // A directory as far as the tree goes, so that nothing conflicts with it.
+                let Name { listed, place, .. } = name;
+                let (kind, mode) = (Kind::Directory, 0o755);
+                return Ok(Some(Laid { kind, mode, uid, gid, mtime, md5: None, listed, place }));
             }
             MemberKind::Symlink => Kind::Symlink(OsStr::from_bytes(&link).into()),
             MemberKind::File => Kind::File(member.size),

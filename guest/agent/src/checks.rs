@@ -11,7 +11,7 @@ use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
 use rustix::process::{Pid, Signal, kill_process_group};
 use transfer::report::Health;
 
-use crate::disk;
+use crate::{disk, memory};
 
 /// The server's own check program.
 pub const PROGRAM: &str = "/usr/lib/heirloom/health";
@@ -40,6 +40,7 @@ pub struct Look {
 pub fn look() -> Look {
     let health = look_at_all();
     let hopeless = health.lines.first().is_some_and(|line| line == FAILED);
+    let health = memory::judge(memory::report().ok(), health);
     without(disk::report().lost, Look { health, hopeless })
 }
 
@@ -179,7 +180,8 @@ pub fn reboot() -> io::Result<()> {
     Ok(rustix::system::reboot(rustix::system::RebootCommand::Restart)?)
 }
 
-fn systemctl(arguments: &[&str]) -> String {
+/// What systemctl answers.
+pub(crate) fn systemctl(arguments: &[&str]) -> String {
     let asked = Command::new("systemctl").args(arguments).stdin(Stdio::null()).output();
     let text = |output: process::Output| String::from_utf8_lossy(&output.stdout).trim().to_owned();
     // An answer that is none is shown as it is.

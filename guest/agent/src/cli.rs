@@ -51,6 +51,15 @@ pub enum Command {
     },
     /// `deploy-only`, the forced command of a key
     DeployOnly,
+    /// `first-aid CONSOLE`, of heirloom-first-aid@.service
+    FirstAid {
+        /// The terminal's name in /dev.
+        console: String,
+    },
+    /// `first-aid watch`, of heirloom-first-aid.service
+    FirstAidWatch,
+    /// `first-aid emergency`, of emergency.service and rescue.service
+    FirstAidEmergency,
     /// `watch`, of heirloom-trial.service
     Watch,
     /// `settle`, of heirloom-settle.service
@@ -138,6 +147,9 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Call> {
                 "`mirror add` needs a disk: `heirloom mirror add /dev/sdb`".into(),
             ));
         }
+        ["first-aid", "watch"] => Command::FirstAidWatch,
+        ["first-aid", "emergency"] => Command::FirstAidEmergency,
+        ["first-aid", console] => Command::FirstAid { console: console.to_owned() },
         ["watch"] => Command::Watch,
         ["settle"] => Command::Settle,
         ["leave"] => Command::Leave,

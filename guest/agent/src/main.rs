@@ -9,7 +9,9 @@ use agent::cli::{self, Call, Command};
 use agent::machine::{self, Machine, Receiving};
 use agent::receive::Receiver;
 use agent::watch::{self, Here};
-use agent::{Error, Result, audit, checks, print, replace, rights, status};
+use agent::{
+    Error, Result, audit, checks, first_aid, print, replace, rights, status,
+};
 use serde::Serialize;
 use transfer::report::Switched;
 
@@ -92,6 +94,9 @@ fn run(call: &Call) -> Result<()> {
                 format!("{} is rebuilt; `heirloom status` says how far\n", added.disk)
             })
         }
+        Command::FirstAid { console } => first_aid::menu::run(console),
+        Command::FirstAidWatch => first_aid::watch(&say),
+        Command::FirstAidEmergency => first_aid::emergency(),
         Command::Watch => {
             machine::check_boot(&say);
             watch::trial(&Here, &say)

@@ -6,6 +6,7 @@ use transfer::report::{Hidden, Mirror, Status, TrialState};
 use transfer::table::megabytes;
 
 use crate::audit::{Audit, What};
+use crate::memory;
 
 /// So many names of what older state hides are shown.
 const HIDDEN_NAMES: usize = 5;
@@ -80,6 +81,15 @@ pub fn status(status: &Status) -> String {
     }
     for note in &status.disk.notes {
         line("disk", note);
+    }
+    match &status.memory {
+        Some(memory) if memory::is_full(memory) => line("ROOT", &memory::full(memory)),
+        Some(memory) => {
+            let used = memory.size.saturating_sub(memory.free);
+            let (used, size) = (megabytes(used), megabytes(memory.size));
+            line("memory", &format!("{used} of {size} for what is written and is not state"));
+        }
+        None => {}
     }
     line("up", &format!("{} s", status.uptime));
     text
@@ -170,6 +180,7 @@ mod tests {
             hidden: Vec::new(),
             corrupted: Vec::new(),
             disk: Disk::default(),
+            memory: None,
             uptime: 9,
         }
     }
@@ -183,6 +194,18 @@ mod tests {
         assert!(said(2).contains(&format!("{begin} there besides\n")), "{}", said(2));
         let end = ", 3, 4, 5 and 3 more there besides\n";
         assert!(said(8).contains(&format!("{begin}{end}")), "{}", said(8));
+    }
+
+    #[test]
+    fn a_root_that_is_full_is_said_and_one_that_is_not_is_measured() {
+        let said = |free| {
+            let memory = Some(transfer::report::Memory { size: 240_000_000, free });
+            status(&Status { memory, ..of(None) })
+        };
+        assert!(said(0).contains("ROOT        the root is full: "), "{}", said(0));
+        let measured = said(200_000_000);
+        let line = "memory      40.0 MB of 240.0 MB for what is written and is not state\n";
+        assert!(measured.contains(line), "{measured}");
     }
 
     #[test]

@@ -12,7 +12,7 @@ use transfer::report::{GenerationReport, Listed, Status, Trial, TrialState};
 
 use crate::catalog::{Catalog, Held};
 use crate::machine::{self, HEALTH};
-use crate::{Result, Server, disk, hidden, trials, verity};
+use crate::{Result, Server, disk, hidden, memory, trials, verity};
 
 /// The server's state. Nothing is locked or mounted for it: it can be asked at any time.
 pub fn status() -> Result<Status> {
@@ -39,11 +39,13 @@ pub fn status() -> Result<Status> {
         hidden: hidden.unwrap_or_default(),
         corrupted: corrupted.collect(),
         disk: disk::report(),
+        memory: memory::report().ok(),
         uptime: machine::uptime().as_secs(),
     })
 }
 
-fn report(trial: trials::Trial) -> Trial {
+/// What there is to say of a trial.
+pub fn report(trial: trials::Trial) -> Trial {
     let trials::Trial { number, generation, state, reason, lines, .. } = trial;
     Trial { number, generation, state, reason, lines }
 }
@@ -82,7 +84,7 @@ impl<P: Partition> Server<P> {
 }
 
 /// What the index says of a generation.
-fn of(held: Held) -> GenerationReport {
+pub fn of(held: Held) -> GenerationReport {
     let text = |annotations: &BTreeMap<String, String>, name: &str| annotations.get(name).cloned();
     GenerationReport {
         number: held.number,
@@ -101,7 +103,8 @@ fn of(held: Held) -> GenerationReport {
     }
 }
 
-fn outcome(trial: &trials::Trial) -> String {
+/// What became of a trial, in one line.
+pub fn outcome(trial: &trials::Trial) -> String {
     let reason = trial.reason.as_deref().unwrap_or("no reason is known");
     match trial.state {
         TrialState::Armed => "the next boot is its trial".into(),

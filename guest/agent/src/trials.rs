@@ -89,16 +89,22 @@ struct Document {
 }
 
 impl Trials {
+    /// The name of the file.
+    pub const NAME: &str = "trials.json";
+
+    /// The trials that such a file has, the latest last; none where it is damaged.
+    pub fn parse(bytes: &[u8]) -> Vec<Trial> {
+        serde_json::from_slice::<Document>(bytes).unwrap_or_default().trials
+    }
+
     /// The file in the agent's state directory.
     pub fn in_directory(directory: &Path) -> Self {
-        Self { path: directory.join("trials.json") }
+        Self { path: directory.join(Self::NAME) }
     }
 
     /// All that are remembered, the latest last.
     pub fn all(&self) -> Vec<Trial> {
-        let document = fs::read(&self.path).ok();
-        let document = document.and_then(|it| serde_json::from_slice::<Document>(&it).ok());
-        document.unwrap_or_default().trials
+        fs::read(&self.path).map(|bytes| Self::parse(&bytes)).unwrap_or_default()
     }
 
     /// The latest.

@@ -12,6 +12,7 @@
 
 mod array;
 mod clear;
+mod clock;
 mod data;
 mod device;
 mod error;

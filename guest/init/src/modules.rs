@@ -3,7 +3,7 @@
 //!
 //! Which module is for what says the table `/modules` ([`generation::modules`]), written when the
 //! initramfs was made. A device may appear when the driver of another is loaded, or seconds later:
-//! devices are looked at again after each driver, and as long as a disk is waited for.
+//! the kernel is asked after each module, and as long as a disk is waited for.
 
 mod devices;
 mod parameters;
@@ -30,8 +30,9 @@ use queue::Queue;
 /// Where the files are.
 const FOLDER: &str = "/lib/modules";
 
-/// More modules at a time make nothing faster.
-const MAX_WORKERS: usize = 4;
+/// So many modules at a time, whatever the number of processors: one may wait for its hardware, as
+/// AHCI for the links of its ports, or hang before the watchdog's is loaded.
+const WORKERS: usize = 4;
 
 /// The longest time until it is asked again whether a module is loaded.
 const LOOK: Duration = Duration::from_secs(1);
@@ -96,18 +97,17 @@ impl<'a> Drivers<'a> {
 
     /// Loads `wanted` and what devices ask for, until they ask for no more.
     fn run(&mut self, wanted: Vec<&'a str>, log: &Log, watchdog: &mut Watchdog) {
-        let asked = self.asked();
-        let first = self.table.first.iter().map(String::as_str).filter(|name| asked.contains(name));
-        let plan = first.chain(wanted).chain(asked.iter().copied()).collect();
-        let plan = self.new_of(plan);
+        let (queue, cmdline) = (Queue::new(self.table), self.cmdline);
+        let mut plan = self.new_of(wanted);
+        if plan.is_empty() {
+            plan = self.new_for_devices();
+        }
         if plan.is_empty() {
             return;
         }
-        let (queue, cmdline) = (Queue::new(self.table), self.cmdline);
         queue.add(plan);
-        let workers = thread::available_parallelism().map_or(1, usize::from).min(MAX_WORKERS);
         thread::scope(|scope| {
-            for _ in 0..workers {
+            for _ in 0..WORKERS {
                 scope.spawn(|| {
                     while let Some(name) = queue.take() {
                         if let Err(error) = load(name, &parameters::of(cmdline, name)) {
@@ -117,31 +117,31 @@ impl<'a> Drivers<'a> {
                     }
                 });
             }
+            // Meanwhile: it takes as long as some modules.
+            queue.add(self.new_for_devices());
             while let Some(finished) = queue.finished(LOOK) {
                 // Where none is finished there is no sign of life: a module hangs.
-                if finished.is_empty() {
-                    continue;
-                }
-                watchdog.beat();
-                watchdog.arm(log);
-                // Behind a driver there may be other devices.
-                if finished.iter().any(|name| self.for_devices.contains(name)) {
-                    let asked = self.asked();
-                    queue.add(self.new_of(asked.into_iter().collect()));
+                if !finished.is_empty() {
+                    watchdog.beat();
+                    watchdog.arm(log);
+                    // Behind a driver there may be other devices.
+                    queue.add(self.new_for_devices());
                 }
             }
             queue.close();
         });
     }
 
-    /// The modules that devices ask for that were not there before.
-    fn asked(&mut self) -> BTreeSet<&'a str> {
+    /// The modules that devices ask for which were not there before, a watchdog's first.
+    fn new_for_devices(&mut self) -> Vec<&'a str> {
         let aliases = self.devices.look();
         let names = aliases.iter().flat_map(|alias| self.table.for_device(alias));
         let names: BTreeSet<_> =
             names.filter(|name| !parameters::is_blacklisted(self.cmdline, name)).collect();
         self.for_devices.extend(&names);
-        names
+        let first = self.table.first.iter().map(String::as_str).filter(|name| names.contains(name));
+        let names = first.chain(names.iter().copied()).collect();
+        self.new_of(names)
     }
 
     /// What loading `names` takes, without what was loaded before.
@@ -163,5 +163,28 @@ fn load(name: &str, parameters: &str) -> Result<()> {
         // builds upon such a driver; were it for another reason, the kernel names the symbols.
         Ok(()) | Err(Errno::EXIST | Errno::NODEV | Errno::NOENT) => Ok(()),
         Err(errno) => Err(errno).on("load", &path),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn where_there_is_no_disk_the_drivers_that_were_loaded_are_named() {
+        let table = Modules::parse("module ahci\nmodule nvme\n");
+        let mut drivers = Drivers::new(&table, "");
+        let none = "drivers loaded: none; devices without a driver: none";
+        assert_eq!(drivers.describe(), none);
+        drivers.for_devices = BTreeSet::from(["nvme", "ahci"]);
+        assert!(drivers.describe().starts_with("drivers loaded: ahci, nvme; "));
+    }
+
+    #[test]
+    fn a_module_is_loaded_once() {
+        let table = Modules::parse("module a b\nmodule b\nmodule c b\n");
+        let mut drivers = Drivers::new(&table, "");
+        assert_eq!(drivers.new_of(vec!["a"]), ["b", "a"]);
+        assert_eq!(drivers.new_of(vec!["c", "a"]), ["c"]);
     }
 }

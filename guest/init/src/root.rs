@@ -27,8 +27,7 @@ use crate::log::Log;
 use crate::modules::Drivers;
 use crate::progress::Trail;
 use crate::watchdog::Watchdog;
-use crate::{array, device};
-use crate::{data, layer, state, units};
+use crate::{array, clock, data, device, layer, state, units};
 
 /// Where the data filesystem is until then.
 pub(crate) const DATA: &str = "/data";
@@ -65,6 +64,7 @@ pub(crate) fn assemble(
     let (server, short) = (&config.server, boot.generation.short());
     let trial = if boot.trial { ", on trial" } else { "" };
     log.info(format_args!("{server}, generation {short}{trial}"));
+    clock::at_least(config.epoch, log);
     trail.reached(Step::Manifest);
 
     let mut lower = Vec::new();

@@ -1,5 +1,6 @@
 //! `cargo xtask image`: makes a server's image.
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Instant;
 
@@ -48,7 +49,11 @@ pub(crate) fn run(global: &Global, arguments: &Image) -> anyhow::Result<ExitCode
         progress::warning(warning.text());
     }
     let seconds = start.elapsed().as_secs_f64();
-    let report = Report { warnings, ..Report::new(&session, &built, &medium, recorded, seconds) };
+    let root = session.workspace.root();
+    let within = |path: &PathBuf| path.strip_prefix(root).unwrap_or(path).to_owned();
+    let ignored = pipeline::left_out(&session, &server)?.iter().map(within).collect();
+    let report =
+        Report { warnings, ignored, ..Report::new(&session, &built, &medium, recorded, seconds) };
     if arguments.json {
         print_json(&report)?;
     } else {
@@ -92,12 +97,25 @@ fn print(report: &Report) {
         megabytes(sizes.config),
         megabytes(sizes.boot),
     );
+    if !report.state.is_empty() {
+        let files = |count| if count == 1 { "1 file".into() } else { format!("{count} files") };
+        let begins: Vec<_> =
+            report.state.iter().map(|it| format!("{} ({})", it.path, files(it.files))).collect();
+        say!(
+            "state       begins with content: {}; a server that has it keeps its own",
+            begins.join(", ")
+        );
+    }
     say!(
         "made        {} in {:.2} s; reused {}",
         if new.is_empty() { "nothing".to_owned() } else { new.join(", ") },
         report.seconds,
         if reused.is_empty() { "nothing".to_owned() } else { reused.join(", ") },
     );
+    if !report.ignored.is_empty() {
+        let names: Vec<_> = report.ignored.iter().map(|path| path.display().to_string()).collect();
+        say!("left out    {} (git ignores it)", names.join(", "));
+    }
 }
 
 /// Relative to where the user is, when it lies below.

@@ -12,10 +12,11 @@ use serde_json::Value;
 use crate::workspace::{Ran, Workspace, cargo, has, same};
 use crate::{SERVER, trial, undisturbed};
 
-const COMMANDS: [&str; 19] = [
+const COMMANDS: [&str; 20] = [
     "clean",
     "compare-packages",
     "image",
+    "rescue",
     "boot",
     "verify",
     "lock",
@@ -188,7 +189,10 @@ fn json() -> Result<()> {
     let workspace = Workspace::new()?;
     let servers: Vec<Value> = workspace.run(["list", "--json"])?.json()?;
     let names: Vec<_> = servers.iter().filter_map(|it| it["server"]["name"].as_str()).collect();
-    ensure!(names == ["gitserver", "homeserver", "mailserver", "webserver"], "{names:?}");
+    ensure!(
+        names == ["calendar", "gitserver", "homeserver", "mailserver", "webserver"],
+        "{names:?}"
+    );
     for server in &servers {
         let server = &server["server"];
         // The lock of the one on Arch is made where its archive can be reached.

@@ -3,11 +3,11 @@
 
 use std::collections::{HashMap, HashSet};
 
-use lock::Lock;
 use lock::arch::{Request, compare};
+use lock::{Lock, OWN};
 
 use super::names::unknown_package;
-use super::repository::Repository;
+use super::repository::{ARCHIVE, Repository};
 use super::universe::Universe;
 use crate::Error;
 use crate::solving::{Choice, PackageId, RecordId};
@@ -50,7 +50,10 @@ pub(crate) fn candidates(
     let kept = keep.map(|keep| kept(universe, keep)).unwrap_or_default();
     let in_repositories = |package: PackageId| {
         let versions = universe.packages[package].versions.iter().copied();
-        versions.filter(|id| universe.record(*id).repository.is_some())
+        versions.filter(|id| {
+            let record = universe.record(*id);
+            record.repository.is_some() || record.archive == OWN
+        })
     };
     let all = 0..universe.packages.len();
     let narrow = Choice(
@@ -104,7 +107,7 @@ fn settled(
     }
     for wanted in &request.install {
         let Some(repository) = &wanted.repository else { continue };
-        let at = request.repositories.iter().position(|name| name == repository);
+        let at = request.all_repositories().position(|name| name == repository);
         let at = at.ok_or_else(|| not_in_repository(request, &wanted.name, repository))?;
         let Some(package) = universe.find(&wanted.name) else { continue };
         let versions = universe.packages[package].versions.iter().copied();
@@ -119,7 +122,9 @@ fn settled(
 
 /// The error for a repository that does not have what is asked of it.
 pub(crate) fn not_in_repository(request: &Request, name: &str, repository: &str) -> Error {
+    let extra = request.extras.iter().find(|extra| extra.name == *repository);
     Error::NotInSuite {
+        place: extra.map(|extra| extra.place.clone()),
         name: name.to_owned(),
         suite: repository.to_owned(),
         suites: request.repository_names(),
@@ -180,6 +185,7 @@ pub(crate) fn not_in_repositories<'r>(
 ) -> impl Iterator<Item = (&'r str, &'r str)> + use<'r> {
     let pins = request.pins.iter().map(|pin| (pin.name.as_str(), pin.version.as_str()));
     let kept = keep.into_iter().flat_map(Keep::packages);
+    let kept = kept.filter(|package| package.archive == ARCHIVE);
     let kept = kept.map(|package| (package.name.as_str(), package.version.as_str()));
     let kept = kept.filter(|(name, _)| !request.pins.iter().any(|pin| pin.name == *name));
     let mut versions: HashMap<&str, Vec<&str>> = HashMap::new();

@@ -76,7 +76,9 @@ fn roots(needs: &Needs<'_, '_>, request: &Request) -> Result<Vec<Root>, Error> {
         let text = if wanted.name == KEYRING {
             format!("{wanted} is always there")
         } else {
-            format!("{wanted} is asked for")
+            let by = request.asked_by.get(&wanted.name);
+            let by = by.map(|by| format!(" by {by}")).unwrap_or_default();
+            format!("{wanted} is asked for{by}")
         };
         roots.extend(
             solutions(needs, request, wanted)?
@@ -98,7 +100,7 @@ fn solutions(
 ) -> Result<Vec<Vec<RecordId>>, Error> {
     let universe = needs.universe;
     let at = wanted.repository.as_ref().and_then(|name| {
-        let mut repositories = request.repositories.iter();
+        let mut repositories = request.all_repositories();
         repositories.position(|repository| repository == name)
     });
     let pinned = |name: &str| request.pins.iter().any(|pin| pin.name == name);

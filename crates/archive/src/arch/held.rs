@@ -78,7 +78,8 @@ impl Source<'_> {
         let request = self.request;
         let label = format!("{name} {version}");
         let has = |repository: &&Repository| {
-            repository.database.entries.iter().any(|entry| entry.about.name == name)
+            repository.beside.is_none()
+                && repository.database.entries.iter().any(|entry| entry.about.name == name)
         };
         let repository = self.repositories.iter().find(has).or(self.repositories.first());
         let repository = repository.map_or("core", |repository| repository.name.as_str());
@@ -210,7 +211,7 @@ impl Source<'_> {
             sha256: Digest::of(file),
             signature: Some(signature),
         };
-        Ok(Held { entry, path })
+        Ok(Held { entry, path, own: false })
     }
 }
 

@@ -19,6 +19,7 @@ use pgp::types::{KeyDetails, SignedUser, Tag, Timestamp};
 use super::main_keys::{MainKeys, trusted_keys};
 use super::package_file::members;
 use crate::armor;
+use crate::error::Error;
 use crate::openpgp::{self, KeyRefusal, Maker, Refusal, certificates, is_revoked};
 
 /// How many main keys have to have certified a key: gpg's `marginals-needed`, which pacman leaves
@@ -37,6 +38,42 @@ pub struct Keyring {
     main: BTreeSet<String>,
     /// Fingerprints of keys that do not count any more.
     revoked: BTreeSet<String>,
+}
+
+/// The one key that vouches for a repository beside Arch's.
+pub(crate) struct OneKey(Vec<SignedPublicKey>);
+
+impl OneKey {
+    /// The key of the fingerprint that the definition has, out of its key file.
+    pub(crate) fn of(extra: &lock::Extra) -> Result<Self, Error> {
+        Ok(Self(crate::debian::Keyring::of_extra(extra)?.into_keys()))
+    }
+
+    /// Whether the detached signature of bytes is by it; where a time is given, by a key that is
+    /// valid then, too.
+    pub(crate) fn verify(
+        &self,
+        signature: &[u8],
+        bytes: &[u8],
+        now: Option<jiff::Timestamp>,
+    ) -> Result<(), SignatureError> {
+        let now = now.map(openpgp::timestamp);
+        for signature in parse(signature)? {
+            let made = openpgp::when_made(&signature).map_err(refused)?;
+            let mut checked = Err(Refusal::Foreign(openpgp::issuer(&signature)));
+            for maker in Maker::of(&self.0, &signature) {
+                let is_valid_now =
+                    || now.map_or(Ok(()), |now| maker.check(now, now).map_err(Refusal::since));
+                checked = maker.check(made, made).and_then(|()| is_valid_now());
+                checked = checked.and_then(|()| maker.verify(&signature, bytes));
+                if checked.is_ok() {
+                    break;
+                }
+            }
+            checked.map_err(refused)?;
+        }
+        Ok(())
+    }
 }
 
 /// Why a package's signature does not count.

@@ -15,7 +15,7 @@ use super::main_keys::MainKeys;
 use super::names::unknown_package;
 use super::repository::{ARCHIVE, Repository, path};
 use super::universe::{Held, Universe};
-use super::{candidates, signatures};
+use super::{candidates, extra, own, signatures};
 use crate::error::{Error, WhyNot};
 use crate::files::Files;
 use crate::resolve::complete;
@@ -105,7 +105,7 @@ impl<'f> Archive<'f> {
     /// As [`resolve`](fn@resolve).
     pub fn choose(&self, request: &Request) -> Result<Vec<String>, Error> {
         let repositories = self.load(request, None)?;
-        let universe = Universe::new(&repositories, &request.architecture, &[]);
+        let universe = Universe::new(&repositories, request, &[]);
         let chosen = choose(&universe, request, None)?;
         let mut names: Vec<_> = chosen.into_iter().map(|id| universe.label(id)).collect();
         names.sort();
@@ -114,7 +114,11 @@ impl<'f> Archive<'f> {
 
     fn load(&self, request: &Request, previous: Option<&Lock>) -> Result<Vec<Repository>, Error> {
         let repositories = request.repositories.iter();
-        repositories.map(|name| Repository::load(self.files, name, request, previous)).collect()
+        let repositories =
+            repositories.map(|name| Repository::load(self.files, name, request, previous));
+        let extras = request.extras.iter();
+        let extras = extras.map(|extra| extra::load(self.files, extra, request, previous));
+        repositories.chain(extras).collect()
     }
 
     fn lock(
@@ -123,17 +127,31 @@ impl<'f> Archive<'f> {
         previous: Option<&Lock>,
         keep: Option<Keep<'_>>,
     ) -> Result<Lock, Error> {
+        let digest = request.digest();
+        let own = own::read(self.files, request)?;
+        let mut request = request.clone();
+        // What is asked for by its name is that file.
+        request.install.retain(|it| own.iter().all(|(_, o)| it.name != o.name || it.is_more()));
+        request.install.extend(own.iter().map(|(_, wanted)| wanted.clone()));
+        let request = &request;
         let repositories = self.load(request, previous)?;
         let source = Source { files: self.files, request, repositories: &repositories };
         let (keyring, held_keyring) = self.keyring(&source, previous, keep)?;
         self.check_databases(&source, &keyring)?;
         let mut held: Vec<Held> = held_keyring.into_iter().collect();
+        held.extend(own.into_iter().map(|(held, _)| held));
         for (name, version) in candidates::not_in_repositories(&repositories, request, keep) {
             if name != KEYRING {
                 held.push(source.pinned(name, version, previous, &by(&keyring))?);
             }
         }
-        let universe = Universe::new(&repositories, &request.architecture, &held);
+        let universe = Universe::new(&repositories, request, &held);
+        let mut listed =
+            request.extras.iter().flat_map(|it| it.packages.iter().map(move |p| (p, it)));
+        // A mistyped name would leave its package to Arch.
+        if let Some((name, extra)) = listed.find(|(name, _)| universe.find(name).is_none()) {
+            return Err(candidates::not_in_repository(request, name, &extra.name));
+        }
         let chosen = choose(&universe, request, keep)?;
         let packages = signatures::packages(&source, &keyring, &universe, &chosen, previous)?;
         let lock = Lock {
@@ -141,12 +159,14 @@ impl<'f> Archive<'f> {
             distribution: "arch".to_owned(),
             architecture: request.architecture.clone(),
             date: request.date,
-            request: request.digest(),
+            request: digest,
+            sources: crate::extra::sources(&request.extras, request.date),
             indexes: repositories.iter().map(Repository::record).collect(),
             packages,
             users: BTreeMap::new(),
             groups: BTreeMap::new(),
         };
+        crate::extra::check_replaced(&lock, previous)?;
         complete(lock, previous)
     }
 
@@ -157,7 +177,9 @@ impl<'f> Archive<'f> {
         previous: Option<&Lock>,
         keep: Option<Keep<'_>>,
     ) -> Result<(Keyring, Option<Held>), Error> {
-        let (repositories, request) = (source.repositories, source.request);
+        let request = source.request;
+        // Whom to trust, Arch alone says.
+        let repositories = &source.repositories[..request.repositories.len()];
         let judge = |signature: &[u8], file: Option<&[u8]>| match file {
             None => Ok(()),
             Some(file) => Keyring::read(file, signature, &self.main_keys).map(drop),
@@ -201,7 +223,7 @@ impl<'f> Archive<'f> {
             about.name == KEYRING && held_at.is_none_or(|v| compare(&about.version, v).is_eq())
         });
         let Some((repository, entry)) = found else {
-            let universe = Universe::new(repositories, &request.architecture, &[]);
+            let universe = Universe::new(repositories, request, &[]);
             return Err(unknown_package(&universe, request, KEYRING));
         };
         let path = path(&repository.name, &request.architecture, &entry.file);
@@ -217,6 +239,9 @@ impl<'f> Archive<'f> {
         let request = source.request;
         for repository in source.repositories {
             let Some(bytes) = &repository.fresh else { continue };
+            if repository.beside.is_some() {
+                continue;
+            }
             let name = &repository.name;
             let path = path(name, &request.architecture, &format!("{name}.db.sig"));
             let mut signature = None;
@@ -230,7 +255,8 @@ impl<'f> Archive<'f> {
                 let (suite, date) = (name.clone(), request.date);
                 let source = why.to_string().into();
                 let refusals = vec![WhyNot::Detached(why)];
-                return Err(Error::NoIndex { suite, date, refusals, source });
+                let place = None;
+                return Err(Error::NoIndex { place, suite, date, refusals, source });
             }
             let kept = self.files.keep(bytes);
             kept.map_err(|source| Error::Fetch { what: format!("{name}.db"), source })?;

@@ -22,6 +22,7 @@ pub(crate) fn unknown_package(universe: &Universe<'_>, request: &Request, name: 
         name: name.to_owned(),
         suites: request.repository_names(),
         date: request.date,
+        asked_by: request.asked_by.get(name).cloned(),
         similar,
     }
 }

@@ -28,6 +28,8 @@ pub(crate) struct Repository {
     pub(crate) sha256: Digest,
     /// The database's bytes, when it has come from a source just now.
     pub(crate) fresh: Option<Vec<u8>>,
+    /// Whether it is one beside Arch's: what a lock calls it.
+    pub(crate) beside: Option<String>,
 }
 
 impl Repository {
@@ -39,7 +41,7 @@ impl Repository {
         previous: Option<&Lock>,
     ) -> Result<Self, Error> {
         let seen = previous
-            .and_then(|lock| Some((lock.date, lock.indexes.iter().find(|i| i.suite == name)?)));
+            .and_then(|lock| Some((lock.date, lock.indexes.iter().find(|i| is_arch_s(i, name))?)));
         let accept = |bytes: &[u8]| accept(name, request, seen, bytes);
         // The database that the lock was made from is its day's.
         let known = seen
@@ -66,15 +68,37 @@ impl Repository {
             (asked, _) => {
                 let source = asked.err().unwrap_or_else(|| "no source has one".into());
                 let (suite, date) = (name.to_owned(), request.date);
-                Err(Error::NoIndex { suite, date, refusals, source })
+                Err(Error::NoIndex { place: None, suite, date, refusals, source })
             }
         }
     }
 
     /// The record of it that a lock keeps.
     pub(crate) fn record(&self) -> Index {
-        Index { suite: self.name.clone(), signed: self.database.newest, sha256: self.sha256 }
+        Index {
+            suite: self.name.clone(),
+            signed: self.database.newest,
+            sha256: self.sha256,
+            archive: self.beside.clone(),
+        }
     }
+
+    /// What a lock calls the archive that it is of.
+    pub(crate) fn archive(&self) -> &str {
+        self.beside.as_deref().unwrap_or(ARCHIVE)
+    }
+
+    /// Where a file of it lies in its archive.
+    pub(crate) fn path(&self, architecture: &str, file: &str) -> String {
+        match self.beside {
+            Some(_) => file.to_owned(),
+            None => path(&self.name, architecture, file),
+        }
+    }
+}
+
+fn is_arch_s(index: &Index, name: &str) -> bool {
+    index.suite == name && index.archive.is_none()
 }
 
 /// Where a file of a repository lies in the archive.
@@ -99,7 +123,7 @@ fn accept(
         }
         _ => {
             let sha256 = Digest::of(bytes);
-            Ok(Repository { name: name.to_owned(), database, sha256, fresh: None })
+            Ok(Repository { name: name.to_owned(), database, sha256, fresh: None, beside: None })
         }
     }
 }

@@ -34,12 +34,19 @@ pub(crate) fn packages(
     let fetched: Vec<_> = records
         .iter()
         .zip(&locked)
-        .filter(|(record, locked)| locked.is_none() && record.entry.signature.is_none())
+        .filter(|(record, locked)| {
+            record.archive == ARCHIVE && locked.is_none() && record.entry.signature.is_none()
+        })
         .map(|(record, _)| *record)
         .collect();
     let mut fetched = fetch(source, keyring, &fetched)?.into_iter();
     let mut packages = Vec::new();
     for (record, locked) in records.into_iter().zip(locked) {
+        // Others are known by a signed database, or are part of the definition.
+        if record.archive != ARCHIVE {
+            packages.push(package(record, None));
+            continue;
+        }
         let known = locked.and_then(|signature| source.files.kept(signature.sha256));
         let signature = match (locked, &record.entry.signature) {
             (Some(locked), _) => {
@@ -53,7 +60,7 @@ pub(crate) fn packages(
             }
             (None, None) => keep(source, &fetched.next().unwrap_or_default())?,
         };
-        packages.push(package(record, signature));
+        packages.push(package(record, Some(signature)));
     }
     Ok(packages)
 }
@@ -112,7 +119,7 @@ fn keep(source: &Source<'_>, bytes: &[u8]) -> Result<Signature, Error> {
     Ok(Signature { size: bytes.len() as u64, sha256: Digest::of(bytes) })
 }
 
-fn package(record: &Record<'_>, signature: Signature) -> Package {
+fn package(record: &Record<'_>, signature: Option<Signature>) -> Package {
     let entry = record.entry;
     Package {
         name: entry.about.name.clone(),
@@ -121,7 +128,7 @@ fn package(record: &Record<'_>, signature: Signature) -> Package {
         size: entry.size,
         sha256: entry.sha256,
         path: record.path.clone(),
-        archive: ARCHIVE.to_owned(),
-        signature: Some(signature),
+        archive: record.archive.to_owned(),
+        signature,
     }
 }

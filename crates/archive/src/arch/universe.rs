@@ -1,10 +1,13 @@
 //! Every package of the repositories, and which of them satisfy a relation.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
+
+use lock::OWN;
+use lock::arch::Request;
 
 use super::entry::Entry;
 use super::relation::Relation;
-use super::repository::{Repository, path};
+use super::repository::{ARCHIVE, Repository};
 use crate::solving::{Choice, PackageId, RecordId};
 
 /// One version of a package.
@@ -14,6 +17,8 @@ pub(crate) struct Record<'a> {
     pub(crate) package: PackageId,
     /// Where the package file lies in the archive.
     pub(crate) path: String,
+    /// What a lock calls the archive.
+    pub(crate) archive: &'a str,
     /// The repository that has it, by its place in the request's order; none for one that is
     /// [`Held`] at a version that no repository has.
     pub(crate) repository: Option<usize>,
@@ -27,6 +32,8 @@ pub(crate) struct Held {
     pub(crate) entry: Entry,
     /// Where the package file lies in the archive.
     pub(crate) path: String,
+    /// Whether it lies beside the definition.
+    pub(crate) own: bool,
 }
 
 /// A package.
@@ -50,11 +57,13 @@ pub(crate) struct Universe<'a> {
 }
 
 impl<'a> Universe<'a> {
-    pub(crate) fn new(
-        repositories: &'a [Repository],
-        architecture: &str,
-        held: &'a [Held],
-    ) -> Self {
+    pub(crate) fn new(repositories: &'a [Repository], request: &Request, held: &'a [Held]) -> Self {
+        let listed = listed(request);
+        let own: HashSet<&str> = held
+            .iter()
+            .filter(|held| held.own)
+            .map(|held| held.entry.about.name.as_str())
+            .collect();
         let mut universe = Self {
             repositories,
             records: Vec::new(),
@@ -66,12 +75,23 @@ impl<'a> Universe<'a> {
         };
         for (at, repository) in repositories.iter().enumerate() {
             for entry in &repository.database.entries {
-                let path = path(&repository.name, architecture, &entry.file);
-                universe.add(entry, path, Some(at));
+                let name = entry.about.name.as_str();
+                // A file beside the definition wins over all. What Arch has is its own, unless the
+                // definition says otherwise; of several other repositories the first has a name.
+                let counts = match listed.get(name) {
+                    _ if own.contains(name) => false,
+                    Some(listed) => *listed == at,
+                    None => repository.beside.is_none() || !universe.has(name),
+                };
+                if counts {
+                    let path = repository.path(&request.architecture, &entry.file);
+                    universe.add(entry, path, repository.archive(), Some(at));
+                }
             }
         }
         for held in held {
-            universe.add(&held.entry, held.path.clone(), None);
+            let archive = if held.own { OWN } else { ARCHIVE };
+            universe.add(&held.entry, held.path.clone(), archive, None);
         }
         let ranks: Vec<_> = universe.records.iter().map(|record| record.rank).collect();
         for named in [&mut universe.provided, &mut universe.replaced, &mut universe.groups] {
@@ -83,7 +103,11 @@ impl<'a> Universe<'a> {
         universe
     }
 
-    fn add(&mut self, entry: &'a Entry, path: String, repository: Option<usize>) {
+    fn has(&self, name: &str) -> bool {
+        self.by_name.contains_key(name)
+    }
+
+    fn add(&mut self, entry: &'a Entry, path: String, archive: &'a str, repository: Option<usize>) {
         let about = &entry.about;
         let name = about.name.as_str();
         let record = self.records.len();
@@ -97,7 +121,8 @@ impl<'a> Universe<'a> {
             .or_else(|| of_name.first().map(|first| self.records[*first].rank.0))
             .unwrap_or(self.repositories.len());
         of_name.push(record);
-        self.records.push(Record { entry, package, path, repository, rank: (place, name) });
+        let rank = (place, name);
+        self.records.push(Record { entry, package, path, archive, repository, rank });
         for relation in &about.provides {
             self.provided.entry(&relation.name).or_default().push(record);
         }
@@ -187,4 +212,15 @@ impl<'a> Universe<'a> {
             Some((repository.name.as_str(), why.as_str()))
         })
     }
+}
+
+/// The repositories that the definition names for some packages, by the names of those.
+fn listed(request: &Request) -> HashMap<&str, usize> {
+    let first = request.repositories.len();
+    let extras = request.extras.iter().enumerate();
+    let at = |name: &str| Some(first + request.extras.iter().position(|it| it.name == *name)?);
+    let of_lists = extras.flat_map(|(at, it)| it.packages.iter().map(move |p| (&**p, first + at)));
+    let wanted = request.install.iter();
+    let wanted = wanted.filter_map(|it| Some((&*it.name, at(it.repository.as_ref()?)?)));
+    of_lists.chain(wanted).collect()
 }

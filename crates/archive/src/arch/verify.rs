@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use digest::Digest;
 use lock::arch::KEYRING;
-use lock::{Lock, Package};
+use lock::{Lock, OWN, Package};
 
 use super::keyring::{Keyring, SignatureError};
 use super::main_keys::MainKeys;
@@ -16,7 +16,7 @@ use super::package_file::about;
 use crate::error::Error;
 
 /// Checks every package of a lock against the keyring that the lock has: its signature is good and
-/// by one who may sign, and its `.PKGINFO` has the name, version and architecture of the lock, so
+/// by one who may sign (of those that are not Arch's the digest in the lock says enough), and its `.PKGINFO` has the name, version and architecture of the lock, so
 /// that no genuine package stands in for another. That files have the digests of the lock is not
 /// checked here: the store has done that.
 ///
@@ -71,9 +71,13 @@ fn check(
     file: &dyn Fn(Digest) -> PathBuf,
 ) -> Result<(), Error> {
     let open = || File::open(file(package.sha256));
-    keyring
-        .verify(&signature(package, file)?, open)
-        .map_err(|source| Error::Signature { package: label(package), source })?;
+    let is_beside =
+        package.archive == OWN || lock.sources.iter().any(|it| it.name == package.archive);
+    if !is_beside {
+        keyring
+            .verify(&signature(package, file)?, open)
+            .map_err(|source| Error::Signature { package: label(package), source })?;
+    }
     let other = |what: String| Error::OtherPackage { package: label(package), what };
     let opened = open().map_err(|error| unread(package, &error))?;
     let found = about(opened, &lock.architecture).map_err(other)?;

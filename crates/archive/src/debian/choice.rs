@@ -59,7 +59,7 @@ pub(crate) fn candidates(
             let stays = kept.get(package).copied().filter(|it| is_of(universe, *it, suite));
             let record = match stays {
                 Some(record) => record,
-                None => suite_version(universe, request, *package, suite)?,
+                None => suite_version(universe, *package, suite)?,
             };
             settled.versions.insert(*package, record);
             narrow.0[*package] = vec![record];
@@ -220,18 +220,14 @@ fn version_of(
 
 fn suite_version(
     universe: &Universe<'_>,
-    request: &Request,
     package: PackageId,
     suite: &str,
 ) -> Result<RecordId, Error> {
     in_suite(universe, package, suite).ok_or_else(|| Error::NotInSuite {
+        place: None,
         name: universe.packages[package].name.to_owned(),
         suite: suite.to_owned(),
-        suites: super::Suite::of(request)
-            .into_iter()
-            .map(|suite| suite.name)
-            .collect::<Vec<_>>()
-            .join(", "),
+        suites: super::suite_names(universe),
     })
 }
 

@@ -3,6 +3,7 @@
 use std::io::Read;
 
 use digest::Digest;
+use jiff::Timestamp;
 use jiff::civil::Date;
 use lock::debian::Request;
 use lock::{Index, Lock};
@@ -10,7 +11,7 @@ use store::Item;
 
 use super::release::Release;
 use super::signature::Keyring;
-use super::suite::Suite;
+use super::suite::{Of, Suite};
 use crate::error::{Error, WhyNot};
 use crate::files::Files;
 
@@ -43,14 +44,16 @@ impl SuiteIndex {
         files: &dyn Files,
         keyring: &Keyring,
         suite: Suite,
+        components: &[String],
         request: &Request,
         previous: Option<&Lock>,
     ) -> Result<Self, Error> {
         let path = suite.path("InRelease");
         let accept = |bytes: &[u8]| accept(keyring, &suite, request.date, previous, bytes);
+        // Where there are no days, what there is now counts.
         let known = previous
-            .filter(|lock| lock.date == request.date)
-            .and_then(|lock| lock.indexes.iter().find(|index| index.suite == suite.name))
+            .filter(|lock| lock.date == request.date && suite.of != (Of::Extra { dated: false }))
+            .and_then(|lock| lock.indexes.iter().find(|index| suite.is_of(index)))
             .and_then(|index| files.kept(index.sha256))
             .and_then(|bytes| accept(&bytes).ok());
         let (release, sha256) = match known {
@@ -59,7 +62,7 @@ impl SuiteIndex {
             None => {
                 let mut found = None;
                 let mut refusals = Vec::new();
-                let asked = files.find(suite.archive, &path, request.date, &mut |bytes| {
+                let asked = files.find(&suite.source, &path, request.date, &mut |bytes| {
                     let accepted = accept(bytes).map_err(|why| {
                         let text = why.to_string();
                         refusals.push(why);
@@ -76,15 +79,16 @@ impl SuiteIndex {
                     }
                     (asked, _) => {
                         let source = asked.err().unwrap_or_else(|| "no source has one".into());
-                        let (suite, date) = (suite.name, request.date);
-                        return Err(Error::NoIndex { suite, date, refusals, source });
+                        let (place, date) = (suite.place.clone(), request.date);
+                        let suite = suite.shown().to_owned();
+                        return Err(Error::NoIndex { place, suite, date, refusals, source });
                     }
                 }
             }
         };
         let mut lists = Vec::new();
         for architecture in &request.architectures {
-            for component in &request.components {
+            for component in components {
                 let text = list(files, &suite, &release, component, architecture, request.date)?;
                 lists.push(text);
             }
@@ -94,11 +98,15 @@ impl SuiteIndex {
 
     /// The record of it that a lock keeps.
     pub(crate) fn record(&self) -> Index {
-        Index { suite: self.suite.name.clone(), signed: self.release.date, sha256: self.sha256 }
+        let (suite, archive) = (self.suite.name.clone(), self.suite.beside());
+        Index { suite, signed: self.release.date, sha256: self.sha256, archive }
     }
 
     /// Whether it is what is meant by `package/NAME`: its codename or its suite, as for apt.
     pub(crate) fn is_called(&self, name: &str) -> bool {
+        if self.suite.of != Of::Distribution {
+            return self.suite.archive == name;
+        }
         [&self.suite.name, &self.release.codename, &self.release.suite].iter().any(|n| *n == name)
     }
 }
@@ -110,18 +118,25 @@ fn accept(
     previous: Option<&Lock>,
     bytes: &[u8],
 ) -> Result<(Release, Digest), WhyNot> {
-    let text = keyring.verify(bytes)?;
+    let undated = suite.of == Of::Extra { dated: false };
+    let now = undated.then(Timestamp::now);
+    let text = keyring.verify_at(bytes, now)?;
     let release = Release::parse(&text).map_err(|error| WhyNot::Malformed(error.to_string()))?;
-    if release.codename != suite.name {
+    if !release.is_of(suite) {
         return Err(WhyNot::OtherSuite(release.codename));
     }
-    if !release.stands_for(day) {
+    if let (Some(now), Some(until)) = (now, release.valid_until)
+        && until < now
+    {
+        return Err(WhyNot::Expired(until));
+    }
+    if !undated && !release.stands_for(day) {
         let signed = release.date.to_zoned(jiff::tz::TimeZone::UTC).date();
         return Err(WhyNot::TooNew(signed));
     }
     let seen = previous
         .filter(|lock| day >= lock.date)
-        .and_then(|lock| lock.indexes.iter().find(|index| index.suite == suite.name));
+        .and_then(|lock| lock.indexes.iter().find(|index| suite.is_of(index)));
     match seen {
         Some(seen) if release.date < seen.signed => {
             Err(WhyNot::Replayed { found: release.date, locked: seen.signed })
@@ -139,11 +154,12 @@ fn list(
     date: Date,
 ) -> Result<List, Error> {
     let folder = format!("{component}/binary-{architecture}");
-    let forms = [format!("{folder}/Packages.xz"), format!("{folder}/Packages")];
+    let forms = ["Packages.xz", "Packages.gz", "Packages"].map(|form| format!("{folder}/{form}"));
     let listed = forms.iter().find_map(|file| Some((file, release.file(file)?)));
     let Some((file, (digest, size))) = listed else {
         return Err(Error::NoComponent {
-            suite: suite.name.clone(),
+            place: suite.place.clone(),
+            suite: suite.shown().to_owned(),
             component: component.to_owned(),
             architecture: architecture.to_owned(),
         });
@@ -151,25 +167,29 @@ fn list(
     let item = Item {
         digest,
         size,
-        name: format!("{} {file}", suite.name),
-        archive: suite.archive.to_owned(),
+        name: format!("{} {file}", suite.shown()),
+        archive: suite.source.clone(),
         path: suite.path(file),
         date,
     };
     let bytes =
         files.file(&item).map_err(|source| Error::Fetch { what: suite.path(file), source })?;
-    let wrong = |what: String| Error::Index { suite: suite.name.clone(), file: file.clone(), what };
-    let text = if file.ends_with(".xz") { unxz(&bytes).map_err(wrong)? } else { bytes };
+    let wrong =
+        |what: String| Error::Index { suite: suite.shown().to_owned(), file: file.clone(), what };
+    let text = match file.rsplit_once('.') {
+        Some((_, "xz")) => unpacked(liblzma::read::XzDecoder::new_multi_decoder(&*bytes)),
+        Some((_, "gz")) => unpacked(flate2::read::MultiGzDecoder::new(&*bytes)),
+        _ => Ok(bytes),
+    };
+    let text = text.map_err(wrong)?;
     let text = String::from_utf8(text).map_err(|_| wrong("it is not UTF-8".to_owned()))?;
     Ok(List { file: file.clone(), architecture: architecture.to_owned(), text })
 }
 
-fn unxz(bytes: &[u8]) -> Result<Vec<u8>, String> {
-    let mut text = Vec::with_capacity(bytes.len().saturating_mul(6));
-    let read = liblzma::read::XzDecoder::new_multi_decoder(bytes)
-        .take(LARGEST + 1)
-        .read_to_end(&mut text)
-        .map_err(|error| error.to_string())?;
+fn unpacked(packed: impl Read) -> Result<Vec<u8>, String> {
+    let mut text = Vec::new();
+    let read =
+        packed.take(LARGEST + 1).read_to_end(&mut text).map_err(|error| error.to_string())?;
     if read as u64 > LARGEST {
         return Err(format!("it is larger than {LARGEST} bytes when unpacked"));
     }

@@ -21,6 +21,22 @@ const SIZE: u64 = 178_572;
 /// The file in it.
 const KEYS: &str = "./usr/share/keyrings/debian-archive-keyring.gpg";
 
+impl Keyring {
+    /// The one key that vouches for a repository beside the distribution's.
+    pub(crate) fn of_extra(extra: &lock::Extra) -> Result<Self, Error> {
+        let (place, archive) = (extra.place.clone(), extra.name.clone());
+        match Self::parse(&extra.key) {
+            Ok(keyring) => keyring.only(&extra.fingerprint).map_err(|found| Error::OtherKey {
+                place,
+                archive,
+                fingerprint: extra.fingerprint.clone(),
+                found,
+            }),
+            Err(source) => Err(Error::KeyFile { place, archive, source }),
+        }
+    }
+}
+
 /// Fetches and reads the keys of the Debian archive.
 pub(crate) fn of_debian(files: &dyn Files) -> Result<Keyring, Error> {
     let item = Item {

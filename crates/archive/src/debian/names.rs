@@ -2,6 +2,7 @@
 
 use lock::debian::{Request, Wanted};
 
+use super::suite::Of;
 use super::universe::Universe;
 use crate::Error;
 use crate::similar::{SHOWN, similar_names};
@@ -30,12 +31,14 @@ pub(super) fn unknown_package(universe: &Universe<'_>, request: &Request, name: 
         name: name.to_owned(),
         suites: suite_names(universe),
         date: request.date,
+        asked_by: request.asked_by.get(name).cloned(),
         similar,
     }
 }
 
 /// `bookworm, bookworm-backports`.
 pub(super) fn suite_names(universe: &Universe<'_>) -> String {
-    let names: Vec<_> = universe.indexes.iter().map(|index| index.suite.name.as_str()).collect();
+    let indexes = universe.indexes.iter().filter(|index| index.suite.of != Of::Definition);
+    let names: Vec<_> = indexes.map(|index| index.suite.shown()).collect();
     names.join(", ")
 }

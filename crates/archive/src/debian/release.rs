@@ -8,9 +8,11 @@ use digest::Digest;
 use jiff::civil::Date;
 use jiff::{Timestamp, tz::TimeZone};
 
+use super::suite::{Of, Suite};
+
 /// What of a `Release` file matters here.
 ///
-/// `Valid-Until` is not read: it guards against a mirror that hides new versions from someone who
+/// `Valid-Until` counts for repositories alone that have no days. Otherwise it is not looked at: it guards against a mirror that hides new versions from someone who
 /// wants the newest of today. A lock asks for the archive of a day, which is long past when the
 /// file is read again from a dated archive, and suites that are closed keep a `Valid-Until` that
 /// has run out for ever. What is left of the danger is met by the lock: an index older than the one
@@ -23,6 +25,8 @@ pub(crate) struct Release {
     pub(crate) suite: String,
     /// When it was signed.
     pub(crate) date: Timestamp,
+    /// Until when whoever wants the newest may be content with it.
+    pub(crate) valid_until: Option<Timestamp>,
     /// Packages of it are taken only when asked for by suite: backports, experimental.
     pub(crate) not_automatic: bool,
     /// The files of the suite by path: digest and bytes.
@@ -38,6 +42,8 @@ pub(crate) enum ReleaseError {
     Missing(&'static str),
     #[error("its `Date` is not understood: `{0}`")]
     Date(String),
+    #[error("its `Valid-Until` is not understood: `{0}`")]
+    ValidUntil(String),
     #[error("a line of its `SHA256` is not understood: `{0}`")]
     File(String),
 }
@@ -59,9 +65,17 @@ impl Release {
         }
         let date = field("Date")?;
         Ok(Self {
-            codename: field("Codename")?.to_owned(),
+            // Debian's has it; some repositories have `Suite` alone.
+            codename: field("Codename").unwrap_or_default().to_owned(),
             suite: field("Suite").unwrap_or_default().to_owned(),
             date: parse_date(date).ok_or_else(|| ReleaseError::Date(date.to_owned()))?,
+            valid_until: match paragraph.get_single("Valid-Until") {
+                None => None,
+                Some(until) => {
+                    let wrong = || ReleaseError::ValidUntil(until.to_owned());
+                    Some(parse_date(until).ok_or_else(wrong)?)
+                }
+            },
             not_automatic: paragraph.get_single("NotAutomatic") == Some("yes"),
             files,
         })
@@ -70,6 +84,30 @@ impl Release {
     /// The digest and size of a file, by its path below the suite.
     pub(crate) fn file(&self, path: &str) -> Option<(Digest, u64)> {
         self.files.get(path).copied()
+    }
+
+    /// Whether it is the index of that suite. A repository beside the distribution's may be called
+    /// by its `Suite` too, or by nothing.
+    pub(crate) fn is_of(&self, suite: &Suite) -> bool {
+        match suite.of {
+            Of::Distribution => self.codename == suite.name,
+            Of::Extra { .. } | Of::Definition => {
+                let names = [&self.codename, &self.suite];
+                names.iter().all(|name| name.is_empty()) || names.contains(&&suite.name)
+            }
+        }
+    }
+
+    /// What stands for package files beside the definition, which nobody has signed.
+    pub(crate) fn unsigned() -> Self {
+        Self {
+            codename: String::new(),
+            suite: String::new(),
+            date: Timestamp::UNIX_EPOCH,
+            valid_until: None,
+            not_automatic: false,
+            files: BTreeMap::new(),
+        }
     }
 
     /// Whether the file may stand for the archive of that day: it was signed no later than the

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, HashSet};
 
+use digest::Digest;
 use lock::debian::{Request, Wanted};
 use lock::{FORMAT, Lock, Package};
 
@@ -9,11 +10,12 @@ use super::choice::{Candidates, Keep, candidates};
 use super::index::SuiteIndex;
 use super::marks::Marks;
 use super::needs::Needs;
+use super::suite::Of;
 use super::universe::Universe;
 use super::{Archive, Files};
-use crate::Error;
 use crate::resolve::complete;
 use crate::solving::{Choice, Conflict, PackageId, RecordId, Root, solve, sweep};
+use crate::{Error, extra};
 
 /// Resolves a request against Debian's archive of its day. The previous lock keeps older indexes
 /// out and hands on the ids of users and groups; its versions do not matter.
@@ -48,8 +50,8 @@ impl Archive<'_> {
     /// # Errors
     /// As there.
     pub fn resolve(&self, request: &Request, previous: Option<&Lock>) -> Result<Lock, Error> {
-        let indexes = self.load(request, previous)?;
-        lock(&indexes, request, previous, None)
+        let (indexes, with_own) = self.load(request, previous)?;
+        lock(&indexes, &with_own, request.digest(), previous, None)
     }
 
     /// See [`update`](fn@update).
@@ -67,18 +69,26 @@ impl Archive<'_> {
             return Err(Error::Request { what: format!("the lock has no package `{name}`") });
         }
         let keep = Keep { lock: previous, but: packages };
-        let indexes = self.load(request, Some(previous))?;
-        lock(&indexes, request, Some(previous), Some(keep))
+        let (indexes, with_own) = self.load(request, Some(previous))?;
+        lock(&indexes, &with_own, request.digest(), Some(previous), Some(keep))
     }
 }
 
 fn lock(
     indexes: &[SuiteIndex],
     request: &Request,
+    digest: Digest,
     previous: Option<&Lock>,
     keep: Option<Keep<'_>>,
 ) -> Result<Lock, Error> {
     let universe = Universe::read(indexes, request)?;
+    let mut listed = request.extras.iter().flat_map(|it| it.packages.iter().map(move |p| (p, it)));
+    // A mistyped name would leave its package to the distribution.
+    if let Some((name, extra)) = listed.find(|(name, _)| universe.named(name).is_empty()) {
+        let (place, name, suite) = (Some(extra.place.clone()), name.clone(), extra.name.clone());
+        let suites = super::suite_names(&universe);
+        return Err(Error::NotInSuite { place, name, suite, suites });
+    }
     let candidates = candidates(&universe, request, keep)?;
     let solution = choose(&universe, request, &candidates)?;
     let mut packages: Vec<_> = solution.iter().map(|id| package(&universe, *id)).collect();
@@ -88,13 +98,20 @@ fn lock(
         distribution: "debian".to_owned(),
         architecture: request.native().to_owned(),
         date: request.date,
-        request: request.digest(),
-        indexes: indexes.iter().map(SuiteIndex::record).collect(),
+        request: digest,
+        indexes: indexes.iter().filter(|index| signed(index)).map(SuiteIndex::record).collect(),
+        sources: extra::sources(&request.extras, request.date),
         packages,
         users: BTreeMap::new(),
         groups: BTreeMap::new(),
     };
+    extra::check_replaced(&lock, previous)?;
     complete(lock, previous)
+}
+
+/// Whether an index is one that somebody has signed.
+fn signed(index: &SuiteIndex) -> bool {
+    index.suite.of != Of::Definition
 }
 
 /// Chooses among the candidates, and only where they do not fit together among more versions.
@@ -141,9 +158,7 @@ fn roots(universe: &Universe<'_>, request: &Request, choice: &Choice) -> Result<
             .iter()
             .enumerate()
             .filter(|(_, package)| package.architecture == 0)
-            .filter(|(id, _)| {
-                choice.of(*id).first().is_some_and(|id| universe.record(*id).stanza.essential)
-            })
+            .filter(|(id, _)| choice.of(*id).first().is_some_and(|id| universe.is_essential(*id)))
             .map(|(id, package)| (package.name, id))
             .collect();
         names.sort_unstable();
@@ -180,7 +195,8 @@ fn root(
             _ => return Err(super::unknown_package(universe, request, &wanted.name)),
         },
     };
-    Ok(Root { text: format!("{wanted} is asked for"), solutions })
+    let by = request.asked_by.get(&wanted.name).map(|by| format!(" by {by}")).unwrap_or_default();
+    Ok(Root { text: format!("{wanted} is asked for{by}"), solutions })
 }
 
 fn package(universe: &Universe<'_>, id: RecordId) -> Package {
@@ -193,7 +209,7 @@ fn package(universe: &Universe<'_>, id: RecordId) -> Package {
         size: stanza.size,
         sha256: stanza.sha256,
         path: stanza.path.to_owned(),
-        archive: universe.indexes[record.suites[0]].suite.archive.to_owned(),
+        archive: universe.indexes[record.suites[0]].suite.archive.clone(),
         signature: None,
     }
 }

@@ -12,8 +12,9 @@
 
 use pgp::composed::{CleartextSignedMessage, SignedPublicKey};
 use pgp::packet::Signature;
+use pgp::types::KeyDetails as _;
 
-use crate::openpgp::{Maker, Refusal, certificates, issuer, when_made};
+use crate::openpgp::{Maker, Refusal, certificates, issuer, timestamp, when_made};
 
 /// The keys whose signatures count.
 #[derive(Debug)]
@@ -49,8 +50,30 @@ impl Keyring {
         Ok(Self(keys))
     }
 
+    /// Its keys.
+    pub(crate) fn into_keys(self) -> Vec<SignedPublicKey> {
+        self.0
+    }
+
+    /// The one key of a keyring that has this fingerprint; else those that it has.
+    pub(crate) fn only(self, fingerprint: &str) -> Result<Self, Vec<String>> {
+        let print = |key: &SignedPublicKey| key.fingerprint().to_string().to_uppercase();
+        let (one, others): (Vec<_>, Vec<_>) =
+            self.0.into_iter().partition(|key| print(key) == fingerprint);
+        if one.is_empty() { Err(others.iter().map(print).collect()) } else { Ok(Self(one)) }
+    }
+
     /// The text of a cleartext-signed file, if a signature on it counts. Line ends are `\n`.
     pub fn verify(&self, signed: &[u8]) -> Result<String, SignatureError> {
+        self.verify_at(signed, None)
+    }
+
+    /// The same, where the key has to be valid `now` too.
+    pub(crate) fn verify_at(
+        &self,
+        signed: &[u8],
+        now: Option<jiff::Timestamp>,
+    ) -> Result<String, SignatureError> {
         let text = std::str::from_utf8(signed)
             .map_err(|_| SignatureError::Malformed("it is not UTF-8".to_owned()))?;
         if !text.starts_with("-----BEGIN PGP SIGNED MESSAGE-----") {
@@ -61,7 +84,7 @@ impl Keyring {
         let signed_text = message.signed_text();
         let mut refusals = Vec::new();
         for signature in message.signatures() {
-            match self.check(signature, signed_text.as_bytes()) {
+            match self.check(signature, signed_text.as_bytes(), now) {
                 Ok(()) => return Ok(signed_text.replace("\r\n", "\n")),
                 Err(refusal) => refusals.push(refusal.to_string()),
             }
@@ -72,11 +95,22 @@ impl Keyring {
         Err(SignatureError::NoneGood(refusals))
     }
 
-    fn check(&self, signature: &Signature, text: &[u8]) -> Result<(), Refusal> {
+    fn check(
+        &self,
+        signature: &Signature,
+        text: &[u8],
+        now: Option<jiff::Timestamp>,
+    ) -> Result<(), Refusal> {
+        let now = now.map(timestamp);
+        let is_valid_now = |maker: &Maker<'_>| match now {
+            Some(now) => maker.check(now, now).map_err(Refusal::since),
+            None => Ok(()),
+        };
         let made = when_made(signature)?;
         let mut refusal = Refusal::Foreign(issuer(signature));
         for maker in Maker::of(&self.0, signature) {
-            match maker.check(made, made).and_then(|()| maker.verify(signature, text)) {
+            let checked = maker.check(made, made).and_then(|()| is_valid_now(&maker));
+            match checked.and_then(|()| maker.verify(signature, text)) {
                 Ok(()) => return Ok(()),
                 Err(why) => refusal = why,
             }

@@ -1,7 +1,7 @@
 //! Every package of the indexes, and which of them satisfy a relation.
 
 use std::cmp::Reverse;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use lock::debian::{Request, Version};
 
@@ -9,6 +9,7 @@ use super::index::SuiteIndex;
 use super::mentions::Mentions;
 use super::relation::{self, Alternatives, Relation};
 use super::stanza::{self, MultiArch, Stanza};
+use super::suite::Of;
 use crate::Error;
 use crate::solving::{Choice, Need, PackageId, RecordId};
 
@@ -42,6 +43,10 @@ pub(crate) struct Universe<'a> {
     by_name: HashMap<&'a str, Vec<PackageId>>,
     provided: HashMap<&'a str, Vec<Provided>>,
     mentions: Mentions<'a>,
+    /// The suites that some names are taken from, though others have them.
+    listed: HashMap<&'a str, usize>,
+    /// Names of the distribution's essential packages, wherever they are taken from.
+    essential: HashSet<&'a str>,
 }
 
 #[derive(Debug)]
@@ -61,11 +66,13 @@ impl<'a> Universe<'a> {
             by_name: HashMap::new(),
             provided: HashMap::new(),
             mentions: Mentions::default(),
+            listed: listed(indexes, request),
+            essential: HashSet::new(),
         };
         for (suite, index) in indexes.iter().enumerate() {
             for list in &index.lists {
                 let wrong = |what: String| Error::Index {
-                    suite: index.suite.name.clone(),
+                    suite: index.suite.shown().to_owned(),
                     file: list.file.clone(),
                     what,
                 };
@@ -83,6 +90,23 @@ impl<'a> Universe<'a> {
         Ok(universe)
     }
 
+    /// Whether a suite's packages of this name count. A file beside the definition wins over all.
+    /// What the distribution has is its own, unless the definition says otherwise; of several other
+    /// repositories the first that has a name has it.
+    fn counts(&self, name: &str, suite: usize) -> bool {
+        let of = |suite: usize| self.indexes[suite].suite.of;
+        let known = self.named(name).iter().flat_map(|package| &self.packages[*package].versions);
+        let known = known.map(|record| self.record(*record).suites[0]).next();
+        match known {
+            Some(known) if of(known) == Of::Definition => known == suite,
+            _ if of(suite) == Of::Definition => true,
+            Some(known) => {
+                known == suite || [of(known), of(suite)] == [Of::Distribution, Of::Distribution]
+            }
+            None => self.listed.get(name).is_none_or(|listed| *listed == suite),
+        }
+    }
+
     fn add(&mut self, stanza: Stanza<'a>, list: &str, suite: usize) -> Result<(), String> {
         let own = match stanza.architecture {
             // Every architecture's list has them: one is enough.
@@ -93,6 +117,12 @@ impl<'a> Universe<'a> {
                 None => return Ok(()),
             },
         };
+        if stanza.essential && self.indexes[suite].suite.of == Of::Distribution {
+            self.essential.insert(stanza.name);
+        }
+        if !self.counts(stanza.name, suite) {
+            return Ok(());
+        }
         let package = self.package_id(stanza.name, own);
         let same = self.packages[package]
             .versions
@@ -178,6 +208,9 @@ impl<'a> Universe<'a> {
             let package = &self.packages[record.package];
             (
                 package.name != relation.name,
+                // Who has a repository beside the distribution's does not decide by it which
+                // packages of the distribution are taken.
+                self.is_beside(*id),
                 !record.stanza.essential,
                 package.architecture,
                 record.stanza.priority,
@@ -227,6 +260,21 @@ impl<'a> Universe<'a> {
             }
         }
         found
+    }
+
+    /// Whether a system has to have a package, as the distribution says: who has a repository beside
+    /// it does not decide what is there without being asked for.
+    pub(crate) fn is_essential(&self, id: RecordId) -> bool {
+        let stanza = &self.record(id).stanza;
+        match self.is_beside(id) {
+            true => self.essential.contains(stanza.name),
+            false => stanza.essential,
+        }
+    }
+
+    /// Whether a version is not the distribution's.
+    pub(crate) fn is_beside(&self, id: RecordId) -> bool {
+        self.indexes[self.record(id).suites[0]].suite.of != Of::Distribution
     }
 
     /// Whether a package can satisfy a dependency of a package of `architecture` (deb-control(5),
@@ -298,9 +346,21 @@ impl<'a> Universe<'a> {
             let index = &self.indexes[self.record(id).suites[0]];
             let file = index.lists.first().map_or_else(String::new, |list| list.file.clone());
             let what = format!("package {}: {error}", self.label(id));
-            Error::Index { suite: index.suite.name.clone(), file, what }
+            Error::Index { suite: index.suite.shown().to_owned(), file, what }
         })
     }
+}
+
+/// The suites that the definition names for some packages, by the names of those.
+fn listed<'a>(indexes: &[SuiteIndex], request: &'a Request) -> HashMap<&'a str, usize> {
+    let extra = |name: &str| {
+        let is_extra = |index: &SuiteIndex| matches!(index.suite.of, Of::Extra { .. });
+        indexes.iter().position(|index| is_extra(index) && index.suite.archive == name)
+    };
+    let of_lists = request.extras.iter().flat_map(|it| it.packages.iter().map(|p| (p, &it.name)));
+    let wanted = request.install.iter().filter_map(|it| Some((&it.name, it.suite.as_ref()?)));
+    let named = of_lists.chain(wanted);
+    named.filter_map(|(package, archive)| Some((package.as_str(), extra(archive)?))).collect()
 }
 
 /// What a package provides. Fields joined over several lines are not in use for this field.

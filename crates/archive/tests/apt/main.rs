@@ -4,6 +4,7 @@
 // Tells clippy that unwrapping is fine in all of this.
 #![cfg(test)]
 
+mod extras;
 mod order;
 mod repository;
 mod sets;
@@ -50,10 +51,14 @@ fn main() {
     );
     let order =
         Trial::test("apt: the order of versions", order::versions_are_ordered_as_apt_orders_them);
+    let extras = Trial::test(
+        "apt: a repository beside Debian's",
+        extras::a_repository_is_taken_from_as_apt_takes_by_its_preferences,
+    );
     let all = servers
         .chain(trials(BACKPORTS, backports_bring_what_apt_takes_from_there))
         .chain(versions)
-        .chain([tied, order])
+        .chain([tied, order, extras])
         .chain(trials(SETS, a_choice_is_what_apt_installs_on_an_empty_system))
         .chain(trials(IMPOSSIBLE, what_apt_refuses_is_refused))
         .chain([unknown]);

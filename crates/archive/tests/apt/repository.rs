@@ -86,6 +86,21 @@ impl Repository {
         Ok(repository)
     }
 
+    /// Where it is laid out.
+    pub(crate) fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// Where its files come from.
+    pub(crate) fn store(&self) -> &Store {
+        &self.store
+    }
+
+    /// The lock whose indexes it has.
+    pub(crate) fn lock(&self) -> &Lock {
+        &self.lock
+    }
+
     /// What the resolver takes.
     pub(crate) fn resolve<'p>(
         &self,
@@ -109,7 +124,9 @@ impl Repository {
         let installed = output.lines().filter_map(|line| {
             let mut words = line.strip_prefix("Inst ")?.split_whitespace();
             let name = words.next()?;
-            Some((name.to_owned(), words.next()?.trim_start_matches('(').to_owned()))
+            // The version that is there stands before, in brackets.
+            let version = words.find_map(|word| word.strip_prefix('('))?;
+            Some((name.to_owned(), version.to_owned()))
         });
         Ok(installed.collect())
     }

@@ -5,6 +5,7 @@
 
 mod databases;
 mod days;
+mod extras;
 mod pins;
 mod resolving;
 mod server;

@@ -3,6 +3,7 @@
 #![cfg(test)]
 
 mod certificate;
+mod extras;
 mod fake;
 mod indexes;
 mod pockets;

@@ -5,6 +5,7 @@
 
 mod workspace;
 
+use std::collections::BTreeSet;
 use std::error::Error;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -50,8 +51,17 @@ fn compiled(
     workspace: &Workspace,
     cache: &Cache,
 ) -> Result<PathBuf, compile::Error> {
+    compiled_without(tools, workspace, cache, &BTreeSet::new())
+}
+
+fn compiled_without(
+    tools: &Tools<'_>,
+    workspace: &Workspace,
+    cache: &Cache,
+    left_out: &BTreeSet<PathBuf>,
+) -> Result<PathBuf, compile::Error> {
     let packages = [workspace::PACKAGE];
-    let sources = compile::Workspace::read(workspace.root())?;
+    let sources = compile::Workspace::read(workspace.root())?.without(left_out.clone());
     let ([program], _held) = compile::programs(tools, cache, &sources, packages, Target::X86_64)?;
     let bytes = fs::read(&program.path).unwrap();
     assert_eq!(program.digest, Digest::of(bytes));
@@ -90,12 +100,18 @@ fn edits(tools: &Tools<'_>) -> Result<(), Box<dyn Error>> {
     workspace.write("README.md", "words");
     workspace.write("guest/program/rootfs/etc/motd", "words");
     assert_eq!(compiled(tools, &workspace, &cache)?, before);
+    let mut left_out = BTreeSet::new();
+    for path in ["crates/leaf/build.rs", "crates/leaf/src/lib.rs~", "crates/leaf/src/old/a.rs"] {
+        workspace.write(path, "compile_error!(\"nobody compiles this\");");
+        left_out.insert(workspace.root().join(path.trim_end_matches("/a.rs")));
+    }
+    assert_eq!(compiled_without(tools, &workspace, &cache, &left_out)?, before);
     workspace.write("crates/leaf/src/lib.rs", "pub const NAME: &str = \"another\";");
-    let after = compiled(tools, &workspace, &cache)?;
+    let after = compiled_without(tools, &workspace, &cache, &left_out)?;
     assert_ne!(after, before);
     let hits: Vec<bool> = cache.timings().iter().map(|timing| timing.hit).collect();
-    assert_eq!(hits, [false, true, false]);
-    let why = &cache.timings()[2].why;
+    assert_eq!(hits, [false, true, true, false]);
+    let why = &cache.timings()[3].why;
     assert!(why.iter().any(|line| line.contains("sources of leaf")), "{why:?}");
     Ok(())
 }

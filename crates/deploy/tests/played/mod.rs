@@ -255,6 +255,7 @@ impl State {
                 health: None,
                 hidden: vec![],
                 corrupted: vec![],
+                memory: None,
                 disk: transfer::report::Disk::default(),
                 uptime: self.uptime,
             })),

@@ -1,12 +1,16 @@
 //! What is asked of the archive.
 
+use std::collections::BTreeMap;
+
 use digest::Digest;
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 
 use super::names::is_name;
 use super::version::is_version;
+use crate::extra;
 use crate::request::{Pin, digest_of, held, sorted};
+use crate::{Extra, OwnFile};
 
 /// The package that brings the keys of all packagers. It is part of every lock: the signatures of
 /// the others are checked with it.
@@ -41,6 +45,12 @@ pub struct Request {
     pub assume_installed: Vec<String>,
     /// Fingerprints of the main keys, where an archive has others than Arch's.
     pub main_keys: Vec<String>,
+    /// Further repositories, the first that has a package before the others.
+    pub extras: Vec<Extra>,
+    /// Package files beside the definition, which are installed.
+    pub own: Vec<OwnFile>,
+    /// Who asks for a package, for people.
+    pub asked_by: BTreeMap<String, String>,
 }
 
 /// A package to install that is not understood.
@@ -83,6 +93,13 @@ impl std::fmt::Display for Wanted {
     }
 }
 
+impl Wanted {
+    /// Whether it says more than a name.
+    pub fn is_more(&self) -> bool {
+        self.repository.is_some() || self.version.is_some()
+    }
+}
+
 impl Request {
     /// A request for a system of that architecture and day, with nothing to install yet: core and
     /// extra. `linux` wants something that provides `initramfs`; a server brings its own.
@@ -95,13 +112,16 @@ impl Request {
             pins: Vec::new(),
             assume_installed: vec!["initramfs".to_owned()],
             main_keys: Vec::new(),
+            extras: Vec::new(),
+            own: Vec::new(),
+            asked_by: BTreeMap::new(),
         }
     }
 
     /// The digest of everything that decides what a lock holds: a lock with another digest is
     /// stale. Reasons of pins and the order of lists are left out, but for the repositories.
     pub fn digest(&self) -> Digest {
-        let list = [
+        let mut list = vec![
             ("distribution", vec!["arch".to_owned()]),
             ("repositories", self.repositories.clone()),
             ("architecture", vec![self.architecture.clone()]),
@@ -111,11 +131,18 @@ impl Request {
             ("assume-installed", sorted(self.assume_installed.clone())),
             ("main-keys", sorted(self.main_keys.clone())),
         ];
+        list.extend(extra::lists(&self.extras, &self.own));
         digest_of(&list)
     }
 
     /// `core, extra`
     pub fn repository_names(&self) -> String {
-        self.repositories.join(", ")
+        self.all_repositories().collect::<Vec<_>>().join(", ")
+    }
+
+    /// The names of the repositories in their order, those beside Arch's last.
+    pub fn all_repositories(&self) -> impl Iterator<Item = &str> {
+        let extras = self.extras.iter().map(|extra| extra.name.as_str());
+        self.repositories.iter().map(String::as_str).chain(extras)
     }
 }

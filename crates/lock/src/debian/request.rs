@@ -1,12 +1,16 @@
 //! What is asked of the archive.
 
+use std::collections::BTreeMap;
+
 use digest::Digest;
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 
 use super::names::{is_package_name, is_qualifier};
 use super::version::{Version, VersionError};
+use crate::extra;
 use crate::request::{Pin, digest_of, held, sorted};
+use crate::{Extra, OwnFile};
 
 /// A part of a release beside its main suite.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -57,6 +61,12 @@ pub struct Request {
     pub essential: bool,
     /// Packages that are taken for present: what depends on them is satisfied.
     pub assume_installed: Vec<String>,
+    /// Further repositories, the first that has a package before the others.
+    pub extras: Vec<Extra>,
+    /// Package files beside the definition, which are installed.
+    pub own: Vec<OwnFile>,
+    /// Who asks for a package, for people.
+    pub asked_by: BTreeMap<String, String>,
 }
 
 /// Why a package to install is not understood.
@@ -139,6 +149,13 @@ impl std::fmt::Display for Wanted {
     }
 }
 
+impl Wanted {
+    /// Whether it says more than a name.
+    pub fn is_more(&self) -> bool {
+        self.architecture.is_some() || self.suite.is_some() || self.version.is_some()
+    }
+}
+
 impl Request {
     /// A request for a system of that release and architecture, with nothing to install yet: main
     /// only, with updates and security, with the Essential packages.
@@ -154,6 +171,9 @@ impl Request {
             recommends: false,
             essential: true,
             assume_installed: Vec::new(),
+            extras: Vec::new(),
+            own: Vec::new(),
+            asked_by: BTreeMap::new(),
         }
     }
 
@@ -169,7 +189,7 @@ impl Request {
     /// first is not.
     pub fn digest(&self) -> Digest {
         let strings = |items: &[String]| sorted(items.to_vec());
-        let list = [
+        let mut list = vec![
             ("suite", vec![self.suite.clone()]),
             ("pockets", sorted(self.pockets.iter().map(|p| p.as_str().to_owned()).collect())),
             ("components", strings(&self.components)),
@@ -181,6 +201,7 @@ impl Request {
             ("essential", vec![self.essential.to_string()]),
             ("assume-installed", strings(&self.assume_installed)),
         ];
+        list.extend(extra::lists(&self.extras, &self.own));
         digest_of(&list)
     }
 

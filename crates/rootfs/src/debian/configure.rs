@@ -20,6 +20,9 @@ use crate::packages::{Inside, kernels};
 pub(super) const CONFIGURE: [&str; 4] =
     ["--force-unsafe-io", "--log=/dev/null", "--abort-after=1", "--configure"];
 
+/// Where dpkg has the control archive of a package whose preinst it runs.
+const UNPACKED: &str = "/var/lib/dpkg/tmp.ci";
+
 /// Where certificates are, each with a link that OpenSSL finds it by.
 const CERTIFICATES: &str = "etc/ssl/certs";
 
@@ -79,16 +82,23 @@ impl Root<'_> {
         let mut script = String::from("set -e\ncd /\n");
         for package in packages {
             let name = info_name(package);
+            let before = as_unpacked(package);
+            let path = match &before {
+                Some(_) => format!("{UNPACKED}/preinst"),
+                None => format!("/{ADMIN}/info/{name}.preinst"),
+            };
+            script.extend(before);
             let _ = writeln!(
                 script,
                 "DPKG_MAINTSCRIPT_PACKAGE={} DPKG_MAINTSCRIPT_ARCH={} {} install || \
                  {{ echo {} >&2; exit 1; }}",
                 quoted(package.package()),
                 quoted(package.architecture()),
-                quoted(&format!("/{ADMIN}/info/{name}.preinst")),
+                quoted(&path),
                 quoted(&format!("{}{name}", failure::PREINST)),
             );
         }
+        let _ = writeln!(script, "rm -rf {UNPACKED}");
         let ran = self.command("/bin/sh").stdin(script).run();
         ran.map(drop).map_err(|error| failure::of_preinst(self, error))
     }
@@ -100,6 +110,18 @@ impl Root<'_> {
         }
         let program = "/usr/bin/debconf-set-selections";
         self.run("answer debconf's questions", self.command(program).stdin(selections))
+    }
+
+    /// Runs the `postinst configure` of the essential packages and of what they depend on: scripts of
+    /// all others expect that. Their triggers are left for [`Root::configure`].
+    pub(super) fn configure_essential(&self, packages: &[&Control]) -> Result<(), Error> {
+        if packages.is_empty() {
+            return Ok(());
+        }
+        let names = packages.iter().map(|package| info_name(package));
+        let command = self.command("/usr/bin/dpkg").arg("--no-triggers").args(CONFIGURE);
+        let ran = command.args(names).run();
+        ran.map(drop).map_err(|error| failure::of_configuring(self, error))
     }
 
     /// Runs every `postinst configure` and every trigger.
@@ -240,6 +262,30 @@ impl Root<'_> {
             _ => Ok(()),
         }
     }
+}
+
+/// Commands that put a package's control archive where dpkg has it while a preinst runs: for those
+/// that look there. debconf does, for the package's name and templates.
+fn as_unpacked(package: &Control) -> Option<String> {
+    let preinst = package.text("preinst")?;
+    let looks = ["confmodule", "tmp.ci", "$0", "BASH_SOURCE"];
+    if !looks.iter().any(|word| preinst.contains(word)) {
+        return None;
+    }
+    let mut script = format!("rm -rf {UNPACKED}\nmkdir {UNPACKED}\n");
+    let name = info_name(package);
+    for kind in package.files.keys() {
+        let to = quoted(&format!("{UNPACKED}/{kind}"));
+        let _ = match kind.as_str() {
+            "control" => {
+                let text = package.text("control").unwrap_or_default();
+                writeln!(script, "printf %s {} > {to}", quoted(text))
+            }
+            "list" => Ok(()),
+            _ => writeln!(script, "ln {} {to}", quoted(&format!("/{ADMIN}/info/{name}.{kind}"))),
+        };
+    }
+    Some(script)
 }
 
 /// A text as one word of a shell.

@@ -236,14 +236,15 @@ fn stanza(package: &Package) -> String {
             }
         }
     }
-    let mut conffiles = package
-        .control
-        .conffiles()
-        .filter_map(|path| {
-            let laid = package.members.iter().find(|laid| laid.listed == path.as_bytes())?;
-            Some(format!(" {path} {}\n", hex(laid.md5?)))
-        })
-        .peekable();
+    let lines = package.control.conffile_lines().filter_map(|(path, is_removed)| {
+        if is_removed {
+            // dpkg's words for a file whose content it has not decided on yet.
+            return Some(format!(" {path} newconffile remove-on-upgrade\n"));
+        }
+        let laid = package.members.iter().find(|laid| laid.listed == path.as_bytes())?;
+        Some(format!(" {path} {}\n", hex(laid.md5?)))
+    });
+    let mut conffiles = lines.peekable();
     if conffiles.peek().is_some() {
         stanza.push_str("Conffiles:\n");
         stanza.extend(conffiles);
@@ -319,7 +320,7 @@ mod tests {
             stanza(&package),
             format!(
                 "Package: a\nStatus: install ok unpacked\nVersion: 1\nDescription: x\n more\n .\n\
-                 Conffiles:\n /etc/a {sum}\n\n"
+                 Conffiles:\n /etc/a {sum}\n /etc/old newconffile remove-on-upgrade\n\n"
             )
         );
     }

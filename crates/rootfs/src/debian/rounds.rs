@@ -18,13 +18,21 @@ use super::preinst;
 const PROGRAMS: [&str; 4] = ["bin/", "sbin/", "usr/bin/", "usr/sbin/"];
 
 /// The packages of each round, by their numbers, which are in order.
-pub(super) fn of(controls: &[Control]) -> Vec<Vec<usize>> {
+pub(super) fn of(controls: &[Control]) -> Rounds {
     let graph = Graph::new(controls);
     let mut of_level: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
     for (package, level) in graph.levels(&needing(controls, &graph)).into_iter().enumerate() {
         of_level.entry(level).or_default().push(package);
     }
-    of_level.into_values().collect()
+    Rounds { essential: graph.base, rounds: of_level.into_values().collect() }
+}
+
+/// In which order packages are installed.
+pub(super) struct Rounds {
+    /// The essential packages and all that they depend on, which are in the first round.
+    pub(super) essential: BTreeSet<usize>,
+    /// The packages of each round.
+    pub(super) rounds: Vec<Vec<usize>>,
 }
 
 /// The version of the newest kernel that packages bring modules of.
@@ -94,6 +102,8 @@ fn relations<'a>(control: &'a Control, field: &str) -> impl Iterator<Item = &'a 
 struct Graph {
     /// Each package's dependencies: which, and whether it is one before unpacking.
     edges: Vec<Vec<(usize, bool)>>,
+    /// What each package recommends: where that is there, its scripts may look for it.
+    recommended: Vec<Vec<usize>>,
     /// The essential packages and what they depend on.
     base: BTreeSet<usize>,
 }
@@ -115,7 +125,11 @@ impl Graph {
                 .chain(targets(control, "Pre-Depends", true))
                 .collect()
         });
-        let mut graph = Self { edges: edges.collect(), base: BTreeSet::new() };
+        let recommended = controls.iter().map(|control| {
+            targets(control, "Recommends", false).map(|(target, _)| target).collect()
+        });
+        let (edges, recommended) = (edges.collect(), recommended.collect());
+        let mut graph = Self { edges, recommended, base: BTreeSet::new() };
         let essential = (0..controls.len()).filter(|package| is_essential(&controls[*package]));
         graph.base = graph.reach(essential);
         graph
@@ -123,18 +137,33 @@ impl Graph {
 
     /// These packages and all that they depend on.
     fn reach(&self, from: impl IntoIterator<Item = usize>) -> BTreeSet<usize> {
+        self.reach_by(from, |_| &[])
+    }
+
+    /// Whether a package depends on another, or recommends it, through however many.
+    fn wants(&self, package: usize, other: usize) -> bool {
+        self.reach_by([package], |package| &self.recommended[package]).contains(&other)
+    }
+
+    fn reach_by<'a>(
+        &'a self,
+        from: impl IntoIterator<Item = usize>,
+        also: impl Fn(usize) -> &'a [usize],
+    ) -> BTreeSet<usize> {
         let mut reached = BTreeSet::new();
         let mut open: Vec<usize> = from.into_iter().collect();
         while let Some(package) = open.pop() {
             if reached.insert(package) {
                 open.extend(self.edges[package].iter().map(|(target, _)| *target));
+                open.extend(also(package));
             }
         }
         reached
     }
 
-    /// Each package's round: not before what it depends on; for one that needs the order, after
-    /// the first, and after its Pre-Depends, but where those depend on it again.
+    /// Each package's round: not before what it depends on, nor before what it recommends, but
+    /// where that wants it again; for one that needs the order, after the first, and after its
+    /// Pre-Depends, but where those depend on it again.
     fn levels(&self, needing: &BTreeSet<usize>) -> Vec<usize> {
         let mut after: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
         for package in needing {
@@ -152,6 +181,9 @@ impl Graph {
                     before.iter().map(|target| levels[*target] + 1).max().unwrap_or(1).max(1)
                 });
                 let level = with.max(after).unwrap_or(0).max(levels[package]);
+                let later = self.recommended[package].iter().filter(|it| levels[**it] > level);
+                let later = later.filter(|target| !self.wants(**target, package));
+                let level = later.map(|target| levels[*target]).max().unwrap_or(level);
                 changed |= level != levels[package];
                 levels[package] = level;
             }
@@ -179,17 +211,18 @@ mod tests {
 
     fn rounds(packages: &[Control]) -> Vec<Vec<&str>> {
         let name = |package: usize| packages[package].package();
-        of(packages).into_iter().map(|round| round.into_iter().map(name).collect()).collect()
+        of(packages).rounds.into_iter().map(|round| round.into_iter().map(name).collect()).collect()
     }
 
     #[test]
     fn packages_that_need_no_order_come_at_once() {
         let packages = [
+            package("a", "", None),
             package("base", "Essential: yes\nDepends: lib\n", Some("adduser x")),
             package("lib", "", Some("adduser x")),
             package("other", "Pre-Depends: lib\n", Some("exit 0")),
         ];
-        assert_eq!(rounds(&packages), [["base", "lib", "other"]]);
+        assert_eq!(rounds(&packages), [["a", "base", "lib", "other"]]);
     }
 
     #[test]
@@ -203,6 +236,17 @@ mod tests {
         ];
         let expected: [&[&str]; 3] = [&["base", "tool"], &["a-client", "server"], &["user"]];
         assert_eq!(rounds(&packages), expected);
+    }
+
+    #[test]
+    fn who_recommends_a_package_is_not_configured_before_it() {
+        let packages = [
+            package("base", "Essential: yes\nRecommends: server\n", None),
+            package("module", "Recommends: server | other\n", None),
+            package("server", "Pre-Depends: tool\n", Some("useradd x")),
+            package("tool", "Recommends: server\n", None),
+        ];
+        assert_eq!(rounds(&packages), [["base", "tool"], ["module", "server"]]);
     }
 
     #[test]

@@ -103,6 +103,10 @@ pub(crate) fn normalise(
     let mut headers = tarball::walk(tree)?;
     let mut secrets = Vec::new();
     for header in &mut headers {
+        if is_log(header) && !times.has(&header.path) {
+            inside.write(OsStr::from_bytes(&header.path), "")?;
+            header.kind = Kind::File(0);
+        }
         header.mtime = match times.0.get(&header.path) {
             Some(time) if *time == header.mtime => header.mtime.min(epoch),
             _ => {
@@ -120,6 +124,13 @@ pub(crate) fn normalise(
         }
     }
     Ok(Normal { headers, secrets })
+}
+
+/// Whether a path is a log with something in it. Of what the scripts of an installation logged
+/// most has times; the file itself stays, with the owner that its service wants.
+fn is_log(header: &Header) -> bool {
+    let has_content = matches!(header.kind, Kind::File(size) if size > 0);
+    has_content && header.path.starts_with(b"var/log/")
 }
 
 /// debconf's answers to questions for passwords, most often none.

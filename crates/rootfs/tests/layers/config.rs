@@ -75,6 +75,17 @@ fn tree() -> Vec<(Header, &'static str)> {
     tree
 }
 
+/// The state that begins with files, as path and number.
+fn begins(config: &Config) -> Vec<(String, usize)> {
+    let paths = Paths::new(tree().iter().map(|(header, _)| header));
+    let accounts: Accounts = accounts();
+    let recorded = Ids { users: BTreeMap::new(), groups: BTreeMap::new() };
+    let ids = complete(&recorded, &accounts, &config.users, &config.groups).unwrap();
+    let base = Base { paths: &paths, accounts: &accounts, ids: &ids };
+    let begins = config::begins(config, &base).unwrap();
+    begins.into_iter().map(|it| (it.path, it.files)).collect()
+}
+
 fn layer_of(config: &Config) -> Result<Layer, Error> {
     let tree = tree();
     let directory = tempfile::tempdir().unwrap();
@@ -262,6 +273,20 @@ fn state_that_lies_in_other_state_behind_a_link_is_refused() {
     let (message, hint) = error_of(Config { mounts, ..config() });
     assert!(message.contains("/var/mail/postfix"), "{message}");
     assert!(hint.unwrap().contains("leave the inner one out"));
+}
+
+#[test]
+fn files_that_only_a_new_server_gets_are_counted_where_links_lead() {
+    let mounts = ["/etc/dovecot", "/etc/passwd", "/srv/empty", "/var/spool"].map(str::to_owned);
+    let overlay = vec![
+        // In the place of a package's, and beside it.
+        bytes("/etc/dovecot/users", "bob\n"),
+        bytes("/etc/dovecot/conf.d/a", ""),
+        Overlay { path: "/var/mail/link".to_owned(), source: Source::Symlink("x".to_owned()) },
+        Overlay { path: "/srv/empty/inner".to_owned(), source: Source::Directory },
+    ];
+    let config = Config { mounts: mounts.into(), overlay, ..config() };
+    assert_eq!(begins(&config), [("/etc/dovecot".into(), 2), ("/var/spool".into(), 1)]);
 }
 
 const DYNAMIC: &str = "[Service]\nDynamicUser=yes\nStateDirectory=dyn\n";

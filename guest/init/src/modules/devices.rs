@@ -1,56 +1,56 @@
 //! What the devices of this machine ask for: `MODALIAS` in the file `uevent` of each, as udev reads
-//! it. Some have no file `modalias` (MMC).
+//! it (some have no file `modalias`), and in the kernel's word of those that come later.
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
+
+use rustix::io::Errno;
+use rustix::net::netlink::{KOBJECT_UEVENT, SocketAddrNetlink};
+use rustix::net::{AddressFamily, RecvFlags, SocketFlags, SocketType, bind, recv, socket_with};
 
 /// All devices that can have a driver are below it.
 const DEVICES: &str = "/sys/devices";
 
-/// Devices, by their directories.
+/// The multicast group of the kernel's own words (udev has another).
+const KERNEL: u32 = 1;
+
+/// The longest message (linux/kobject.h, `UEVENT_BUFFER_SIZE`, and its header).
+const MESSAGE: usize = 8192;
+
+/// Devices that ask for a module, by their directories.
 #[derive(Default)]
 pub(super) struct Devices {
-    seen: BTreeMap<PathBuf, Option<String>>,
+    seen: BTreeMap<PathBuf, String>,
+    /// Where the kernel says what comes; open since before the first look.
+    events: Option<OwnedFd>,
 }
 
 impl Devices {
     /// The aliases of devices that were not there at the last look.
     pub(super) fn look(&mut self) -> Vec<String> {
-        self.look_below(Path::new(DEVICES))
+        if let Some(found) = self.events.as_ref().and_then(drained) {
+            return self.new_of(found);
+        }
+        // The first look, or words were lost.
+        self.events = listen().ok();
+        let found = below(Path::new(DEVICES));
+        self.new_of(found)
     }
 
-    fn look_below(&mut self, root: &Path) -> Vec<String> {
-        let mut found = Vec::new();
-        let mut directories = vec![root.to_owned()];
-        while let Some(directory) = directories.pop() {
-            // One that goes away while it is looked at has no device any more.
-            for entry in fs::read_dir(&directory).into_iter().flatten().flatten() {
-                // No symlink is followed: sysfs has its devices once.
-                if entry.file_type().is_ok_and(|it| it.is_dir()) {
-                    let path = entry.path();
-                    match path.strip_prefix(root).ok().and_then(Path::to_str) {
-                        // Thousands of directories of processors and memory; and what is no hardware.
-                        Some("system") => directories.push(path.join("cpu/cpu0")),
-                        Some("virtual") => {}
-                        _ => directories.push(path),
-                    }
-                } else if entry.file_name() == "uevent" && !self.seen.contains_key(&directory) {
-                    let text = fs::read_to_string(entry.path()).unwrap_or_default();
-                    let alias = modalias(&text).map(str::to_owned);
-                    found.extend(alias.clone());
-                    self.seen.insert(directory.clone(), alias);
-                }
-            }
-        }
-        found
+    fn new_of(&mut self, found: Vec<(PathBuf, String)>) -> Vec<String> {
+        let new = found.into_iter().filter(|(path, alias)| {
+            self.seen.insert(path.clone(), alias.clone()).as_ref() != Some(alias)
+        });
+        new.map(|(_, alias)| alias).collect()
     }
 
     /// Devices that could be, or lead to, a disk, and that have no driver: name and alias.
     pub(super) fn without_driver(&self) -> Vec<String> {
-        let devices = self.seen.iter().filter_map(|(path, alias)| Some((path, alias.as_ref()?)));
-        let without =
-            devices.filter(|(path, alias)| leads_to_disks(alias) && !path.join("driver").exists());
+        let without = self.seen.iter().filter(|(path, alias)| {
+            leads_to_disks(alias) && path.exists() && !path.join("driver").exists()
+        });
         without
             .map(|(path, alias)| {
                 let name = path.file_name().unwrap_or_default().to_string_lossy();
@@ -60,9 +60,71 @@ impl Devices {
     }
 }
 
-/// The alias in a `uevent` file.
-fn modalias(uevent: &str) -> Option<&str> {
-    uevent.lines().find_map(|line| line.strip_prefix("MODALIAS="))
+/// All devices below `root` that ask for a module: directory and alias.
+fn below(root: &Path) -> Vec<(PathBuf, String)> {
+    let mut found = Vec::new();
+    let mut directories = vec![root.to_owned()];
+    while let Some(directory) = directories.pop() {
+        // One that goes away while it is looked at has no device any more.
+        for entry in fs::read_dir(&directory).into_iter().flatten().flatten() {
+            let name = entry.file_name();
+            // No symlink is followed: sysfs has its devices once.
+            if entry.file_type().is_ok_and(|it| it.is_dir()) {
+                match name.to_str() {
+                    // Of thousands of directories of processors and memory one has an alias.
+                    Some("system") if directory == root => {
+                        directories.push(entry.path().join("cpu/cpu0"));
+                    }
+                    Some("virtual") if directory == root => {}
+                    // Every device has the first, and no devices in it.
+                    Some("power" | "msi_irqs" | "wakeup") => {}
+                    _ => directories.push(entry.path()),
+                }
+            } else if name == "uevent" {
+                let text = fs::read_to_string(entry.path()).unwrap_or_default();
+                let alias = value(text.lines(), "MODALIAS=");
+                found.extend(alias.map(|alias| (directory.clone(), alias.to_owned())));
+            }
+        }
+    }
+    found
+}
+
+/// Has the kernel say which devices come (lib/kobject_uevent.c).
+fn listen() -> Result<OwnedFd, Errno> {
+    let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
+    let (family, kind) = (AddressFamily::NETLINK, SocketType::DGRAM);
+    let socket = socket_with(family, kind, flags, Some(KOBJECT_UEVENT))?;
+    bind(&socket, &SocketAddrNetlink::new(0, KERNEL))?;
+    Ok(socket)
+}
+
+/// The devices of all messages that are there; none where some were lost.
+fn drained(events: &OwnedFd) -> Option<Vec<(PathBuf, String)>> {
+    let mut found = Vec::new();
+    let mut buffer = vec![0; MESSAGE];
+    loop {
+        match recv(events, &mut buffer[..], RecvFlags::empty()) {
+            Ok((length, _)) => found.extend(buffer.get(..length).and_then(added)),
+            Err(Errno::INTR) => {}
+            Err(Errno::AGAIN) => return Some(found),
+            Err(_) => return None,
+        }
+    }
+}
+
+/// A message: `add@/devices/...`, then `KEY=value` words, each with a zero behind it.
+fn added(message: &[u8]) -> Option<(PathBuf, String)> {
+    let text = std::str::from_utf8(message).ok()?;
+    let words = || text.split('\0');
+    value(words(), "ACTION=").filter(|action| *action == "add")?;
+    let path = value(words(), "DEVPATH=")?;
+    Some((format!("/sys{path}").into(), value(words(), "MODALIAS=")?.to_owned()))
+}
+
+/// The value in the first of `lines` that begins with `key`.
+fn value<'a>(mut lines: impl Iterator<Item = &'a str>, key: &str) -> Option<&'a str> {
+    lines.find_map(|line| line.strip_prefix(key))
 }
 
 /// Whether a device is of a bus for disks, or on PCI a controller of disks, of USB or of cards
@@ -84,7 +146,7 @@ mod tests {
     const NVME: &str = "pci:v00001B36d00000010sv00001AF4sd00001100bc01sc08i02";
 
     #[test]
-    fn each_device_is_asked_once_and_one_that_comes_later_too() {
+    fn each_device_is_asked_once() {
         let sys = tempfile::tempdir().unwrap();
         let device = |path: &str, uevent: &str| {
             let path = sys.path().join(path);
@@ -92,25 +154,36 @@ mod tests {
             fs::write(path.join("uevent"), uevent).unwrap();
         };
         device("pci0000:00/0000:00:05.0", &format!("PCI_CLASS=10802\nMODALIAS={NVME}\n"));
+        device("pci0000:00/0000:00:06.0/usb1/1-1", "MODALIAS=usb:v1\n");
         device("pci0000:00", "");
         device("virtual/block/loop0", "MODALIAS=no:hardware\n");
         device("system/cpu/cpu0", "MODALIAS=cpu:type:x86\n");
         device("system/cpu/cpu1", "MODALIAS=cpu:type:x86\n");
-        std::os::unix::fs::symlink(sys.path(), sys.path().join("pci0000:00/firmware_node"))
-            .unwrap();
+        let link = sys.path().join("pci0000:00/firmware_node");
+        std::os::unix::fs::symlink(sys.path(), link).unwrap();
         let mut devices = Devices::default();
-        let mut found = devices.look_below(sys.path());
+        let mut found = devices.new_of(below(sys.path()));
         found.sort();
-        assert_eq!(found, ["cpu:type:x86", NVME]);
-        assert!(devices.look_below(sys.path()).is_empty());
-        device("pci0000:00/0000:00:06.0/usb1/1-1", "MODALIAS=usb:v1\n");
-        assert_eq!(devices.look_below(sys.path()), ["usb:v1"]);
+        assert_eq!(found, ["cpu:type:x86", NVME, "usb:v1"]);
+        assert!(devices.new_of(below(sys.path())).is_empty());
 
-        let driver = sys.path().join("pci0000:00/0000:00:06.0/usb1/1-1/driver");
         let without = devices.without_driver();
         assert_eq!(without, [format!("0000:00:05.0 ({NVME})"), "1-1 (usb:v1)".into()]);
-        fs::create_dir(driver).unwrap();
+        fs::create_dir(sys.path().join("pci0000:00/0000:00:06.0/usb1/1-1/driver")).unwrap();
         assert_eq!(devices.without_driver().len(), 1);
+    }
+
+    #[test]
+    fn the_kernel_says_what_comes_later() {
+        let message = b"add@/devices/pci0000:00/usb1/1-1\0ACTION=add\0\
+                        DEVPATH=/devices/pci0000:00/usb1/1-1\0SUBSYSTEM=usb\0MODALIAS=usb:v1\0SEQNUM=9\0";
+        let device = added(message).unwrap();
+        assert_eq!(device, ("/sys/devices/pci0000:00/usb1/1-1".into(), "usb:v1".to_owned()));
+        let gone = String::from_utf8_lossy(message).replace("add", "remove");
+        for other in [gone.as_bytes(), b"add@/devices/x\0ACTION=add\0DEVPATH=/devices/x\0", b"\xff"]
+        {
+            assert_eq!(added(other), None);
+        }
     }
 
     #[test]

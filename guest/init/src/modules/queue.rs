@@ -16,7 +16,7 @@ pub(super) struct Queue<'a> {
 
 #[derive(Default)]
 struct State<'a> {
-    /// In an order in which they could be loaded one after the other.
+    /// Those to be loaded first stand first.
     waiting: Vec<&'a str>,
     running: BTreeSet<&'a str>,
     /// Those that were loaded since the last look.
@@ -29,9 +29,9 @@ impl<'a> Queue<'a> {
         Self { table, state: Mutex::default(), changed: Condvar::new() }
     }
 
-    /// Puts modules at its end, each behind what it needs.
-    pub(super) fn add(&self, plan: impl IntoIterator<Item = &'a str>) {
-        self.state().waiting.extend(plan);
+    /// Puts modules before all others that wait.
+    pub(super) fn add(&self, plan: Vec<&'a str>) {
+        self.state().waiting.splice(0..0, plan);
         self.changed.notify_all();
     }
 
@@ -82,14 +82,16 @@ impl<'a> Queue<'a> {
 }
 
 impl<'a> State<'a> {
-    /// The first that waits for nothing that runs, or that stands before it.
+    /// The first that needs nothing that is still to be loaded; where needs are circular the first.
     fn take(&mut self, table: &Modules) -> Option<&'a str> {
-        let at = (0..self.waiting.len()).find(|at| {
-            let Some(around) = table.modules.get(self.waiting[*at]) else { return true };
-            let open =
-                |name: &str| self.running.contains(name) || self.waiting[..*at].contains(&name);
-            !around.before.iter().any(|name| open(name))
-        })?;
+        let is_open = |name: &String| {
+            self.running.contains(name.as_str()) || self.waiting.contains(&name.as_str())
+        };
+        let needs_nothing = |name: &&str| {
+            table.modules.get(*name).is_none_or(|around| !around.before.iter().any(is_open))
+        };
+        let circular = self.running.is_empty() && !self.waiting.is_empty();
+        let at = self.waiting.iter().position(needs_nothing).or(circular.then_some(0))?;
         let name = self.waiting.remove(at);
         self.running.insert(name);
         Some(name)
@@ -130,5 +132,19 @@ mod tests {
         assert_eq!(queue.take(), Some("b"));
         queue.finish("b");
         assert_eq!(queue.take(), Some("a"));
+    }
+
+    #[test]
+    fn what_is_added_later_goes_first_where_it_can() {
+        let table = Modules::parse("module a\nmodule b a\nmodule c b\nmodule watchdog\n");
+        let queue = Queue::new(&table);
+        queue.add(vec!["a", "b"]);
+        queue.add(vec!["watchdog", "c"]);
+        assert_eq!((queue.take(), queue.take()), (Some("watchdog"), Some("a")));
+        queue.finish("watchdog");
+        queue.finish("a");
+        assert_eq!(queue.take(), Some("b"));
+        queue.finish("b");
+        assert_eq!(queue.take(), Some("c"));
     }
 }

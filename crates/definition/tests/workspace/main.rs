@@ -1,6 +1,9 @@
-//! Workspaces on disk: Cargo's graph, what `rootfs/` may hold, new servers, and dates from git.
+//! Workspaces on disk: Cargo's graph, what `rootfs/` may hold, new servers, and what git knows.
 
 #![cfg(test)]
+
+mod beside;
+mod ignored;
 
 use std::ffi::OsStr;
 use std::fs;
