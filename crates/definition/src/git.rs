@@ -75,16 +75,16 @@ pub(crate) fn ignored(dir: &Path) -> Result<BTreeSet<PathBuf>, Error> {
         .chain(["--directory", "-z", "--"])
         .map(OsStr::new)
         .collect::<Vec<_>>();
-    // From the top: in an ignored directory git fails.
-    if let Ok(below) = real.strip_prefix(&top)
-        && below != Path::new("")
-    {
-        arguments.push(below.as_os_str());
-    }
+    let below = real.strip_prefix(&top).ok().filter(|below| *below != Path::new(""));
+    arguments.extend(below.map(Path::as_os_str));
     let not_started = |source| Error::NoGitIgnored { dir: dir.to_owned(), source };
     let output =
         command(&top).arg("--literal-pathspecs").args(&arguments).output().map_err(not_started)?;
     if !output.status.success() {
+        // In an ignored directory git fails, for want of a word for it.
+        if below.is_some_and(|below| is_ignored(&top, below)) {
+            return Ok(BTreeSet::new());
+        }
         let message = String::from_utf8_lossy(&output.stderr).trim().to_owned();
         return Err(Error::GitIgnored { dir: dir.to_owned(), message });
     }
@@ -96,6 +96,12 @@ pub(crate) fn ignored(dir: &Path) -> Result<BTreeSet<PathBuf>, Error> {
     // A path without the slash at its end, in the terms of who asked.
     let asked = paths.iter().filter_map(|path| Some(dir.join(path.strip_prefix(&real).ok()?)));
     Ok(asked.map(|path| path.components().collect()).collect())
+}
+
+/// Whether git ignores the directory `below` of the repository at `top`.
+fn is_ignored(top: &Path, below: &Path) -> bool {
+    let output = command(top).args(["check-ignore", "--quiet", "--"]).arg(below).output();
+    output.is_ok_and(|output| output.status.success())
 }
 
 /// What the server is made of, in the repository at `top`. A record of what came out is not what

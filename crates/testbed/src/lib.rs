@@ -57,6 +57,17 @@ pub struct Testbed {
     _turn: MutexGuard<'static, ()>,
 }
 
+/// Cargo.lock gets the package that is new; everything else in it stays.
+fn record_in_cargo_lock(workspace: &Path) -> Result<()> {
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let output = pipeline::cargo::command(cargo)
+        .args(["metadata", "--offline", "--format-version", "1"])
+        .current_dir(workspace)
+        .output()?;
+    ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    Ok(())
+}
+
 impl Testbed {
     /// Prepares `server` of the workspace that the test belongs to; `root` may log in.
     ///
@@ -78,7 +89,7 @@ impl Testbed {
             let place = copy.join("servers").join(name);
             ensure!(!place.exists(), "the workspace has a server `{name}`");
             pipeline::copy_folder(folder, &place)?;
-            Ok(())
+            record_in_cargo_lock(copy)
         })
     }
 

@@ -216,12 +216,17 @@ fn edited_meanwhile() -> Result<()> {
     let toml = "servers/webserver/server.toml";
     let workspace = Workspace::of_final_suite()?;
     let lock = workspace.read("servers/webserver/server.lock")?;
-    let (before, start) = (workspace.read(toml)?, Instant::now());
+    let before = workspace.read(toml)?;
     let earlier = ["lock", SERVER, "--date", "2026-11-20"];
-    workspace.run(earlier)?.succeeded()?;
-    let whole = start.elapsed();
-    workspace.write(toml, &before)?;
-    workspace.write("servers/webserver/server.lock", &lock)?;
+    let mut whole = Duration::ZERO;
+    // The first time, Cargo may have to compile the resolver: the second says how long it takes.
+    for _ in 0..2 {
+        let start = Instant::now();
+        workspace.run(earlier)?.succeeded()?;
+        whole = start.elapsed();
+        workspace.write(toml, &before)?;
+        workspace.write("servers/webserver/server.lock", &lock)?;
+    }
 
     let child = workspace.xtask(earlier).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
     sleep(whole / 2);

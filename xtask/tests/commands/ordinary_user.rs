@@ -109,6 +109,9 @@ impl Home {
 
         let workspace = definition::Workspace::load(&from.root())?;
         pipeline::copy_workspace(&workspace, &home.at("workspace"))?;
+        // A repository of the user's own: git has no answers about one that is somebody else's,
+        // and the target folder lies in this one.
+        output("git", &["init", "--quiet", &home.at("workspace").to_string_lossy()])?;
         results::take(&from.stages(), &home.at("target/heirloom/stages"), "program")?;
         home.give_to(user, &home.path())?;
         Ok(home)
@@ -233,7 +236,10 @@ fn reachable() -> PathBuf {
 }
 
 fn output(program: &str, arguments: &[&str]) -> Result<String> {
-    let output = Command::new(program).args(arguments).output().context("starting rustc")?;
+    let output = Command::new(program)
+        .args(arguments)
+        .output()
+        .with_context(|| format!("starting {program}"))?;
     Ok(Ran::from(output).succeeded()?.trim().to_owned())
 }
 

@@ -97,6 +97,16 @@ fn a_server_that_git_ignores_altogether_is_whole() {
 }
 
 #[test]
+fn a_workspace_in_a_directory_that_git_ignores_is_whole() {
+    let around = with_editors_copy();
+    let above = around.path().join("target/tmp");
+    fs::create_dir_all(&above).unwrap();
+    let dir = workspace_in(tempfile::tempdir_in(above).unwrap());
+    write(&dir, "servers/web/rootfs/etc/motd~", "x");
+    assert_eq!((laid(&dir), left_out(&dir)), (vec!["/etc/motd~".to_owned()], vec![]));
+}
+
+#[test]
 fn a_role_in_a_repository_of_its_own_is_asked_for_there() {
     let dir = with_editors_copy();
     git(&dir.path().join("roles/base"), 1_500_000_000, &["init", "-q"]);

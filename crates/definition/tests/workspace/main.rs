@@ -23,7 +23,10 @@ const BOARD: &str = "architecture = \"x86_64\"\nfirmware = [\"bios\"]\n[kernel.d
 
 /// A workspace of the roles `base` and `ssh`, the server `web` made of them, and the board `pc`.
 fn workspace() -> TempDir {
-    let dir = tempfile::tempdir().unwrap();
+    workspace_in(tempfile::tempdir().unwrap())
+}
+
+fn workspace_in(dir: TempDir) -> TempDir {
     write(
         &dir,
         "Cargo.toml",

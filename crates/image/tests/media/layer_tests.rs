@@ -80,7 +80,7 @@ fn squashfs() -> Outcome {
         // 4.5.1 has no -full-time.
         Err(_) => unsquashfs().args(["-lln", "/work/in/layer"]).run()?.text(),
     };
-    check(listing.lines().count() == 14, &listing)?;
+    check(listing.lines().count() == 19, &listing)?;
     for line in LINES {
         let (mode, rest) = line.split_once(' ').unwrap_or_default();
         let (owner, rest) = rest.split_once(' ').unwrap_or_default();

@@ -70,22 +70,27 @@ impl Offer {
             "c" if emergency => Choice::GoOn,
             "r" => Choice::Reboot,
             number => match number.parse() {
-                Ok(number) if self.generations.iter().any(|it| it.number == number) => {
-                    Choice::Try(number)
-                }
+                Ok(number) if self.can_try(number) => Choice::Try(number),
                 _ => Choice::Again,
             },
         }
+    }
+
+    /// What runs needs no trial.
+    fn can_try(&self, number: u64) -> bool {
+        self.running != Some(number) && self.generations.iter().any(|it| it.number == number)
     }
 
     /// The menu as it is shown.
     pub fn text(&self) -> String {
         let mut text = format!("\nFirst aid: {}\n\n", self.reason.escape_debug());
         for held in &self.generations {
-            let running = if self.running == Some(held.number) { ", running" } else { "" };
-            let generation = held.generation.short();
+            let (number, generation) = (held.number, held.generation.short());
             // Writing to a string cannot fail.
-            let _ = writeln!(text, "{:>4}  try generation {generation} once{running}", held.number);
+            let _ = match self.running == Some(number) {
+                true => writeln!(text, "      generation {number}, {generation}, is running"),
+                false => writeln!(text, "{number:>4}  try generation {generation} once"),
+            };
         }
         let mut line = |key: &str, what: &str| {
             let _ = writeln!(text, "{key:>4}  {what}");
@@ -269,7 +274,7 @@ mod tests {
         let without = offer("there is no network", false);
         assert_eq!(without.choice("s"), Choice::Again, "there is no password");
         assert_eq!(without.choice(" 2 "), Choice::Try(2));
-        for line in ["", "1", "3", "-2", "2; sh", "sh", "c", "s\n"] {
+        for line in ["", "1", "7", "3", "-2", "2; sh", "sh", "c", "s\n"] {
             assert_eq!(without.choice(line), Choice::Again, "{line}");
         }
         assert_eq!(without.choice("l"), Choice::LogIn);
@@ -286,7 +291,7 @@ mod tests {
         let text = offer("there is no network: no default route\x1b[2J", false).text();
         assert!(text.starts_with("\nFirst aid: there is no network: no default route\\u{1b}[2J\n"));
         assert!(text.contains("   2  try generation "), "{text}");
-        assert!(text.contains(" once, running\n"), "{text}");
+        assert!(text.contains("      generation 7, "), "{text}");
         assert!(text.contains("no shell: the definition has no password"), "{text}");
         let text = offer("the server is in emergency mode: x.mount", true).text();
         assert!(text.contains("s  a shell, with the password"), "{text}");

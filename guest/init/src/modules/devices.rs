@@ -174,6 +174,14 @@ mod tests {
     }
 
     #[test]
+    fn a_machine_is_walked_once_and_then_the_kernel_is_asked() {
+        let mut devices = Devices::default();
+        devices.look();
+        assert!(devices.events.is_some(), "the kernel says nothing");
+        assert!(drained(devices.events.as_ref().unwrap()).is_some(), "words are lost");
+    }
+
+    #[test]
     fn the_kernel_says_what_comes_later() {
         let message = b"add@/devices/pci0000:00/usb1/1-1\0ACTION=add\0\
                         DEVPATH=/devices/pci0000:00/usb1/1-1\0SUBSYSTEM=usb\0MODALIAS=usb:v1\0SEQNUM=9\0";

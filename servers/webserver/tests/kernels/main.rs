@@ -18,17 +18,23 @@ use std::process::ExitCode;
 use anyhow::Result;
 use sorts::KERNELS;
 
+/// What is tried where nothing is named.
+const TEST: &str = "linux_image_amd64_is_a_healthy_server";
+
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let has = |option: &str| arguments.iter().any(|argument| argument == option);
     if has("--list") {
-        println!("linux_image_amd64_is_a_healthy_server: test");
+        println!("{TEST}: test");
         return ExitCode::SUCCESS;
     }
     let words: Vec<&String> = arguments.iter().filter(|word| !word.starts_with('-')).collect();
     let done = match has("--all") || !words.is_empty() {
         true => matrix(&words),
-        false => boots::is_healthy().map(|()| true),
+        false => boots::is_healthy().map(|()| {
+            println!("test {TEST} ... ok");
+            true
+        }),
     };
     match done {
         Ok(true) => ExitCode::SUCCESS,

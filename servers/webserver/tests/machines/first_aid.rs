@@ -46,11 +46,13 @@ pub(crate) fn offered(ground: &Ground<'_>, poor: &Poor) -> Result<String> {
     server.type_on_console("c", "login:")?;
     server.settle()?;
 
+    // What runs is not offered: there has to be another one.
+    ground.update(&mut server)?;
     server.run(CUT)?;
     server.wait_for_console(ALONE)?;
     server.type_on_console("1", "generation 1 is tried now")?;
     server.come_up()?;
-    ground.update(&mut server)?;
+    ensure!(!server.has("/etc/next")?, "another generation runs");
     server.cut();
     Ok("the consoles offer generations and, with the password, a shell; in emergency mode too"
         .into())
