@@ -12,6 +12,7 @@
 //! no mdadm.
 
 pub mod array;
+pub mod bytes;
 pub mod choose;
 pub mod error;
 pub mod superblock;

@@ -1,6 +1,7 @@
 //! The partition table of a member's disk: that of an image or of the other disk, made for this
 //! one's length (GPT; UEFI specification 2.10, chapter 5.3).
 
+use crate::bytes::{crc32, get32, get64};
 use crate::{Error, Result, SECTOR};
 
 /// So many bytes from a disk's beginning are asked for: MBR, header, 128 entries.
@@ -111,25 +112,6 @@ fn check(head: &[u8]) -> Result<()> {
         && (get32(header, 80), get32(header, 84)) == (128, ENTRY as u32)
         && get32(header, 88) == crc32(&head[ENTRIES..HEAD]);
     if ours { Ok(()) } else { Err(Error::Table("is none that Heirloom has made")) }
-}
-
-fn get32(bytes: &[u8], at: usize) -> u32 {
-    let mut number = [0; 4];
-    number.copy_from_slice(&bytes[at..at + 4]);
-    u32::from_le_bytes(number)
-}
-
-fn get64(bytes: &[u8], at: usize) -> u64 {
-    u64::from(get32(bytes, at)) | u64::from(get32(bytes, at + 4)) << 32
-}
-
-/// CRC-32 of ISO 3309.
-fn crc32(bytes: &[u8]) -> u32 {
-    !bytes.iter().fold(u32::MAX, |crc, byte| {
-        (0..8).fold(crc ^ u32::from(*byte), |crc, _| {
-            if crc & 1 == 0 { crc >> 1 } else { crc >> 1 ^ 0xedb8_8320 }
-        })
-    })
 }
 
 #[cfg(test)]

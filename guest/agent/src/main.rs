@@ -9,9 +9,7 @@ use agent::cli::{self, Call, Command};
 use agent::machine::{self, Machine, Receiving};
 use agent::receive::Receiver;
 use agent::watch::{self, Here};
-use agent::{
-    Error, Result, audit, checks, first_aid, print, replace, rights, status,
-};
+use agent::{Error, Result, audit, checks, first_aid, print, replace, rights, status};
 use serde::Serialize;
 use transfer::report::Switched;
 

@@ -96,7 +96,7 @@ pub fn status(status: &Status) -> String {
 }
 
 /// What becomes of a mirror, in one line.
-fn mirrored(mirror: &Mirror) -> String {
+pub(crate) fn mirrored(mirror: &Mirror) -> String {
     let Mirror { whole, rebuilt, failed, percent, .. } = mirror;
     let mut text = whole.join(" and ");
     text += match mirror.is_complete() {
@@ -216,6 +216,30 @@ mod tests {
         assert!(!starting.contains("NOT HEALTHY"));
         assert!(said(Some(health(false))).contains("NOT HEALTHY"));
         assert!(said(None).contains("not looked at yet"));
+    }
+
+    #[test]
+    fn what_becomes_of_a_mirror_is_said() {
+        let names = |names: &[&str]| names.iter().map(|it| (*it).to_owned()).collect::<Vec<_>>();
+        let said = |whole: &[&str], rebuilt: &[&str], failed: &[&str], percent| {
+            let (whole, rebuilt, failed) = (names(whole), names(rebuilt), names(failed));
+            let mirror = Some(Mirror { whole, rebuilt, failed, wanted: 2, percent });
+            status(&Status { disk: Disk { mirror, ..Disk::default() }, ..of(None) })
+        };
+        for (text, line) in [
+            (said(&["sda", "sdb"], &[], &[], None), "mirror      sda and sdb, complete\n"),
+            (
+                said(&["sda"], &["sdb"], &[], Some(7)),
+                "MIRROR      sda alone, sdb is rebuilt: 7 %\n",
+            ),
+            (
+                said(&["sda"], &["sdb"], &[], None),
+                "MIRROR      sda alone, sdb waits to be rebuilt\n",
+            ),
+            (said(&["sda"], &[], &["sdb"], None), "gives it another; sdb has failed\n"),
+        ] {
+            assert!(text.contains(line), "{text}");
+        }
     }
 
     #[test]

@@ -5,7 +5,7 @@
 //! that a disk that was not finished is none. Then the kernel rebuilds the data.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{Read, Seek, SeekFrom, Write};
+use std::io::{self, ErrorKind, Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::Path;
 use std::thread;
@@ -17,6 +17,7 @@ use mirror::{SECTOR, Superblock, superblock};
 use rustix::fs::OFlags;
 use serde::Serialize;
 
+use crate::lock::Lock;
 use crate::machine::Quiet;
 use crate::{Error, Result, disks, ioctl};
 
@@ -31,6 +32,8 @@ pub struct Added {
 const ENDS: u64 = 1 << 20;
 /// How long the kernel may take to know the partitions.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// Between two looks.
+const INTERVAL: Duration = Duration::from_millis(100);
 
 /// What is known of a disk that is to be taken.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -72,6 +75,12 @@ pub fn add(device: &str, force: bool) -> Result<Added> {
         return Err(Error::Disk { device: device.to_owned(), why, hint });
     }
     let newcomer = newcomer(&found.disks)?;
+    let busy = || Error::Disk {
+        device: device.to_owned(),
+        why: "somebody else works on it".to_owned(),
+        hint: None,
+    };
+    let _locked = Lock::disk(&node, busy())?;
     {
         // Fails for a disk that the kernel uses, whatever for (open(2), O_EXCL).
         let exclusive = OFlags::EXCL.bits() as i32;
@@ -95,7 +104,7 @@ pub fn add(device: &str, force: bool) -> Result<Added> {
             let written = disk.write_all_at(&bytes, offset).and_then(|()| disk.sync_all());
             written.map_err(Error::io("write", &node))?;
         }
-        ioctl::read_partitions(&disk).map_err(Error::io("read the partitions of", &node))?;
+        read_partitions(&disk).map_err(Error::io("read the partitions of", &node))?;
     }
     let numbers = appeared(&name)?;
     let arrays = Arrays::default();
@@ -218,6 +227,19 @@ fn prepare(disk: &mut File, from: &Path, to: &Path, boot: Part, size: u64) -> Re
     disk.sync_all().map_err(write)
 }
 
+/// Lets the kernel read the disk's new table, as soon as nobody looks at a partition of the old one.
+fn read_partitions(disk: &File) -> io::Result<()> {
+    let start = Instant::now();
+    loop {
+        match ioctl::read_partitions(disk) {
+            Err(error) if error.kind() == ErrorKind::ResourceBusy && start.elapsed() < PATIENCE => {
+                thread::sleep(INTERVAL);
+            }
+            done => return done,
+        }
+    }
+}
+
 /// Waits for the data partition of the disk `name`; its device numbers.
 fn appeared(name: &str) -> Result<String> {
     let start = Instant::now();
@@ -232,7 +254,7 @@ fn appeared(name: &str) -> Result<String> {
             let why = "the kernel does not show its new partitions".to_owned();
             return Err(Error::Disk { device: name.to_owned(), why, hint: None });
         }
-        thread::sleep(Duration::from_millis(100));
+        thread::sleep(INTERVAL);
     }
 }
 

@@ -7,19 +7,22 @@
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use deploy::disk::Survey;
 use deploy::install::{check_mirror, install_mirror};
-use deploy::{Ending, Options, Verdict};
+use deploy::{Ending, Options, Verdict, own};
 use testbed::{Firmware, Group, Machine, Online, Remote, Testbed};
 
 const MIB: u64 = 1 << 20;
 /// Two disks of nominally the same size, which is not quite the same.
 const SIZES: [u64; 2] = [1792 * MIB, 1792 * MIB + 5 * 512];
 
+/// What the second generation has.
+const UPDATE: &str = "/etc/second-generation";
 /// Names what is mirrored.
 const MARKS: &str = "/run/heirloom/data/state/marks";
 
@@ -61,6 +64,18 @@ impl Room {
         Online::start(machine, self.testbed.clients())
     }
 
+    /// Deploys another generation, which has [`UPDATE`].
+    fn update(&self, server: &Online<'_>) -> Result<()> {
+        self.testbed.write(&UPDATE[1..], "yes\n")?;
+        let bundle = self.testbed.generation()?.bundle;
+        let options = Options { boot: Duration::from_secs(450), ..Options::default() };
+        let remote = Remote::new(self.testbed.clients(), server.port(22)?);
+        let kept = self.testbed.kept()?;
+        let outcome = deploy::deploy(&bundle, &remote, &kept, &BTreeMap::new(), &options)?;
+        ensure!(outcome.ending == Ending::Tried(Verdict::Confirmed), "{outcome:?}");
+        Ok(())
+    }
+
     /// Makes the two disks a mirror, from our own live ISO.
     fn install(&self) -> Result<[PathBuf; 2]> {
         let [size, larger] = SIZES;
@@ -79,6 +94,22 @@ impl Room {
         rescue.copy_disk(&first)?;
         Ok([first, second])
     }
+}
+
+/// One half of a mirror as `install` writes it, without a rescue system.
+fn half(image: &Path, disk: &Path, number: u32) -> Result<()> {
+    let size = SIZES[number as usize];
+    fs::copy(image, disk)?;
+    let file = File::options().write(true).open(disk)?;
+    file.set_len(size)?;
+    let ids = own::Ids::random()?;
+    let array = ids.data_filesystem;
+    let half = own::Half { ids, disk: size, smaller: SIZES[0], array, number, now: 0 };
+    let patches = own::half(image, &half)?;
+    for patch in patches.inside.iter().chain(&patches.behind) {
+        file.write_all_at(&patch.bytes, patch.offset)?;
+    }
+    Ok(())
 }
 
 /// What `heirloom status` says of the mirror, once it is as expected.
@@ -120,17 +151,11 @@ fn two_disks_are_one_server(firmware: Firmware) -> Result<()> {
         server.run("findmnt -no SOURCE /run/heirloom/data || mount | grep heirloom/data")?;
     ensure!(mounted.contains("/dev/md127"), "{mounted}");
     mark(&server, "both")?;
-    room.testbed.write("etc/second-generation", "yes\n")?;
-    let bundle = room.testbed.generation()?.bundle;
-    let options = Options { boot: Duration::from_secs(450), ..Options::default() };
-    let remote = Remote::new(room.testbed.clients(), server.port(22)?);
-    let kept = room.testbed.kept()?;
-    let outcome = deploy::deploy(&bundle, &remote, &kept, &BTreeMap::new(), &options)?;
-    ensure!(outcome.ending == Ending::Tried(Verdict::Confirmed), "{outcome:?}");
+    room.update(&server)?;
     // A mark that a bootloader took from one disk is taken from the other.
     mirror(&mut server, "sda and vda, complete")?;
     server.reboot()?;
-    ensure!(server.has("/etc/second-generation")?, "the update is gone");
+    ensure!(server.has(UPDATE)?, "the update is gone");
     let listed = server.run("heirloom list")?;
     ensure!(!listed.contains("on trial") && !listed.contains("is its trial"), "{listed}");
     server.power_off()?;
@@ -212,5 +237,40 @@ fn of_two_disks_with_the_same_server_the_one_with_the_generation_is_used() -> Re
     let console = server.console();
     ensure!(console.contains("sda2 and vda2 have the same name"), "{console}");
     ensure!(console.contains(": vda2 is used"), "{console}");
+    server.power_off()
+}
+
+/// The power fails while a new disk is rebuilt: that goes on, and the disk boots alone afterwards,
+/// with other firmware too.
+#[test]
+fn a_rebuild_that_the_power_ended_goes_on() -> Result<()> {
+    let mut room = Room::new(Firmware::Bios)?;
+    let old = room.disk("old");
+    half(room.testbed.machine()?.image().context("there is no image")?, &old, 0)?;
+    let new = room.new_disk("new", SIZES[1])?;
+    let machine = room.machine(&old, Some(&new))?;
+    let mut server = room.start(&machine)?;
+    mark(&server, "old")?;
+    // A mirror that has lost a disk takes updates, and says in its health what it lacks.
+    room.update(&server)?;
+    let status = server.run("heirloom status --json")?;
+    ensure!(status.contains("mirror: vda alone, a disk is missing"), "{status}");
+    let speed = "for it in min max; do echo 20000 >/sys/block/md127/md/sync_speed_$it; done";
+    server.run(&format!("{speed} && heirloom mirror add /dev/sda"))?;
+    mirror(&mut server, "vda alone, sda is rebuilt: ")?;
+    server.cut();
+    let mut server = room.start(&machine)?;
+    let console = server.console();
+    ensure!(console.contains("md127 is a mirror on vda2 and sda2"), "{console}");
+    mirror(&mut server, "sda and vda, complete")?;
+    server.power_off()?;
+    drop(machine);
+    fs::remove_file(&old)?;
+    room.firmware = Firmware::Uefi;
+    let machine = room.machine(&new, None)?;
+    let mut server = room.start(&machine)?;
+    mirror(&mut server, "vda alone, a disk is missing")?;
+    ensure!(marks(&server)? == ["old"], "{:?}", marks(&server));
+    ensure!(server.has(UPDATE)?, "the update is gone");
     server.power_off()
 }
