@@ -1,7 +1,8 @@
 //! A server on two disks: each boots alone, one that is replaced is rebuilt. And two disks that
 //! have the same server without being a mirror.
 //!
-//! `cargo test -p webserver -F slow --test mirror` starts machines a dozen times.
+//! `cargo test -p webserver -F slow --test mirror` starts machines two dozen times, and takes an hour and
+//! more without KVM.
 
 #![cfg(test)]
 
