@@ -156,6 +156,11 @@ impl State {
         Some(self.done.map_or(0, |(done, all)| done.saturating_mul(100) / all))
     }
 
+    /// Whether every place has a member, which has all data or is yet to be rebuilt.
+    pub fn is_full(&self) -> bool {
+        self.wanted > 0 && self.members.iter().filter(|it| !it.faulty).count() >= self.wanted
+    }
+
     /// Whether all members have all that the array has.
     pub fn is_complete(&self) -> bool {
         self.wanted > 0 && self.members.iter().filter(|it| it.in_sync).count() >= self.wanted
@@ -197,10 +202,23 @@ mod tests {
         ]);
         let state = arrays.state(NAME).unwrap().unwrap();
         assert_eq!(state.rebuilt(), Some(25));
-        assert!(!state.is_complete());
+        assert!(!state.is_complete() && state.is_full());
         assert_eq!((state.members[0].name.as_str(), state.members[0].in_sync), ("vda2", true));
         assert!(!state.members[1].in_sync);
         assert_eq!(arrays.state("md0").unwrap(), None);
+    }
+
+    #[test]
+    fn a_member_that_has_failed_leaves_its_place() {
+        let (_folder, arrays) = arrays(&[
+            ("raid_disks", "2"),
+            ("sync_action", "idle"),
+            ("sync_completed", "none"),
+            ("dev-vdb2/state", "faulty"),
+            ("dev-vda2/state", "in_sync"),
+        ]);
+        let state = arrays.state(NAME).unwrap().unwrap();
+        assert!(!state.is_complete() && !state.is_full());
     }
 
     #[test]

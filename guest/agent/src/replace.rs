@@ -53,7 +53,7 @@ struct Facts {
 /// Takes the disk `device`, and begins to rebuild it.
 ///
 /// # Errors
-/// A server without a mirror, or whose mirror is complete; a disk that is too small, in use, or,
+/// A server without a mirror, or whose mirror is complete or being rebuilt; a disk that is too small, in use, or,
 /// without `force`, not empty. Nothing is written then.
 pub fn add(device: &str, force: bool) -> Result<Added> {
     let _quiet = Quiet::begin()?;
@@ -63,6 +63,9 @@ pub fn add(device: &str, force: bool) -> Result<Added> {
     };
     if state.is_complete() {
         return Err(Error::Refused("both disks of the mirror are there and whole"));
+    }
+    if state.is_full() {
+        return Err(Error::Refused("a disk of the mirror is being rebuilt already"));
     }
     let source = found.disks.first().filter(|disk| disk.in_sync).ok_or_else(disks::none)?;
     let node = fs::canonicalize(device).map_err(Error::io("find", device))?;

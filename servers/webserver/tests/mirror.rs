@@ -259,6 +259,8 @@ fn a_rebuild_that_the_power_ended_goes_on() -> Result<()> {
     let speed = "for it in min max; do echo 20000 >/sys/block/md127/md/sync_speed_$it; done";
     server.run(&format!("{speed} && heirloom mirror add /dev/sda"))?;
     mirror(&mut server, "vda alone, sda is rebuilt: ")?;
+    let twice = server.run("heirloom mirror add /dev/sda");
+    ensure!(twice.is_err_and(|error| format!("{error:#}").contains("being rebuilt already")));
     server.cut();
     let mut server = room.start(&machine)?;
     let console = server.console();
