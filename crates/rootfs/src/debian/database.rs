@@ -5,10 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::path::Path;
 
-use unpack::{Cause, Control, Kind, Laid, Package};
+use unpack::{Cause, Control, Inside, Kind, Laid, Package};
 
 use crate::error::Error;
-use crate::packages::Inside;
 
 /// Where the database lies.
 pub(super) const ADMIN: &str = "var/lib/dpkg";

@@ -2,10 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use unpack::Control;
+use unpack::{Control, Inside};
 
 use crate::error::Error;
-use crate::packages::Inside;
 use crate::similar::similar;
 
 /// Where debconf keeps questions: those whose answers are secret apart.

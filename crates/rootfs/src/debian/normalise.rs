@@ -2,8 +2,10 @@
 
 use std::path::Path;
 
+use unpack::Inside;
+
 use crate::error::Error;
-use crate::packages::{self, Inside, Normal, Removal, Removed, Times};
+use crate::packages::{self, Normal, Removal, Removed, Times};
 
 /// What is removed, besides what is removed from every tree.
 const DEBIANS: [Removed; 23] = [

@@ -6,8 +6,8 @@ use std::time::{Duration, SystemTime};
 
 use sandbox::RootCommand;
 use sha1::{Digest as _, Sha1};
+use unpack::Inside;
 
-use super::Inside;
 use crate::error::Error;
 
 /// Makes each cache of the tree what it would be on a server that has the image.

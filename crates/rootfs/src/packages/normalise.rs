@@ -10,11 +10,10 @@ use std::os::unix::fs::FileTypeExt;
 use std::path::Path;
 
 use rustix::io::Errno;
-use unpack::Laid;
+use unpack::{Inside, Laid};
 
 use crate::accounts;
 use crate::error::Error;
-use crate::packages::Inside;
 use crate::secrets::{self, LOOKED_AT, Secret};
 use crate::tarball::{self, Header, Kind};
 
