@@ -1,25 +1,25 @@
 //! A module for each command, and what several of them print.
 
-mod bench;
-mod boot;
-mod clean;
-mod compare_packages;
-mod deploy;
+pub(crate) mod bench;
+pub(crate) mod boot;
+pub(crate) mod clean;
+pub(crate) mod compare_packages;
+pub(crate) mod deploy;
 mod doctor;
-mod flash;
-mod generations;
-mod image;
-mod install;
+pub(crate) mod flash;
+pub(crate) mod generations;
+pub(crate) mod image;
+pub(crate) mod install;
 mod list;
-mod lock;
+pub(crate) mod lock;
 mod locked;
-mod new;
-mod outdated;
-mod pin;
-mod rescue;
-mod rollback;
-mod vault;
-mod verify;
+pub(crate) mod new;
+pub(crate) mod outdated;
+pub(crate) mod pin;
+pub(crate) mod rescue;
+pub(crate) mod rollback;
+pub(crate) mod vault;
+pub(crate) mod verify;
 
 use std::path::Path;
 use std::process::ExitCode;
