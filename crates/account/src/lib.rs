@@ -1,10 +1,19 @@
-//! The grammar of user and group names, for definitions, locks and account files alike.
+//! Names and ids of users and groups, for definitions, locks and account files alike.
 //!
-//! It is that of useradd(8), groupadd(8) and adduser(8) with `--allow-bad-names` on Debian, which is
+//! The grammar of names is that of useradd(8), groupadd(8) and adduser(8) with `--allow-bad-names` on Debian, which is
 //! the widest of all distributions: `^[^-~+:,\s][^:,\s]*$` (shadow's debian/patches,
 //! "relaxed usernames"). Packages use it: `Debian-exim`, `Debian-snmp`, `_apt`. Left out is what the
 //! later versions of shadow refuse whatever their options: `.`, `..`, names of digits only, `/`
 //! and control characters; and `#` as the first character, which begins a comment in passwd(5).
+
+use std::ops::RangeInclusive;
+
+/// Ids that a system gives out as it goes (Debian policy 9.2.2; Arch keeps to the same range). Those
+/// below are the distribution's, and the same everywhere.
+pub const SYSTEM: RangeInclusive<u32> = 100..=999;
+/// Ids of people, by the same source. Those above are the distribution's again, systemd's, or the
+/// kernel's.
+pub const PEOPLE: RangeInclusive<u32> = 1000..=59_999;
 
 /// The most bytes that a name has: `LOGIN_NAME_MAX` of Linux, less the terminating zero.
 pub const LONGEST: usize = 255;

@@ -1,4 +1,5 @@
-//! What programs are made of: their packages, the local packages below them, the locked crates.
+//! What programs are made of: their packages, the local ones and those from git below them, the
+//! locked crates.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -8,15 +9,19 @@ use digest::{Digest, Hasher};
 use toml::{Table, Value};
 
 use crate::error::{Error, Result};
-use crate::locked::Locked;
-use crate::manifest::{declared, without_tests};
+use crate::git::{self, Checkouts};
+use crate::locked::{CargoLock, FromGit, Locked};
+use crate::manifest::{declared, dependency_tables, without_tests};
 use crate::members::read_manifest;
+use crate::prepare;
 use crate::workspace::Workspace;
 
-/// A local package.
+/// A package whose sources are compiled with the program: a local one, or one from git.
 #[derive(Debug)]
 pub(crate) struct Member {
     pub(crate) name: String,
+    /// Which one from git it is.
+    pub(crate) git: Option<FromGit>,
     /// Relative to the workspace.
     pub(crate) directory: String,
     /// Its manifest, without tests.
@@ -38,7 +43,8 @@ pub(crate) struct Closure {
 }
 
 impl Closure {
-    /// Reads what `packages` are made of. Starts no program.
+    /// Reads what `packages` are made of. Starts no program, unless a package is from git: cargo
+    /// knows where that is.
     pub(crate) fn read(workspace: &Workspace, packages: &[&str]) -> Result<Self> {
         let Workspace { path, manifest: root, members: all, lock, left_out } = workspace;
         if let Some(package) = packages.iter().find(|package| !all.contains_key(**package)) {
@@ -46,17 +52,28 @@ impl Closure {
             return Err(Error::NoPackage { package, workspace });
         }
 
+        let checkouts = Checkouts::of(path);
         let mut found: BTreeMap<String, Member> = BTreeMap::new();
         let mut inherited = BTreeSet::new();
         let mut locked = BTreeSet::new();
         let packages: Vec<String> = packages.iter().copied().map(str::to_owned).collect();
-        let mut open = packages.clone();
-        while let Some(name) = open.pop() {
-            // What is no member comes from the lock, or is found by nobody and refused by cargo.
-            let Some(directory) = all.get(&name).filter(|_| !found.contains_key(&name)) else {
-                continue;
+        let mut open: Vec<(String, Option<FromGit>)> =
+            packages.iter().map(|name| (name.clone(), None)).collect();
+        while let Some((name, git)) = open.pop() {
+            if let Some(member) = found.get(&name) {
+                match member.git == git {
+                    true => continue,
+                    false => return Err(Error::Twice { package: name }),
+                }
+            }
+            let member = match &git {
+                Some(package) => Member::from_git(package, &checkouts)?,
+                // What is no member comes from the lock, or is found by nobody and refused by cargo.
+                None => match all.get(&name) {
+                    Some(directory) => Member::read(path, &name, directory, left_out)?,
+                    None => continue,
+                },
             };
-            let member = Member::read(path, &name, directory, left_out)?;
             let mut needed = BTreeSet::new();
             for one in declared(&member.manifest) {
                 let mut package = one.package();
@@ -68,11 +85,19 @@ impl Closure {
                 }
                 needed.insert(package.to_owned());
             }
-            locked.extend(lock.reached(&name, &needed)?);
-            open.extend(needed);
+            let source = git.as_ref().map(|package| package.source.as_str());
+            let reached = lock.reached(&name, source, &needed)?;
+            locked.extend(reached.crates);
+            let from_git = reached.git.into_iter().map(|one| (one.name.clone(), Some(one)));
+            let from_git: BTreeMap<_, _> = from_git.collect();
+            let beside = lock.sources_of(&name, source).into_iter();
+            let is_local = |it: &String| needed.contains(it) && !from_git.contains_key(it);
+            open.extend(beside.filter(is_local).map(|name| (name, None)));
+            open.extend(from_git);
             found.insert(name, member);
         }
-        let manifest = root_manifest(root, &found, &inherited);
+        let mut manifest = root_manifest(root, &found, &inherited);
+        point_at_packages_from_git(&mut found, &mut manifest, lock);
         Ok(Self { workspace: path.clone(), packages, members: found, manifest, locked })
     }
 
@@ -135,13 +160,19 @@ impl Member {
     ) -> Result<Self> {
         let root = workspace.join(directory);
         let manifest = without_tests(read_manifest(&root.join("Cargo.toml"))?);
-        let mut files = BTreeMap::new();
-        let build = root.join("build.rs");
-        if build.is_file() && !left_out.contains(&build) {
-            add(&root, Path::new("build.rs"), &mut files)?;
-        }
-        add_all(&root, Path::new("src"), left_out, &mut files)?;
-        Ok(Self { name: name.to_owned(), directory: directory.to_owned(), manifest, files })
+        let files = Sources { root: &root, left_out, is_foreign: false }.read()?;
+        let directory = directory.to_owned();
+        Ok(Self { name: name.to_owned(), git: None, directory, manifest, files })
+    }
+
+    fn from_git(package: &FromGit, checkouts: &Checkouts<'_>) -> Result<Self> {
+        let root = checkouts.directory(package)?;
+        let manifest = without_tests(git::manifest(&root)?);
+        let left_out = &BTreeSet::new();
+        let files = Sources { root: &root, left_out, is_foreign: true }.read()?;
+        let name = package.name.clone();
+        let directory = format!("{}/{name}", git::DIRECTORY);
+        Ok(Self { name, git: Some(package.clone()), directory, manifest, files })
     }
 
     /// The digest of its place, manifest and files.
@@ -161,33 +192,96 @@ impl Member {
 
 type Files = BTreeMap<PathBuf, Vec<u8>>;
 
-/// Adds the files below `directory`, relative to `root`. Links are followed, as a compiler does.
-fn add_all(
-    root: &Path,
-    directory: &Path,
-    left_out: &BTreeSet<PathBuf>,
-    files: &mut Files,
-) -> Result<()> {
-    let path = root.join(directory);
-    for entry in fs::read_dir(&path).map_err(Error::io("list", &path))? {
-        let name = entry.map_err(Error::io("list", &path))?.file_name();
-        let found = path.join(&name);
-        if left_out.contains(&found) {
-            continue;
-        }
-        if found.is_dir() {
-            add_all(root, &directory.join(name), left_out, files)?;
-        } else {
-            add(root, &directory.join(name), files)?;
-        }
-    }
-    Ok(())
+/// Where the sources of a package are read.
+struct Sources<'a> {
+    root: &'a Path,
+    left_out: &'a BTreeSet<PathBuf>,
+    /// Whether somebody else wrote them.
+    is_foreign: bool,
 }
 
-fn add(root: &Path, file: &Path, files: &mut Files) -> Result<()> {
-    let path = root.join(file);
-    files.insert(file.to_owned(), fs::read(&path).map_err(Error::io("read", &path))?);
-    Ok(())
+impl Sources<'_> {
+    /// build.rs and everything under src.
+    fn read(&self) -> Result<Files> {
+        let mut files = BTreeMap::new();
+        let build = self.root.join("build.rs");
+        if build.is_file() && !self.left_out.contains(&build) {
+            self.add(Path::new("build.rs"), &mut files)?;
+        }
+        self.add_all(Path::new("src"), &mut files)?;
+        Ok(files)
+    }
+
+    /// Adds the files below `directory`, relative to the root. Links are followed, as a compiler
+    /// does.
+    fn add_all(&self, directory: &Path, files: &mut Files) -> Result<()> {
+        let path = self.root.join(directory);
+        for entry in fs::read_dir(&path).map_err(Error::io("list", &path))? {
+            let name = entry.map_err(Error::io("list", &path))?.file_name();
+            let found = path.join(&name);
+            if self.left_out.contains(&found) {
+                continue;
+            }
+            if self.is_foreign && found.is_symlink() {
+                git::check_link(self.root, &found)?;
+            }
+            if found.is_dir() {
+                self.add_all(&directory.join(name), files)?;
+            } else {
+                self.add(&directory.join(name), files)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn add(&self, file: &Path, files: &mut Files) -> Result<()> {
+        let path = self.root.join(file);
+        if self.is_foreign && path.is_symlink() {
+            git::check_link(self.root, &path)?;
+        }
+        files.insert(file.to_owned(), fs::read(&path).map_err(Error::io("read", &path))?);
+        Ok(())
+    }
+}
+
+/// Has every dependency on a package from git, and of those on members, lead to where the compiler
+/// is given that package.
+fn point_at_packages_from_git(
+    members: &mut BTreeMap<String, Member>,
+    root: &mut Table,
+    lock: &CargoLock,
+) {
+    let place = |member: &Member| format!("{}/{}", prepare::BUILD, member.directory);
+    let all: BTreeMap<String, (String, bool)> = members
+        .values()
+        .map(|member| (member.name.clone(), (place(member), member.git.is_some())))
+        .collect();
+    let from_git: BTreeMap<String, String> = all
+        .iter()
+        .filter(|(_, (_, is_from_git))| *is_from_git)
+        .map(|(name, (place, _))| (name.clone(), place.clone()))
+        .collect();
+    if from_git.is_empty() {
+        return;
+    }
+    for member in members.values_mut() {
+        let source = member.git.as_ref().map(|package| package.source.as_str());
+        let beside = lock.sources_of(&member.name, source).into_iter();
+        // Members say themselves where others are.
+        let places = beside.filter_map(|name| {
+            let (place, is_from_git) = all.get(&name)?;
+            (*is_from_git || source.is_some()).then(|| (name, place.clone()))
+        });
+        let places = places.collect();
+        for dependencies in dependency_tables(&mut member.manifest) {
+            git::from_places(dependencies, &places);
+        }
+    }
+    let shared =
+        root.get_mut("workspace").and_then(|it| it.get_mut("dependencies")?.as_table_mut());
+    if let Some(shared) = shared {
+        git::from_places(shared, &from_git);
+    }
 }
 
 fn root_dependency<'a>(root: &'a Table, alias: &str) -> Option<&'a Value> {

@@ -33,7 +33,13 @@ pub enum Error {
         /// The file.
         path: PathBuf,
     },
-    /// A package that does not come from crates.io.
+    /// Two packages of one name: a member and one from git, or two from git.
+    #[error("a program for the server needs two packages of the name `{package}`")]
+    Twice {
+        /// The name.
+        package: String,
+    },
+    /// A package that comes neither from crates.io nor from git.
     #[error("`{package}`, part of a program for the server, comes from {from}")]
     Source {
         /// Which package.
@@ -108,8 +114,14 @@ impl Error {
                 Some(format!("remove {}: cargo fetches it again", path.display()))
             }
             Self::Source { .. } => {
-                Some("such programs are made of local packages and of releases on crates.io".into())
+                let from = "such programs are made of local packages, of packages from git, and of \
+                            releases on crates.io";
+                Some(from.into())
             }
+            Self::Twice { package } => Some(format!(
+                "have all of them use one: in the workspace's Cargo.toml \
+                 `[patch.\"URL\"] {package} = {{ path = \"...\" }}`"
+            )),
             Self::Damaged { .. } => Some("remove target/heirloom; it can all be made again".into()),
             Self::Sandbox(error) => error.hint(),
             Self::Stage(error) => error.hint(),

@@ -2,7 +2,7 @@
 //!
 //! A package of the workspace is compiled by the tool root's cargo and rustc, with no network and
 //! no sight of the host: `guest/init`, the agent, a server's health check. The result is a
-//! function of the sources of the package and of the local packages that it depends on, of what
+//! function of the sources of the package and of the packages, local or from git, that it depends on, of what
 //! `Cargo.lock` says of the others, and of the compiler: where the workspace lies, which other
 //! members it has and which cargo the host has change nothing.
 //!
@@ -17,6 +17,7 @@
 
 mod closure;
 mod error;
+mod git;
 mod locked;
 mod manifest;
 mod members;

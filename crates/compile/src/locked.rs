@@ -30,6 +30,27 @@ struct Entry {
     dependencies: Vec<String>,
 }
 
+/// How the source of a package from git begins.
+const GIT: &str = "git+";
+
+/// A package from a git repository, whose commit the lock has.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct FromGit {
+    pub(crate) name: String,
+    pub(crate) version: String,
+    /// `git+URL#COMMIT`
+    pub(crate) source: String,
+}
+
+/// What a package may be made of besides other members of the workspace.
+#[derive(Debug, Default)]
+pub(crate) struct Reached {
+    /// From a registry, with all that these need.
+    pub(crate) crates: BTreeSet<Locked>,
+    /// From git. What these need is theirs to say.
+    pub(crate) git: BTreeSet<FromGit>,
+}
+
 /// A crate from crates.io: name, version and sha256 of its archive.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Locked {
@@ -58,44 +79,69 @@ impl CargoLock {
         Ok(Self { packages })
     }
 
-    /// Everything from a registry that the local package `member` may be made of, when of its own
+    /// Everything from elsewhere that the package `name` may be made of, when of its own
     /// dependencies just those in `wanted` count (the lock does not tell tests' from others'). For
-    /// all platforms, so more than is compiled; sorted.
+    /// all platforms, so more than is compiled. `source` is that of a package from git, and none of
+    /// a member.
     pub(crate) fn reached(
         &self,
-        member: &str,
+        name: &str,
+        source: Option<&str>,
         wanted: &BTreeSet<String>,
-    ) -> Result<BTreeSet<Locked>> {
-        let local = |entry: &&Entry| entry.source.is_none();
-        let own = self.packages.get(member).into_iter().flatten().find(local);
-        let first = own.into_iter().flat_map(|entry| &entry.dependencies);
-        let mut open: Vec<&Entry> = first
-            .filter(|spec| wanted.contains(name_of(spec)))
-            .filter_map(|s| self.find(s))
-            .collect();
+    ) -> Result<Reached> {
+        let first = self.dependencies(name, source);
+        let mut open: Vec<&Entry> = first.filter(|entry| wanted.contains(&entry.name)).collect();
         let mut seen = BTreeSet::new();
-        let mut reached = BTreeSet::new();
+        let mut reached = Reached::default();
         while let Some(entry) = open.pop() {
             // A local package has a turn of its own.
             if entry.source.is_none() || !seen.insert((&entry.name, &entry.version)) {
                 continue;
             }
-            reached.insert(entry.locked()?);
+            if let Some(package) = entry.as_from_git() {
+                reached.git.insert(package);
+                continue;
+            }
+            reached.crates.insert(entry.locked()?);
             open.extend(entry.dependencies.iter().filter_map(|spec| self.find(spec)));
         }
         Ok(reached)
     }
 
+    /// The names of what a package depends on that is from no registry.
+    pub(crate) fn sources_of(&self, name: &str, source: Option<&str>) -> BTreeSet<String> {
+        let has_sources = |entry: &&Entry| entry.source.is_none() || entry.as_from_git().is_some();
+        let found = self.dependencies(name, source).filter(has_sources);
+        found.map(|entry| entry.name.clone()).collect()
+    }
+
+    fn dependencies(&self, name: &str, source: Option<&str>) -> impl Iterator<Item = &Entry> {
+        let is_it = |entry: &&Entry| entry.source.as_deref() == source;
+        let own = self.packages.get(name).into_iter().flatten().find(is_it);
+        let specs = own.into_iter().flat_map(|entry| &entry.dependencies);
+        specs.filter_map(|spec| self.find(spec))
+    }
+
     fn find(&self, spec: &str) -> Option<&Entry> {
         let candidates = self.packages.get(name_of(spec))?;
-        match spec.split(' ').nth(1) {
-            None => candidates.first(),
-            Some(version) => candidates.iter().find(|entry| entry.version == version),
-        }
+        let mut words = spec.split(' ').skip(1);
+        let (version, source) = (words.next(), words.next());
+        // In parentheses, and of git without the commit.
+        let source = source.map(|source| source.trim_matches(['(', ')']));
+        candidates.iter().find(|entry| {
+            version.is_none_or(|version| entry.version == version)
+                && source
+                    .is_none_or(|it| entry.source.as_deref().is_some_and(|s| s.starts_with(it)))
+        })
     }
 }
 
 impl Entry {
+    fn as_from_git(&self) -> Option<FromGit> {
+        let source = self.source.clone().filter(|source| source.starts_with(GIT))?;
+        Some(FromGit { name: self.name.clone(), version: self.version.clone(), source })
+    }
+
     fn locked(&self) -> Result<Locked> {
         let from_elsewhere = |from: &str| Error::Source {
             package: format!("{} {}", self.name, self.version),
@@ -138,7 +184,7 @@ mod tests {
 
     fn names(lock: &CargoLock, member: &str, wanted: &[&str]) -> Vec<String> {
         let wanted = wanted.iter().map(|name| (*name).to_owned()).collect();
-        let reached = lock.reached(member, &wanted).unwrap();
+        let reached = lock.reached(member, None, &wanted).unwrap().crates;
         reached.into_iter().map(|locked| format!("{} {}", locked.name, locked.version)).collect()
     }
 
@@ -151,11 +197,31 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_from_crates_io_is_refused() {
-        let git = "[[package]]\nname = \"odd\"\nversion = \"1.0.0\"\nsource = \"git+https://x\"\n\
-                   [[package]]\nname = \"health\"\nversion = \"0.1.0\"\ndependencies = [\"odd\"]\n";
+    fn what_is_neither_from_crates_io_nor_from_git_is_refused() {
+        let other = "[[package]]\nname = \"odd\"\nversion = \"1.0.0\"\nsource = \"registry+https://x\"\n\
+                     [[package]]\nname = \"health\"\nversion = \"0.1.0\"\ndependencies = [\"odd\"]\n";
         let wanted = BTreeSet::from(["odd".to_owned()]);
-        let error = lock(git).reached("health", &wanted).unwrap_err().to_string();
-        assert!(error.contains("odd") && error.contains("git+https://x"), "{error}");
+        let error = lock(other).reached("health", None, &wanted).unwrap_err().to_string();
+        assert!(error.contains("odd") && error.contains("registry+https://x"), "{error}");
+    }
+
+    #[test]
+    fn what_is_from_git_is_told_from_others_of_its_name() {
+        let lock = lock(
+            "[[package]]\nname = \"greet\"\nversion = \"1.0.0\"\nsource = \"git+https://x#1\"\n\
+             dependencies = [\"digest\", \"serde\"]\n\
+             [[package]]\nname = \"greet\"\nversion = \"1.0.0\"\nsource = \"git+https://y#2\"\n\
+             [[package]]\nname = \"server\"\nversion = \"0.1.0\"\n\
+             dependencies = [\"greet 1.0.0 (git+https://x)\"]\n",
+        );
+        let wanted = BTreeSet::from(["greet".to_owned()]);
+        let reached = lock.reached("server", None, &wanted).unwrap();
+        let sources: Vec<_> = reached.git.iter().map(|package| &package.source).collect();
+        assert_eq!(sources, ["git+https://x#1"]);
+        assert!(reached.crates.is_empty());
+        let greet = Some("git+https://x#1");
+        assert_eq!(lock.sources_of("greet", greet), BTreeSet::from(["digest".to_owned()]));
+        let wanted = BTreeSet::from(["digest".to_owned(), "serde".to_owned()]);
+        assert_eq!(lock.reached("greet", greet, &wanted).unwrap().crates.len(), 1);
     }
 }

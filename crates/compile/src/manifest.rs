@@ -38,6 +38,24 @@ fn targets(manifest: &mut Table) -> impl Iterator<Item = &mut Table> {
     targets.into_iter().flat_map(Table::iter_mut).filter_map(|(_, target)| target.as_table_mut())
 }
 
+/// The tables of what a program is made from, of all platforms.
+pub(crate) fn dependency_tables(manifest: &mut Table) -> Vec<&mut Table> {
+    let is_one = |name: &str| DEPENDENCY_TABLES.contains(&name);
+    let mut found = Vec::new();
+    for (name, value) in manifest.iter_mut() {
+        let Some(table) = value.as_table_mut() else { continue };
+        if is_one(name) {
+            found.push(table);
+        } else if name == "target" {
+            let targets = table.iter_mut().filter_map(|(_, target)| target.as_table_mut());
+            let tables = targets.flat_map(|target| target.iter_mut());
+            let tables = tables.filter(|(name, _)| is_one(name));
+            found.extend(tables.filter_map(|(_, value)| value.as_table_mut()));
+        }
+    }
+    found
+}
+
 /// One dependency as a manifest declares it.
 pub(crate) struct Declared<'a> {
     /// The name it goes by in the manifest.

@@ -6,6 +6,7 @@ use std::path::Path;
 use crate::Target;
 use crate::closure::{Closure, to_text};
 use crate::error::{Error, Result};
+use crate::manifest::with_dependencies;
 use crate::resolve;
 use crate::vendor::vendor;
 
@@ -31,14 +32,20 @@ pub(crate) fn workspace(
     build: &Path,
 ) -> Result<()> {
     write(&build.join("Cargo.toml"), to_text(closure.manifest())? + PROFILE)?;
+    let needed = resolve::needed(closure, target, offline)?;
     for member in closure.members() {
         let directory = build.join(&member.directory);
-        write(&directory.join("Cargo.toml"), to_text(&member.manifest)?)?;
+        let manifest = match needed.git.get(&member.name) {
+            // What other platforms and features want is not there.
+            Some(kept) => with_dependencies(member.manifest.clone(), kept),
+            None => member.manifest.clone(),
+        };
+        write(&directory.join("Cargo.toml"), to_text(&manifest)?)?;
         for (file, bytes) in &member.files {
             write(&directory.join(file), bytes)?;
         }
     }
-    vendor(&resolve::needed(closure, target, offline)?, &build.join("vendor"))?;
+    vendor(&needed.crates, &build.join("vendor"))?;
     write(&build.join(".cargo/config.toml"), configuration(target))
 }
 

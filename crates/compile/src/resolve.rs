@@ -1,4 +1,4 @@
-//! Which of the locked crates programs really need on their target: the host's cargo knows.
+//! Which of the locked packages programs really need on their target: the host's cargo knows.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -12,13 +12,16 @@ use crate::locked::Locked;
 /// The packages that each package is compiled with, by its name and version.
 type Reached = BTreeMap<(String, String), BTreeSet<String>>;
 
-/// The crates that the programs are compiled from on `target`, all of them fetched afterwards, each
-/// with the names of the packages that it needs there.
-pub(crate) fn needed(
-    closure: &Closure,
-    target: Target,
-    offline: bool,
-) -> Result<BTreeMap<Locked, BTreeSet<String>>> {
+/// What programs are compiled from on a target besides members of the workspace, each with the
+/// names of the packages that it needs there.
+pub(crate) struct Needed {
+    pub(crate) crates: BTreeMap<Locked, BTreeSet<String>>,
+    /// By name.
+    pub(crate) git: BTreeMap<String, BTreeSet<String>>,
+}
+
+/// What the programs are compiled from on `target`, all of it fetched afterwards.
+pub(crate) fn needed(closure: &Closure, target: Target, offline: bool) -> Result<Needed> {
     // Without a look at the network first: mostly everything is there.
     let metadata = match metadata(closure, target, true) {
         Err(_) if !offline => metadata(closure, target, false),
@@ -27,11 +30,13 @@ pub(crate) fn needed(
     let metadata =
         metadata.map_err(|source| Error::Resolve { package: closure.names(), source })?;
     let mut reached = reached(&metadata, &closure.packages().collect::<Vec<_>>());
-    let needed = closure.locked().iter().filter_map(|it| {
-        let needs = reached.remove(&(it.name.clone(), it.version.clone()))?;
-        Some((it.clone(), needs))
-    });
-    Ok(needed.collect())
+    let mut needs = |name: &str, version: &str| reached.remove(&(name.into(), version.into()));
+    let from_git = closure.members().filter_map(|member| member.git.as_ref());
+    let git = from_git.filter_map(|it| Some((it.name.clone(), needs(&it.name, &it.version)?)));
+    let git = git.collect();
+    let crates = closure.locked().iter();
+    let crates = crates.filter_map(|it| Some((it.clone(), needs(&it.name, &it.version)?)));
+    Ok(Needed { crates: crates.collect(), git })
 }
 
 fn metadata(

@@ -6,6 +6,7 @@ use crate::claims::{self, Claim, Family};
 use crate::install;
 use crate::kernel::LONGEST_CMDLINE;
 use crate::load::{RoleFiles, ServerFiles};
+use crate::span::Located;
 use crate::{
     Board, DebconfQuestion, DistributionName, KernelArgument, Laid, Origin, OverlayEntry, Part,
     PartName, Problem, Problems, Server, StateEntry,
@@ -18,7 +19,7 @@ pub fn compose(
     board: &Board,
 ) -> Result<Server, Problems> {
     let members = Members::new(server, roles);
-    let mut problems = Vec::new();
+    let mut problems = not_for(&members, server.server.archive.distribution.name());
     let requests = members.in_order.iter().map(|member| (member.name, member.part));
     let (install, asked) =
         install::requests(server, board, requests, &members.family, &mut problems);
@@ -149,6 +150,25 @@ impl<'a> Members<'a> {
         let standing = claims::winners(claims, |key| thing(key), &self.family, problems);
         standing.into_iter().cloned().collect()
     }
+}
+
+/// The roles that are not for servers of `distribution`, and say so.
+fn not_for(members: &Members<'_>, distribution: DistributionName) -> Vec<Problem> {
+    let said = members.in_order.iter().filter_map(|member| {
+        let only = member.part.distributions.as_ref()?;
+        (!only.value.contains(&distribution)).then_some((member.name, only))
+    });
+    let problem = |(role, only): (&PartName, &Located<Vec<DistributionName>>)| {
+        let names: Vec<&str> = only.value.iter().map(|name| name.as_str()).collect();
+        let message = format!(
+            "the role `{role}` is for servers of {} only, this one is of {distribution}",
+            names.join(" and ")
+        );
+        let hint = "take the role out of the server's `[dependencies]`, and name the packages that \
+                    it stands for";
+        Problem::new(&only.origin, message).hint(hint.to_owned())
+    };
+    said.map(problem).collect()
 }
 
 /// What a part lays on servers of `distribution`: what it has for that one wins over what it has

@@ -23,6 +23,20 @@ impl std::fmt::Display for Refused {
 
 impl std::error::Error for Refused {}
 
+/// Why somebody wants something, in one line; not empty.
+pub(crate) struct Reason(pub(crate) String);
+
+impl std::str::FromStr for Reason {
+    type Err = Refused;
+
+    fn from_str(text: &str) -> Result<Self, Refused> {
+        if text.trim().is_empty() || text.chars().any(char::is_control) {
+            return Err(Refused::new("is no reason", "one line that says why"));
+        }
+        Ok(Self(text.to_owned()))
+    }
+}
+
 /// A type over a text that `$check` has looked at; read and written as that text.
 macro_rules! checked_text {
     ($(#[$doc:meta])* $name:ident, $check:path) => {

@@ -6,7 +6,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 
 use crate::archive::SuiteName;
-use crate::names::{Refused, check_name, checked_text, shown};
+use crate::names::{Reason, Refused, check_name, checked_text, shown};
 use crate::span::Located;
 use crate::{DistributionName, Origin, PartName, Problem, read};
 
@@ -181,19 +181,6 @@ pub struct Pin {
     pub reason: String,
     /// Where it is written.
     pub origin: Origin,
-}
-
-struct Reason(String);
-
-impl FromStr for Reason {
-    type Err = Refused;
-
-    fn from_str(text: &str) -> Result<Self, Refused> {
-        if text.trim().is_empty() || text.chars().any(char::is_control) {
-            return Err(Refused::new("is no reason", "one line that says why it is pinned"));
-        }
-        Ok(Self(text.to_owned()))
-    }
 }
 
 /// The pins of a list.

@@ -54,9 +54,12 @@ pub struct Part {
     pub(crate) first_boot: Vec<FirstBoot>,
     pub(crate) secrets: Vec<KnownSecret>,
     pub(crate) kernel: Kernel,
+    /// The only distributions whose servers it is for; a role's, where it says so.
+    pub(crate) distributions: Option<Located<Vec<DistributionName>>>,
 }
 
-/// The whole of role.toml: the keys of [`Part`] and no others.
+/// The whole of role.toml: the keys of [`Part`], and `distributions = ["debian"]` of a role that is
+/// for servers of these alone.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RoleToml(pub(crate) Part);
 
@@ -66,6 +69,7 @@ impl RoleToml {
         read::document(file, text, |mut table| {
             let mut part = Part::read(&mut table, |_, _| {});
             part.kernel = table.table("kernel").map(Kernel::read_role).unwrap_or_default();
+            part.distributions = table.value("distributions").and_then(|value| only_for(&value));
             table.finish();
             Some(Self(part))
         })
@@ -148,6 +152,11 @@ impl Part {
     ) -> impl Iterator<Item = &PackageRequest> {
         self.install.iter().chain(self.install_for.get(&distribution).into_iter().flatten())
     }
+}
+
+fn only_for(value: &read::Value<'_, '_>) -> Option<Located<Vec<DistributionName>>> {
+    let names = value.texts()?.into_iter().map(|name| name.value).collect();
+    Some(Located { value: names, origin: value.origin() })
 }
 
 fn install(table: &mut read::Table<'_, '_>) -> Vec<PackageRequest> {

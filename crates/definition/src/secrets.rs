@@ -1,10 +1,8 @@
 //! `[secrets]`: secrets that are in an image on purpose, about which nobody need be warned.
 
-use std::str::FromStr;
-
 use serde::{Deserialize, Serialize};
 
-use crate::names::Refused;
+use crate::names::Reason;
 use crate::{Origin, RootPath, read};
 
 /// An entry of `[secrets]`: the path, and why it may be in the image.
@@ -21,20 +19,6 @@ pub struct KnownSecret {
     pub reason: String,
     /// Where it is written.
     pub origin: Origin,
-}
-
-struct Reason(String);
-
-impl FromStr for Reason {
-    type Err = Refused;
-
-    fn from_str(text: &str) -> Result<Self, Refused> {
-        if text.trim().is_empty() || text.chars().any(char::is_control) {
-            let hint = "one line that says why everybody who has the image may have it";
-            return Err(Refused::new("is no reason", hint));
-        }
-        Ok(Self(text.to_owned()))
-    }
 }
 
 /// Reads `[secrets]`.

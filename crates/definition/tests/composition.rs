@@ -251,6 +251,22 @@ fn capitals_are_in_names_of_packages_of_arch_alone() {
 }
 
 #[test]
+fn a_role_for_one_distribution_refuses_servers_of_another() {
+    let database = role("database", &[], "distributions = [\"debian\"]", &[]);
+    composed(&server(&["database"], "", &[]), std::slice::from_ref(&database)).unwrap();
+    let arch = "hostname = \"s\"\nboard = \"pc\"\n[archive]\ndistribution = \"arch\"\n\
+                date = \"2018-01-01\"\n[kernel]\npackage = \"linux\"\n";
+    let server_toml = ServerToml::parse(Path::new("s"), arch).unwrap();
+    let of_arch = ServerFiles { server: server_toml, ..server(&["database"], "", &[]) };
+    let said = complaint(&of_arch, &[database]);
+    assert!(
+        said.contains("the role `database` is for servers of debian only, this one is of arch"),
+        "{said}"
+    );
+    assert!(said.contains("database/role.toml:1:"), "{said}");
+}
+
+#[test]
 fn files_for_the_distribution_are_laid_over_those_for_all() {
     let mut both = role("ssh", &[], "", &["/etc/issue", "/etc/motd"]);
     let laid_for = |name, path| (name, vec![file(&format!("ssh/{name}"), path)]);

@@ -6,8 +6,6 @@ use crate::{FORMAT, Lock, OWN, Package, Signature, Source};
 const LARGEST_PACKAGE: u64 = 16 << 30;
 /// No detached signature is larger.
 const LARGEST_SIGNATURE: u64 = 16 << 10;
-/// Ids above are the kernel's and systemd's (`nobody` and the overflow id, systemd's uid ranges).
-const LARGEST_ID: u32 = 65_533;
 
 /// Where a lock is wrong: a path of keys and positions, and what is wrong there.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -149,8 +147,14 @@ fn check_id(name: &str, id: u32) -> Result<(), String> {
     if !account::is_name(name) {
         return Err(format!("{name:?} is not the name of a user or group"));
     }
-    if id > LARGEST_ID {
-        return Err(format!("{id} is not an id of a system user or group"));
+    // What is below and above is fixed by the distribution, and not recorded: with such an id a
+    // service would be somebody else, root first of all.
+    if !account::SYSTEM.contains(&id) && !account::PEOPLE.contains(&id) {
+        return Err(format!(
+            "`{name}` has the id {id}, which is not one of those that are given out ({} to {})",
+            account::SYSTEM.start(),
+            account::PEOPLE.end()
+        ));
     }
     Ok(())
 }

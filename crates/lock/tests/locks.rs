@@ -205,7 +205,6 @@ fn names_versions_and_sizes_have_to_make_sense() {
         ("size = 183272", "size = 9000000000000000000", "not the size"),
         ("size = 183272", "size = -1", "invalid value"),
         ("suite = \"bookworm\"", "suite = \"book worm\"", "name of a suite"),
-        ("postfix = 101", "postfix = 65534", "not an id"),
         ("postfix = 101", "postfix = -1", "invalid value"),
         ("postfix = 101", "\"post fix\" = 101", "name of a user"),
         ("postfix = 101", "\"root:x\" = 101", "name of a user"),
@@ -241,6 +240,20 @@ fn a_lock_with_any_name_that_adduser_accepts_is_read_as_it_was_written() {
     for name in ["a:b", "a b", "", "-a", "a/b", "12"] {
         let text = refusal("postfix = 101", &format!("{name:?} = 101"));
         assert!(text.contains("is not the name of a user or group"), "{text}");
+    }
+}
+
+#[test]
+fn a_lock_makes_nobody_root_or_another_account_of_the_distribution() {
+    for id in [0, 1, 42, 99, 60_000, 65_534, 65_535, u32::MAX] {
+        let text = refusal("postfix = 101", &format!("postfix = {id}"));
+        assert!(text.contains(&format!("`postfix` has the id {id}, which is not one")), "{text}");
+        let text = refusal("postfix = 103", &format!("git = {id}"));
+        assert!(text.contains(&format!("`git` has the id {id}, which is not one")), "{text}");
+    }
+    for id in [100, 999, 1000, 59_999] {
+        let text = GOOD.replacen("postfix = 101", &format!("postfix = {id}"), 1);
+        assert_eq!(parse(&text).unwrap().users["postfix"], id);
     }
 }
 

@@ -124,8 +124,8 @@ pub enum Error {
         /// Where the other id is.
         place: &'static str,
     },
-    /// One id in the lock for two names.
-    #[error("the lock gives the id {id} to the {kind}s `{one}` and `{other}`")]
+    /// One id for two names, one of them in the lock.
+    #[error("the lock gives one id, {id}, to the {kind}s `{one}` and `{other}`")]
     SharedId {
         /// `user` or `group`.
         kind: &'static str,
@@ -203,6 +203,15 @@ impl Error {
                 Some("make room on the device and run the command again".to_owned())
             }
             _ => None,
+        }
+    }
+}
+
+impl From<unpack::InsideError> for Error {
+    fn from(error: unpack::InsideError) -> Self {
+        match error {
+            unpack::InsideError::Read { path, source } => Self::Read { path, source },
+            unpack::InsideError::Write { path, source } => Self::Write { path, source },
         }
     }
 }

@@ -2,16 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use account::{PEOPLE, SYSTEM};
 use serde::{Deserialize, Serialize};
 
 use crate::accounts::{self, Accounts, Group, User};
 use crate::error::Error;
-
-/// Ids that the system gives out as it goes (Debian policy 9.2.2). Those below are the
-/// distribution's and the same everywhere.
-const SYSTEM: std::ops::RangeInclusive<u32> = 100..=999;
-/// Ids of people.
-const PEOPLE: std::ops::RangeInclusive<u32> = 1000..=59_999;
 
 /// Ids by name: what a lock records.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -173,11 +168,16 @@ impl Kind<'_> {
     }
 
     /// The ids that nobody new may have: recorded ones, and the distribution's.
+    ///
+    /// Two names have one id only where the packages gave it to both.
     fn taken(&self) -> Result<BTreeSet<u32>, Error> {
-        let mut names: BTreeMap<u32, &String> = BTreeMap::new();
+        let fixed = self.tree.iter().filter(|(_, id)| !SYSTEM.contains(id));
+        let mut names: BTreeMap<u32, &String> = fixed.map(|(name, id)| (*id, name)).collect();
         for (name, id) in self.recorded {
+            let natural = self.tree.get(name);
             if let Some(other) = names.insert(*id, name)
-                && self.tree.get(other) != self.tree.get(name)
+                && other != name
+                && (natural.is_none() || self.tree.get(other) != natural)
             {
                 return Err(Error::SharedId {
                     kind: self.name,
@@ -187,8 +187,7 @@ impl Kind<'_> {
                 });
             }
         }
-        let fixed = self.tree.values().filter(|id| !SYSTEM.contains(id));
-        Ok(names.into_keys().chain(fixed.copied()).collect())
+        Ok(names.into_keys().collect())
     }
 
     fn free(&self, name: &str, system: bool, taken: &BTreeSet<u32>) -> Result<u32, Error> {

@@ -7,17 +7,23 @@ use sandbox::{Running, Sink, Stdin};
 
 use crate::Clients;
 
-/// root on the server behind a port of this host.
+/// Somebody on the server behind a port of this host.
 pub struct Remote<'a> {
     clients: &'a Clients,
     port: u16,
+    user: &'a str,
     name: String,
 }
 
 impl<'a> Remote<'a> {
-    /// The server behind `port`.
+    /// root on the server behind `port`.
     pub fn new(clients: &'a Clients, port: u16) -> Self {
-        Self { clients, port, name: format!("root@127.0.0.1:{port}") }
+        Self::of(clients, port, "root")
+    }
+
+    /// `user` on the server behind `port`.
+    pub fn of(clients: &'a Clients, port: u16, user: &'a str) -> Self {
+        Self { clients, port, user, name: format!("{user}@127.0.0.1:{port}") }
     }
 }
 
@@ -28,7 +34,7 @@ impl Transport for Remote<'_> {
 
     fn start(&self, command: &str) -> Result<Connection, Error> {
         let failed = |error: sandbox::Error| Error::Transport { source: io::Error::other(error) };
-        let ssh = self.clients.remote(self.port, "root", command);
+        let ssh = self.clients.remote(self.port, self.user, command);
         let ssh = ssh.stdin(Stdin::Piped).stdout(Sink::Piped).spawn().map_err(failed);
         let mut ssh = ssh?;
         let gone = || Error::Transport { source: io::ErrorKind::BrokenPipe.into() };

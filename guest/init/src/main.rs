@@ -10,6 +10,7 @@
 //! confirmed generation has nothing to fall back to. A generation on trial gives up after half a
 //! minute of them and reboots, and the bootloader takes the confirmed one. How far a trial came is left on the disk ([`progress`]).
 
+mod array;
 mod clear;
 mod clock;
 mod data;

@@ -87,9 +87,7 @@ impl<'a> Drivers<'a> {
         let table = self.table;
         self.add_for_devices();
         let filesystem = filesystem.into_iter().flat_map(|name| table.named(name)).collect();
-        let plan = self.new_of(filesystem);
-        self.awaited.extend(&plan);
-        self.queue.add_last(plan);
+        self.begin(filesystem);
         let plan = self.new_of(table.always.iter().map(String::as_str).collect());
         self.queue.add_last(plan);
         self.wait(|it| it.awaited.is_empty(), log, watchdog);
@@ -131,6 +129,12 @@ impl<'a> Drivers<'a> {
         self.queue.close();
     }
 
+    /// Loads what `alias` names, where the initramfs has it: else the kernel may.
+    pub(crate) fn load_named(&mut self, alias: &str, log: &Log, watchdog: &mut Watchdog) {
+        self.begin(self.table.named(alias).into_iter().collect());
+        self.wait(|it| it.awaited.is_empty(), log, watchdog);
+    }
+
     /// What helps to find out why a disk is not there.
     pub(crate) fn describe(&self) -> String {
         let drivers: Vec<_> = self.for_devices.iter().copied().collect();
@@ -138,6 +142,13 @@ impl<'a> Drivers<'a> {
         let none = |list: String| if list.is_empty() { "none".to_owned() } else { list };
         let (drivers, without) = (none(drivers.join(", ")), none(without.join(", ")));
         format!("drivers loaded: {drivers}; devices without a driver: {without}")
+    }
+
+    /// Begins to load `names`, without which a disk cannot be looked at.
+    fn begin(&mut self, names: Vec<&'a str>) {
+        let plan = self.new_of(names);
+        self.awaited.extend(&plan);
+        self.queue.add_last(plan);
     }
 
     /// Waits until `enough`, or until nothing is loaded any more.

@@ -27,7 +27,7 @@ use crate::log::Log;
 use crate::modules::Drivers;
 use crate::progress::Trail;
 use crate::watchdog::Watchdog;
-use crate::{clock, data, layer, state, units};
+use crate::{array, clock, data, layer, state, units};
 
 /// Where the data filesystem is until then.
 pub(crate) const DATA: &str = "/data";
@@ -52,7 +52,8 @@ pub(crate) fn assemble(
     log: &Log,
     watchdog: &mut Watchdog,
 ) -> Result<()> {
-    let device = data::choose(data::find(boot, drivers, log, watchdog)?, boot, log);
+    let found = data::find(boot, drivers, log, watchdog)?;
+    let device = array::choose(found, boot, drivers, log, watchdog)?;
     log.info(format_args!("data on {}", device.name));
     let mut found = data::mount_data(&boot.data, &device, log, watchdog)?;
     trail.reached(Step::Data);

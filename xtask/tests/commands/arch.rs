@@ -1,14 +1,15 @@
-//! gitserver on Arch: every command as for Debian. The archive is generated; see `testarchive`.
+//! gitserver on Arch: every command as for Debian. The archive is generated; see `testarchive`. A
+//! repository that repo-add made and a package file beside the definition are in it, too.
 
 use std::path::Path;
 use std::process::Command;
-use std::{fs, os::unix};
+use std::{fs, io, os::unix};
 
 use anyhow::{Context, Result, ensure};
 use jiff::civil::Date;
 use libtest_mimic::Trial;
 use lock::Lock;
-use rootfs::{debian, packages};
+use rootfs::{debian, packages, tarball};
 use serde_json::Value;
 use store::{Options, Store};
 use tempfile::TempDir;
@@ -57,10 +58,12 @@ impl OnArch {
         )?;
         let definition = format!(
             "hostname = \"git\"\nboard = \"pc\"\n\n[archive]\ndistribution = \"arch\"\n\
-             repositories = [\"core\"]\ndate = \"{}\"\nmain-keys = {:?}\n\n\
-             [packages]\ninstall = [\"nginx\", \"fcgiwrap\"]\n",
+             repositories = [\"core\"]\ndate = \"{}\"\nmain-keys = {:?}\n\n{}\n\
+             [packages]\ninstall = [\"nginx\", \"fcgiwrap\", \"own-tool\"]\n\
+             files = [\"pkgs/{OWN_FILE}\"]\n",
             DAYS[1],
-            keys.main_fingerprints()
+            keys.main_fingerprints(),
+            beside(&workspace)?,
         );
         workspace.write(SERVER_TOML, &definition)?;
         for record in [SERVER_LOCK, "servers/gitserver/server.digest"] {
@@ -88,6 +91,28 @@ impl OnArch {
     }
 }
 
+/// A package file that no repository of the server has.
+const OWN_FILE: &str = "own-library-1.2-1-x86_64.pkg.tar.zst";
+
+/// Puts a package file and the key of a repository, which repo-add made, beside the definition; the
+/// table of that repository. It has a bash of its own, and the package that lies here.
+fn beside(workspace: &Workspace) -> Result<String> {
+    let made = repository().join("crates/archive/tests/archive/repositories");
+    let server = workspace.root().join("servers").join(SERVER);
+    for (from, to) in [(format!("arch/{OWN_FILE}"), "pkgs"), ("key.asc".to_owned(), "keys")] {
+        fs::create_dir_all(server.join(to))?;
+        let name = from.rsplit('/').next().unwrap_or(&from);
+        fs::copy(made.join(&from), server.join(to).join(name))?;
+    }
+    let fingerprint = fs::read_to_string(made.join("fingerprint"))?;
+    Ok(format!(
+        "[[archive.extra]]\nname = \"acme\"\nurl = \"file://{}\"\nsuite = \"own\"\n\
+         key = \"keys/key.asc\"\nfingerprint = \"{}\"\n",
+        made.join("arch").display(),
+        fingerprint.trim()
+    ))
+}
+
 /// The package tree of gitserver as it is.
 fn debian_tree(folder: &Path) -> Result<std::path::PathBuf> {
     let store = Store::open(Options::from_environment()?)?;
@@ -108,7 +133,11 @@ fn all_commands() -> Result<()> {
     ensure!(arch.locked_git()? == *second);
     let lock = arch.lock()?;
     ensure!(lock.distribution == "arch" && lock.package("archlinux-keyring").is_some());
-    ensure!(lock.packages.iter().all(|package| package.signature.is_some()));
+    let is_archs = |package: &&lock::Package| package.archive == "archlinux";
+    ensure!(lock.packages.iter().filter(is_archs).all(|package| package.signature.is_some()));
+    let others = lock.packages.iter().filter(|package| !is_archs(package));
+    let others: Vec<_> = others.map(|it| format!("{} {}", it.name, it.archive)).collect();
+    ensure!(others == ["own-library own", "own-tool acme"], "{others:?}");
 
     // The day moves forward and back.
     let before = arch.workspace.read(SERVER_LOCK)?;
@@ -139,8 +168,15 @@ fn all_commands() -> Result<()> {
     let verified = arch.run(&["verify", SERVER])?.succeeded()?;
     has(&verified, &["same        lock, init, health check, agent, package tree, package layer"])?;
 
-    let image: Value = arch.run(&["image", SERVER, "--format", "tar", "--json"])?.json()?;
+    let made: Value = arch.run(&["image", SERVER, "--format", "tar", "--json"])?.json()?;
     ensure!(arch.lock()?.users.contains_key("git"), "no ids are recorded");
+    let image = arch.workspace.target().join(format!("heirloom/images/{SERVER}.tar"));
+    for (name, version) in [("own-tool", "1.0-1"), ("own-library", "1.2-1")] {
+        let path = format!("usr/share/{name}/version");
+        let found: io::Result<_> = tarball::find(&image, path.as_bytes());
+        let (_, text) = found?.with_context(|| format!("{path} is not in the image"))?;
+        ensure!(text == format!("{name} {version}\n").into_bytes(), "{path}");
+    }
 
     // A vault is all that is needed, and nothing less.
     let vault = arch.folder.path().join("vault");
@@ -154,6 +190,6 @@ fn all_commands() -> Result<()> {
         .env("CARGO_TARGET_DIR", arch.folder.path().join("target"))
         .output()?;
     let rebuilt: Value = Ran::from(rebuilt).json()?;
-    ensure!(rebuilt["generation"] == image["generation"], "{rebuilt}\n{image}");
+    ensure!(rebuilt["generation"] == made["generation"], "{rebuilt}\n{made}");
     Ok(())
 }

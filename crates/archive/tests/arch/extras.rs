@@ -123,6 +123,30 @@ fn a_database_unsigned_changed_or_signed_by_another_key_is_refused() {
 }
 
 #[test]
+fn a_key_that_has_expired_is_refused_where_the_repository_has_no_days() {
+    let (server, (folder, extra)) = (server(), acme());
+    let bytes = std::fs::read(folder.path().join("own.db")).unwrap();
+    // Made while the key was good.
+    let signature = server.keys.expired.sign(&bytes, 1_590_000_000);
+    std::fs::write(folder.path().join("own.db.sig"), signature).unwrap();
+    let fingerprint = server.keys.expired.fingerprint();
+    let extra = Extra { key: server.keys.armored(), fingerprint, ..extra };
+    let refusal = |extra: &Extra| shown(&server.resolve(&with(extra, &["own-tool"])).unwrap_err());
+    let text = refusal(&extra);
+    assert!(text.contains("has expired since"), "{text}");
+
+    // On its day the key was good: there the database is refused for being of a later one.
+    let day = folder.path().join("2020-06-01");
+    std::fs::create_dir(&day).unwrap();
+    for file in ["own.db", "own.db.sig"] {
+        std::fs::rename(folder.path().join(file), day.join(file)).unwrap();
+    }
+    let url = format!("{}/{{year}}-{{month}}-{{day}}", extra.url);
+    let text = refusal(&Extra { url, ..extra });
+    assert!(!text.contains("expired") && text.contains("2026"), "{text}");
+}
+
+#[test]
 fn a_package_file_that_was_replaced_is_refused_by_the_digest() {
     let (server, (folder, extra)) = (server(), acme());
     let lock = server.resolve(&with(&extra, &["own-tool"])).unwrap();

@@ -27,6 +27,7 @@ fn main() {
         Trial::test("a_program_is_static_and_runs", || with_tools(is_static_and_runs)),
         Trial::test("two_workspaces_give_the_same_bytes", || with_tools(same_bytes)),
         Trial::test("an_edit_of_a_local_dependency_compiles_again", || with_tools(edits)),
+        Trial::test("a_package_from_git_is_compiled_with_what_it_needs", || with_tools(from_git)),
         Trial::test("a_package_that_is_not_there_is_named", || with_tools(unknown_package)),
         Trial::test("an_error_of_the_compiler_is_shown", || with_tools(compiler_error)),
     ];
@@ -113,6 +114,17 @@ fn edits(tools: &Tools<'_>) -> Result<(), Box<dyn Error>> {
     assert_eq!(hits, [false, true, true, false]);
     let why = &cache.timings()[3].why;
     assert!(why.iter().any(|line| line.contains("sources of leaf")), "{why:?}");
+    Ok(())
+}
+
+fn from_git(tools: &Tools<'_>) -> Result<(), Box<dyn Error>> {
+    let workspace = Workspace::new("with-git");
+    workspace.depend_on_git();
+    let program = compiled(tools, &workspace, &workspace.cache())?;
+    if cfg!(target_arch = "x86_64") {
+        let output = Command::new(&program).output()?;
+        assert_eq!(String::from_utf8(output.stdout)?, "hello 7 by leaf\n");
+    }
     Ok(())
 }
 

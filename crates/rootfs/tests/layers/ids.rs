@@ -59,11 +59,30 @@ fn declared_users_have_ids_of_the_lock_or_free_ones() {
 }
 
 #[test]
+fn names_that_share_an_id_in_the_packages_share_it_in_the_lock() {
+    let tree = tree(&ids(&[("a", 100), ("alias", 100)]));
+    let first = complete(&Ids::default(), &tree, &[], &[]).unwrap();
+    assert_eq!(first.ids.users, ids(&[("a", 100), ("alias", 100)]));
+    assert_eq!(complete(&first.ids, &tree, &[], &[]).unwrap().ids, first.ids);
+}
+
+#[test]
 fn ids_that_cannot_be_true_are_errors() {
     let error = |lock: &Ids, tree: &Accounts| complete(lock, tree, &[], &[]).unwrap_err();
     let shared = error(&lock(&[("a", 200), ("b", 200)]), &tree(&ids(&[("a", 100), ("b", 101)])));
     assert!(matches!(shared, Error::SharedId { id: 200, .. }), "{shared}");
     assert!(shared.hint().is_some());
+    // Nor may two that only the definition has, or that are gone; or one and the distribution's.
+    let declared = complete(
+        &lock(&[("a", 200), ("b", 200)]),
+        &Accounts::default(),
+        &[user("a", true), user("b", true)],
+        &[],
+    );
+    let declared = declared.unwrap_err();
+    assert!(matches!(declared, Error::SharedId { id: 200, .. }), "{declared}");
+    let taken = error(&lock(&[("git", 1001)]), &tree(&ids(&[("games", 1001)])));
+    assert!(matches!(taken, Error::SharedId { id: 1001, .. }), "{taken}");
     let fixed = error(&lock(&[("mail", 200)]), &tree(&ids(&[("mail", 8)])));
     assert!(matches!(fixed, Error::Ids { recorded: 200, found: 8, .. }), "{fixed}");
     let full: BTreeMap<String, u32> = (100..1000).map(|id| (format!("u{id}"), id)).collect();

@@ -1,5 +1,6 @@
 //! A tree of packages that are made up, by real pacman.
 
+mod beside;
 mod inspect;
 mod order;
 mod refusals;
@@ -40,7 +41,13 @@ pub(crate) fn all() -> Vec<Trial> {
         ("facts_are_those_of_the_tree", facts),
         ("a_whole_system_is_installed_the_same_twice", whole::whole_system),
     ];
-    honest.into_iter().chain(order::ALL).chain(refusals::ALL).map(trial).collect()
+    honest
+        .into_iter()
+        .chain(beside::ALL)
+        .chain(order::ALL)
+        .chain(refusals::ALL)
+        .map(trial)
+        .collect()
 }
 
 /// What the tests have in common, made when first needed.

@@ -31,6 +31,7 @@ pub(crate) fn all() -> Vec<Trial> {
     vec![
         trial("a_build_in_other_surroundings_gives_the_same_bytes", same_bytes),
         trial("dpkg_finds_nothing_wrong_with_the_tree", sound),
+        trial("a_cache_of_fonts_is_fresh_as_built", fresh_fonts),
         trial("facts_are_those_of_the_tree", facts),
         trial("nothing_in_the_tree_has_todays_date", undated),
         trial("a_preinst_comes_after_its_pre_dependencies_and_before_its_files", order::preinst),
@@ -97,13 +98,32 @@ fn same_bytes(bench: &Bench) -> Outcome {
     compare(first.directory.path(), other.path())
 }
 
-fn sound(bench: &Bench) -> Outcome {
+/// What programs of the tree say of it.
+fn asked(bench: &Bench, commands: &[&str]) -> Result<Vec<(String, String)>, Failed> {
     let tar = bench.first()?.directory.path().join(packages::TREE);
-    let said = sandbox::in_namespace(&Inspect { tar })?;
-    for (command, output) in said {
+    let commands = commands.iter().map(|&command| command.to_owned()).collect();
+    Ok(sandbox::in_namespace(&Inspect { tar, commands })?)
+}
+
+fn sound(bench: &Bench) -> Outcome {
+    let questions = ["--audit", "--verify", "--configure --pending"];
+    let questions = questions.map(|question| format!("/usr/bin/dpkg {question}"));
+    for (command, output) in asked(bench, &questions.each_ref().map(String::as_str))? {
         if !output.is_empty() {
             return Err(format!("{command} says: {output}").into());
         }
+    }
+    Ok(())
+}
+
+/// No program has to read all fonts because the cache is of other times than their directories.
+fn fresh_fonts(bench: &Bench) -> Outcome {
+    let said = asked(bench, &["/usr/bin/fc-cache --system-only --verbose"])?;
+    let lines: Vec<&str> = said[0].1.lines().collect();
+    for directory in ["/usr/share/fonts: ", "/usr/share/fonts/truetype/dejavu: "] {
+        let line = lines.iter().find(|line| line.starts_with(directory));
+        let is_fresh = line.is_some_and(|line| line.contains("existing cache is valid"));
+        assert!(is_fresh, "{directory}: {lines:#?}");
     }
     Ok(())
 }

@@ -7,10 +7,12 @@ use std::path::PathBuf;
 use sandbox::{Job, JobFailure, RootCommand};
 use serde::{Deserialize, Serialize};
 
-/// Extracts a tree's archive by a reader that is not ours, and asks the tree's dpkg about it.
+/// Extracts a tree's archive by a reader that is not ours, and asks programs of the tree about it.
 #[derive(Serialize, Deserialize)]
 pub(crate) struct Inspect {
     pub(crate) tar: PathBuf,
+    /// Programs with their arguments.
+    pub(crate) commands: Vec<String>,
 }
 
 impl Job for Inspect {
@@ -23,13 +25,13 @@ impl Job for Inspect {
         archive.set_preserve_permissions(true);
         archive.set_preserve_ownerships(true);
         archive.unpack(scratch.path())?;
-        let questions: [&[&str]; 3] = [&["--audit"], &["--verify"], &["--configure", "--pending"]];
         let mut answers = Vec::new();
-        for arguments in questions {
-            let command = RootCommand::new(scratch.path(), "/usr/bin/dpkg").args(arguments);
-            let output = command.run()?;
+        for line in self.commands {
+            let mut words = line.split_whitespace();
+            let program = words.next().unwrap_or_default();
+            let output = RootCommand::new(scratch.path(), program).args(words).run()?;
             let said = String::from_utf8_lossy(&output.stdout).into_owned();
-            answers.push((format!("dpkg {}", arguments.join(" ")), said));
+            answers.push((line, said));
         }
         Ok(answers)
     }

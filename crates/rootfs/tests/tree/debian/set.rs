@@ -16,9 +16,10 @@ pub(crate) const EPOCH: u64 = 1_795_305_600;
 const DATE: &str = "2026-11-22";
 
 /// The essential packages, a user, a trigger, questions, certificates; and what differs from build
-/// to build: an alias database with a random id, a machine's own certificate, compiled modules.
-pub(crate) const WANTED: [&str; 6] =
-    ["dbus", "ca-certificates", "ucf", "postfix", "ssl-cert", "python3-minimal"];
+/// to build: an alias database with a random id, a machine's own certificate, compiled modules, the
+/// cache of fonts.
+pub(crate) const WANTED: [&str; 7] =
+    ["dbus", "ca-certificates", "ucf", "postfix", "ssl-cert", "python3-minimal", "fontconfig"];
 
 /// The essential packages, for tests that only want a tree in which scripts run.
 pub(crate) const FEW: [&str; 1] = ["ucf"];
