@@ -423,9 +423,10 @@ pub(crate) struct Install {
     pub(crate) server: String,
     /// The machine in its rescue system: `root@host`.
     pub(crate) host: String,
-    /// The disk to overwrite, as the rescue system names it.
-    #[arg(long, value_name = "DEVICE")]
-    pub(crate) disk: String,
+    /// The disk to overwrite, as the rescue system names it. Named twice, with two disks: the
+    /// server is mirrored on both, and boots from either alone.
+    #[arg(long = "disk", value_name = "DEVICE", required = true)]
+    pub(crate) disks: Vec<String>,
     /// Do not ask before overwriting.
     #[arg(long)]
     pub(crate) yes: bool,

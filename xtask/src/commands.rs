@@ -29,7 +29,6 @@ use anyhow::Context;
 use pipeline::{Options, Session};
 
 use crate::cli::{Cli, Command, Global};
-use crate::output::say;
 
 /// Does what was asked. The exit code is not zero when the answer is no.
 pub(crate) fn run(cli: &Cli) -> anyhow::Result<ExitCode> {
@@ -121,6 +120,6 @@ fn kept(session: &Session) -> anyhow::Result<::deploy::Kept> {
 
 /// Prints `value` to standard output as JSON.
 fn print_json(value: &impl serde::Serialize) -> anyhow::Result<()> {
-    say!("{}", serde_json::to_string_pretty(value)?);
+    crate::output::write(&serde_json::to_string_pretty(value)?);
     Ok(())
 }

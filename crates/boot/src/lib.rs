@@ -33,6 +33,7 @@ mod control;
 mod entry;
 mod error;
 mod kernels;
+pub mod mirrored;
 #[cfg(feature = "model")]
 pub mod model;
 mod mounted;
@@ -44,6 +45,7 @@ pub use control::{BootControl, Boots};
 pub use entry::{Entry, initramfs_path, kernel_path};
 pub use error::{Error, Result};
 pub use kernels::BootPartition;
+pub use mirrored::Mirrored;
 pub use mounted::Mounted;
 pub use partition::Partition;
 pub use syslinux::Syslinux;

@@ -20,6 +20,11 @@ impl Mounted {
         Self { root: root.into() }
     }
 
+    /// Where it is mounted.
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
     fn path(&self, path: &str) -> PathBuf {
         self.root.join(path)
     }

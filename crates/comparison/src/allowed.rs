@@ -24,7 +24,7 @@ const GONE: &[What] = &[What::OnlyApt];
 const ADDED: &[What] = &[What::OnlyOurs];
 
 /// All of them; `docs/reference/package-tree.md` has the same table.
-pub const ALLOWED: [Allowed; 64] = [
+pub const ALLOWED: [Allowed; 65] = [
     allow("etc/.updated", ADDED, "tells systemd that /etc is as new as /usr"),
     allow("var/.updated", ADDED, "the same of /var"),
     allow(
@@ -103,6 +103,11 @@ pub const ALLOWED: [Allowed; 64] = [
         "etc/ssl/certs/java/cacerts",
         &[What::Content],
         "each certificate has the lock's day, and they are sorted",
+    ),
+    allow(
+        "var/lib/ghc/package.conf.d/package.cache",
+        &[What::Content],
+        "in the order of names, which `ghc-pkg recache` has in the order of the directory",
     ),
     allow("var/spool/exim4/**", GONE, "mail that scripts sent to root"),
     allow(

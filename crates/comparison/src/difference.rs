@@ -96,7 +96,7 @@ pub fn differences(ours: &Survey, apts: &Survey) -> Vec<Difference> {
             continue;
         };
         let both = |one: &str, other: &str| format!("{one}, apt's {other}");
-        if one.kind != other.kind {
+        if forms::formed_kind(path, &one.kind) != forms::formed_kind(path, &other.kind) {
             add(path, What::Kind, both(&one.kind, &other.kind));
             continue;
         }
@@ -191,6 +191,23 @@ mod tests {
         let (one, none) = (tree([("usr/x", plain())]), tree([]));
         assert_eq!(compare(&one, &none).open[0].what, What::OnlyOurs);
         assert_eq!(compare(&none, &one).open[0].what, What::OnlyApt);
+    }
+
+    #[test]
+    fn links_of_units_are_compared_as_in_a_merged_usr_and_others_as_they_are() {
+        let link = |path: &str, to: &str| {
+            let entry = Entry { kind: format!("link to {to}"), ..file("") };
+            tree([(path, entry)])
+        };
+        let wanted = "etc/systemd/system/timers.target.wants/x.timer";
+        let differ = |path: &str, one: &str, other: &str| {
+            !compare(&link(path, one), &link(path, other)).open.is_empty()
+        };
+        let (lib, usr) = ("/lib/systemd/system/x.timer", "/usr/lib/systemd/system/x.timer");
+        assert!(!differ(wanted, lib, usr) && !differ(wanted, usr, lib));
+        assert!(differ("etc/other", lib, usr));
+        assert!(differ(wanted, lib, "/usr/lib/systemd/system/y.timer"));
+        assert!(differ(wanted, "/srv/x", "/usr/srv/x"));
     }
 
     #[test]

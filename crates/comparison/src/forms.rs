@@ -25,10 +25,18 @@ pub enum Form {
     Triples,
     /// debconf's database: owners that are no installed packages are left out.
     Owners,
+    /// Links: one to `/lib` is one to `/usr/lib`, and so are those to the other merged directories.
+    Links,
 }
 
 /// Paths, the form in which their texts are compared, and why.
-pub const FORMS: [(&str, Form, &str); 14] = [
+pub const FORMS: [(&str, Form, &str); 15] = [
+    (
+        "etc/systemd/**",
+        Form::Links,
+        "a link to `/lib` is one to `/usr/lib`: deb-systemd-helper makes the one, systemctl, where \
+         systemd is unpacked already, the other",
+    ),
     ("etc/aliases", Form::Lines, "in the order of configuration"),
     ("etc/passwd", Form::Passwd, "ids from 100 to 999 are given in the order of configuration"),
     ("etc/group", Form::Group, "the same"),
@@ -64,11 +72,24 @@ pub fn formed(survey: &Survey, path: &str, text: &str) -> String {
             let lines = text.lines().map(|line| owners(line, status));
             lines.collect::<Vec<_>>().join("\n")
         }
+        Form::Links => text.to_owned(),
         Form::Triples => {
             let lines: Vec<&str> = text.lines().collect();
             sorted(lines.chunks(3).map(|lines| lines.join(" ")))
         }
     }
+}
+
+/// What a path is, in the form in which it is compared.
+pub fn formed_kind(path: &str, kind: &str) -> String {
+    let is_formed = FORMS
+        .iter()
+        .any(|(pattern, form, _)| *form == Form::Links && pattern::matches(pattern, path));
+    let target = kind.strip_prefix("link to /").filter(|_| is_formed);
+    let merged = target.filter(|target| {
+        target.split('/').next().is_some_and(|first| unpack::MERGED.contains(&first))
+    });
+    merged.map_or_else(|| kind.to_owned(), |target| format!("link to /usr/{target}"))
 }
 
 fn passwd(text: &str, groups: &BTreeMap<u32, String>) -> String {

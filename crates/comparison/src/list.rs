@@ -7,6 +7,8 @@
 //! [rows.databases]
 //! install = ["mariadb-server", "postgresql"]
 //! debconf = { "postfix/main_mailer_type" = "No configuration" } # where questions have to be answered
+//! unbooted = { "chrony" = "conflicts with the role base" } # not on the server that is booted
+//! fails = { "apache2.service" = "nginx has its port" } # on any Debian, however it was installed
 //! ```
 //!
 //! Packages of a row do not conflict. Rows are measured in the order of the file.
@@ -45,6 +47,13 @@ pub struct Row {
     /// Answers to debconf's questions.
     #[serde(default)]
     pub debconf: BTreeMap<String, String>,
+    /// Units that fail at the first boot of any Debian with these packages, and why.
+    #[serde(default)]
+    pub fails: BTreeMap<String, String>,
+    /// Packages that cannot be on the server that is booted, and why: they conflict with what its
+    /// roles install.
+    #[serde(default)]
+    pub unbooted: BTreeMap<String, String>,
 }
 
 impl List {

@@ -3,6 +3,7 @@
 //! A program of its own, so that nobody who builds a server waits for it to be compiled.
 
 mod measure;
+mod told;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -142,7 +143,13 @@ fn run(session: &Session, name: &str, arguments: &Arguments) -> Result<()> {
                 .with_context(|| format!("could not write `{}`", page.display()))?;
         }
     }
-    let results = Results::read(&path)?;
+    let mut results = Results::read(&path)?;
+    for row in &mut results.rows {
+        if let Some((_, asked)) = list.parsed.iter().find(|(name, _)| *name == row.name) {
+            row.judge_boot(&asked.fails);
+        }
+    }
+    results.write(&path)?;
     std::fs::write(&page, table::page(&list, &results))?;
     if arguments.json {
         println!("{}", serde_json::to_string_pretty(&results)?);

@@ -1,6 +1,5 @@
 //! One row: locked, built, compared, built again.
 
-use std::error::Error;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -10,7 +9,7 @@ use anyhow::{Context, Result, ensure};
 use comparison::results::{Answer, Row as Measured};
 use comparison::survey::Survey;
 use comparison::{allowed, apt, boot, difference, forms, list};
-use definition::{DistributionName, FirstBoot};
+use definition::DistributionName;
 use digest::Digest;
 use jiff::tz::TimeZone;
 use lock::{Lock, Request};
@@ -19,6 +18,7 @@ use rootfs::{debian, packages};
 use sandbox::Group;
 
 use super::Column;
+use super::told::{lines, whole};
 
 /// A row, and what is to be found out of it.
 pub(crate) struct Measure<'a> {
@@ -43,6 +43,25 @@ impl Measure<'_> {
             Some(before) if before.key == key && !self.again => before.clone(),
             _ => Measured::new(self.name, self.recommends, key),
         };
+        let is_no = |answer: &Option<Answer>| answer.as_ref().is_some_and(|it| !it.holds);
+        if is_no(&measured.locked) {
+            return Ok(None);
+        }
+        let subject = format!("{} {}", self.list.suite, self.name);
+        let lock = match locking::of_request(&self.session.store, &subject, self.request()) {
+            Ok(lock) => lock,
+            Err(error) => {
+                measured.locked = Some(Answer::of(lines(&error)));
+                return Ok(Some(measured));
+            }
+        };
+        let own = first_boot::of_packages(DistributionName::Debian, &lock)?;
+        let own = rootfs::first_boot::taken_out(&own);
+        let digest = Digest::of(own.join("\n"));
+        if measured.own != Some(digest) {
+            measured = Measured::new(self.name, self.recommends, measured.key);
+            measured.own = Some(digest);
+        }
         let has = |column: &Column| match column {
             Column::Locked => measured.locked.is_some(),
             Column::Built => measured.built.is_some(),
@@ -50,14 +69,11 @@ impl Measure<'_> {
             Column::Verified => measured.verified.is_some(),
             Column::Booted => measured.booted.is_some(),
         };
-        // Of what could not be locked or built there is no more to find out.
-        let ended = [&measured.locked, &measured.built]
-            .into_iter()
-            .any(|answer| answer.as_ref().is_some_and(|answer| !answer.holds));
-        if ended || self.columns.iter().all(has) {
+        // Of what could not be built there is no more to find out.
+        if is_no(&measured.built) || self.columns.iter().all(has) {
             return Ok(None);
         }
-        self.find_out(&mut measured)?;
+        self.find_out(&lock, &own, &mut measured)?;
         let answers = [
             &measured.locked,
             &measured.built,
@@ -89,16 +105,13 @@ impl Measure<'_> {
         Ok(Some(measured))
     }
 
-    /// Of what a row's answers are a function.
+    /// Of what a row's answers are a function, besides what of its packages is made at first boot.
     fn key(&self) -> Result<Digest> {
         let tools = self.session.tools()?.key(Group::Mmdebstrap)?;
-        let own = FirstBoot::of_distribution(DistributionName::Debian)?;
-        let own: Vec<String> = own.iter().map(|row| row.path.to_string()).collect();
-        let own = Digest::of(own.join("\n"));
         let mut hasher = digest::Hasher::new();
         hasher.update(
             format!(
-                "{} {:?} {} {} {tools} {own}",
+                "{} {:?} {} {} {tools}",
                 self.request().digest(),
                 self.row.debconf,
                 debian::VERSION,
@@ -113,34 +126,28 @@ impl Measure<'_> {
         Request::Debian(self.list.request(self.row, ARCHITECTURE, self.recommends))
     }
 
-    fn find_out(&self, measured: &mut Measured) -> Result<()> {
+    fn find_out(&self, lock: &Lock, own: &[String], measured: &mut Measured) -> Result<()> {
         let wants = |column| self.columns.contains(&column);
-        let subject = format!("{} {}", self.list.suite, self.name);
-        let lock = match locking::of_request(&self.session.store, &subject, self.request()) {
-            Ok(lock) => lock,
-            Err(error) => {
-                measured.locked = Some(Answer::of(lines(&error)));
-                return Ok(());
-            }
-        };
         measured.locked = Some(Answer::of(vec![]));
         measured.packages = lock.packages.len() as u64;
         if self.columns == [Column::Locked] {
             return Ok(());
         }
-        let folder = self.folder(&lock);
+        let folder = self.folder(lock);
         let (first, second) = (folder.join("first"), folder.join("second"));
-        let own = first_boot::of_packages(DistributionName::Debian, &lock)?;
-        let own = rootfs::first_boot::taken_out(&own);
         let digest = Digest::of(own.join("\n"));
         let kept = folder.join(format!("ours-{}-{}.json.zst", debian::VERSION, digest.short()));
         let is_built = measured.built.as_ref().is_some_and(|answer| answer.holds);
         let verify = wants(Column::Verified) && measured.verified.is_none();
         if self.again || verify || !is_built || !kept.exists() {
             self.session.store.fetch(&lock.items())?;
-            measured.built = Some(match self.build(&lock, &own, &first) {
+            measured.built = Some(match self.build(lock, own, &first) {
                 Ok(()) => Answer::of(vec![]),
-                Err(error) => Answer::of(lines(&error)),
+                Err(error) => {
+                    // Whole: of a script that fails, the commands are shown.
+                    fs::write(folder.join("error.txt"), whole(&error))?;
+                    Answer::of(lines(&error))
+                }
             });
             if first.join(packages::TREE).exists() {
                 Survey::of_tar(&first.join(packages::TREE))?.write(&kept)?;
@@ -148,20 +155,23 @@ impl Measure<'_> {
         }
         let is_built = measured.built.as_ref().is_some_and(|answer| answer.holds);
         if is_built && wants(Column::Equal) {
-            measured.equal = Some(self.compare(&lock, &own, &kept, &folder)?);
+            measured.equal = Some(self.compare(lock, own, &kept, &folder)?);
             measured.judged = Some(tables());
         }
         if is_built && verify {
-            measured.verified = Some(match self.build_again(&lock, &own, &second) {
+            measured.verified = Some(match self.build_again(lock, own, &second) {
                 Ok(()) => Answer::of(differences(&first, &second)?),
                 Err(error) => Answer::of(lines(error.as_ref())),
             });
         }
         if is_built && wants(Column::Booted) && measured.booted.is_none() {
-            measured.booted = Some(match self.boot(&folder) {
-                Ok(units) => Answer::of(units),
-                Err(error) => Answer::of(lines(error.as_ref())),
-            });
+            match self.boot(&folder) {
+                Ok(failed) => {
+                    measured.failed = Some(failed.iter().map(boot::Failed::last).collect());
+                    measured.judge_boot(&self.row.fails);
+                }
+                Err(error) => measured.booted = Some(Answer::of(lines(error.as_ref()))),
+            }
         }
         for done in [first, second] {
             if done.exists() {
@@ -209,7 +219,7 @@ impl Measure<'_> {
 
     /// The units that fail, of a server with these packages. In a process of its own: a testbed
     /// has another program for the sandbox.
-    fn boot(&self, folder: &Path) -> Result<Vec<String>> {
+    fn boot(&self, folder: &Path) -> Result<Vec<boot::Failed>> {
         fs::create_dir_all(folder)?;
         let described = folder.join("server.toml");
         fs::write(&described, boot::definition(self.list, self.row, self.recommends))?;
@@ -217,6 +227,8 @@ impl Measure<'_> {
         let output = Command::new("/proc/self/exe").arg("--boot").arg(&described).output()?;
         let said = String::from_utf8_lossy(&output.stderr).into_owned();
         ensure!(output.status.success(), "{said}");
+        // What they said, for people who look into it.
+        fs::write(folder.join("failed.json"), &output.stdout)?;
         Ok(serde_json::from_slice(&output.stdout)?)
     }
 
@@ -287,19 +299,4 @@ fn tables() -> Digest {
 fn epoch(lock: &Lock) -> u64 {
     let midnight = lock.date.to_zoned(TimeZone::UTC).map(|day| day.timestamp().as_second());
     midnight.ok().and_then(|seconds| u64::try_from(seconds).ok()).unwrap_or_default()
-}
-
-/// The longest line of an error that is kept: command lines name every package.
-const LONGEST: usize = 160;
-
-/// An error and its causes, a line each; of many lines the last, which have the reason.
-fn lines(error: &(dyn Error + 'static)) -> Vec<String> {
-    let mut lines = Vec::new();
-    let mut cause = Some(error);
-    while let Some(error) = cause {
-        let message = error.to_string();
-        lines.extend(message.lines().map(|line| line.chars().take(LONGEST).collect::<String>()));
-        cause = error.source();
-    }
-    lines.split_off(lines.len().saturating_sub(Answer::SHOWN))
 }

@@ -1,6 +1,7 @@
 //! What came of each row: `results/SUITE.toml`, from which the table is made and by which a later
 //! run knows what it need not run again.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
@@ -28,6 +29,9 @@ pub struct Row {
     pub recommends: bool,
     /// Of what it was a function: with another it is run again.
     pub key: Digest,
+    /// Of what of its packages is made at first boot: with other paths it is run again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub own: Option<Digest>,
     /// The tables by which `equal` was judged: with others it is judged again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub judged: Option<Digest>,
@@ -46,9 +50,12 @@ pub struct Row {
     /// A second build in other surroundings is the same.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub verified: Option<Answer>,
-    /// Its image booted and no unit failed.
+    /// Its image booted and no unit failed but those of which the list says that they do.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub booted: Option<Answer>,
+    /// The units that failed then, and the last that they said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failed: Option<BTreeMap<String, String>>,
 }
 
 /// Yes or no, and why not.
@@ -84,6 +91,7 @@ impl Row {
             name: name.to_owned(),
             recommends,
             key,
+            own: None,
             judged: None,
             packages: 0,
             locked: None,
@@ -91,7 +99,16 @@ impl Row {
             equal: None,
             verified: None,
             booted: None,
+            failed: None,
         }
+    }
+
+    /// Judges the units that failed by those of which the list says that they do anywhere.
+    pub fn judge_boot(&mut self, expected: &BTreeMap<String, String>) {
+        let Some(failed) = &self.failed else { return };
+        let open = failed.iter().filter(|(unit, _)| !expected.contains_key(*unit));
+        let open = open.map(|(unit, said)| format!("{unit}: {said}"));
+        self.booted = Some(Answer::of(open.collect()));
     }
 }
 

@@ -42,10 +42,41 @@ pub fn page(list: &List, results: &Results) -> String {
     for (name, row) in &list.parsed {
         let _ = writeln!(page, "* {name}: {}", row.install.join(", "));
     }
+    let unbooted = list.parsed.iter().flat_map(|(name, row)| {
+        row.unbooted.iter().map(move |(package, why)| format!("* {name}: {package}: {why}\n"))
+    });
+    let unbooted: String = unbooted.collect();
+    if !unbooted.is_empty() {
+        let _ =
+            write!(page, "\n## Packages that are not on the server that is booted\n\n{unbooted}");
+    }
+    let failing = failing(list, results);
+    if !failing.is_empty() {
+        let _ = write!(
+            page,
+            "\n## Units that fail on any Debian\n\nThey failed at a boot here, and do so wherever \
+             these packages are installed together; `booted` does not count them.\n\n{failing}"
+        );
+    }
     if !notes.is_empty() {
         let _ = write!(page, "\n## What speaks against it\n{notes}");
     }
     page
+}
+
+/// The units of which the list says that they fail anywhere, as far as they did here.
+fn failing(list: &List, results: &Results) -> String {
+    let mut text = String::new();
+    for (name, asked) in &list.parsed {
+        for (unit, reason) in &asked.fails {
+            let rows = results.rows.iter().filter(|row| row.name == *name);
+            let mut failed = rows.filter_map(|row| row.failed.as_ref());
+            if failed.any(|failed| failed.contains_key(unit)) {
+                let _ = writeln!(text, "* {name}: {unit}: {reason}");
+            }
+        }
+    }
+    text
 }
 
 fn columns(row: Option<&Row>) -> [(&'static str, Option<&Answer>); 5] {
@@ -90,19 +121,23 @@ mod tests {
 
     #[test]
     fn a_row_says_yes_no_with_the_reason_or_that_it_was_not_run() {
-        let text =
-            "suite = \"bookworm\"\ndate = \"2026-11-22\"\n[rows.web]\ninstall = [\"nginx\"]\n";
+        let text = "suite = \"bookworm\"\ndate = \"2026-11-22\"\n[rows.web]\ninstall = [\"nginx\"]\n\
+             fails = { \"nginx.service\" = \"has no port\" }\n\
+             unbooted = { chrony = \"conflicts\" }\n";
         let list = List::parse(text, Path::new("list.toml")).unwrap();
         let mut results = Results::default();
         let mut row = Row::new("web", false, Digest::of(""));
         row.packages = 120;
         row.locked = Some(Answer::of(vec![]));
         row.equal = Some(Answer::of(vec!["/etc/x: mode: 0644, apt's 0600".to_owned(); 30]));
+        let failed = ["nginx.service", "other.service"].map(|it| (it.to_owned(), "x".to_owned()));
+        row.failed = Some(failed.into());
+        row.judge_boot(&list.parsed[0].1.fails);
         results.put(row);
         let page = page(&list, &results);
         assert!(
             page.contains(
-                "| web | 1, locked 120 | without | yes | not run | no (30) | not run | not run |"
+                "| web | 1, locked 120 | without | yes | not run | no (30) | not run | no (1) |"
             ),
             "{page}"
         );
@@ -113,5 +148,8 @@ mod tests {
         assert!(page.contains("/etc/x: mode: 0644, apt's 0600\n"));
         assert!(page.contains("and 5 more"));
         assert!(page.contains("* web: nginx"));
+        assert!(page.contains("* web: nginx.service: has no port\n"));
+        assert!(page.contains("* web: chrony: conflicts\n"));
+        assert!(page.contains("booted:\n\n```\nother.service: x\n"));
     }
 }

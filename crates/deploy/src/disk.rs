@@ -105,6 +105,12 @@ impl Survey {
         Ok(())
     }
 
+    /// Whether `other` is the same disk, whatever it was named.
+    pub fn is(&self, other: &Self) -> bool {
+        let number = |disk: &Self| disk.devices.first().map(|it| it.number.clone());
+        self.path == other.path || number(self).is_some_and(|it| Some(it) == number(other))
+    }
+
     /// What a person is asked about.
     pub fn describe(&self) -> String {
         let model = if self.model.is_empty() { "of unknown make" } else { &self.model };

@@ -11,6 +11,9 @@ pub type Result<T> = std::result::Result<T, Error>;
 /// What keeps a generation from its server.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
+    /// The image.
+    #[error(transparent)]
+    Image(#[from] image::Error),
     /// No destination for ssh.
     #[error("`{destination}` is no host that ssh could reach")]
     Destination {
@@ -210,6 +213,7 @@ impl Error {
     /// What to do now, where there is something that can be done.
     pub fn hint(&self) -> Option<String> {
         match self {
+            Self::Image(error) => error.hint(),
             Self::NoSsh { .. } => {
                 Some(format!("install OpenSSH's client, or name another with {VARIABLE}"))
             }

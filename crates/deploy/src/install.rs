@@ -4,15 +4,16 @@
 //! decompress; it is nowhere in the machine's memory as a whole. The rescue system needs `sh`, `dd`,
 //! `sync` and `sha256sum`: busybox is enough.
 
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Instant;
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
+use digest::Digest;
 use flate2::Compression;
 use flate2::write::GzEncoder;
-use image::own::Patch;
+use image::own::{self, Half, Ids, Patch};
 
 use crate::disk::{SECTOR, Survey, quoted, tail};
 use crate::transport::Counting;
@@ -46,6 +47,80 @@ pub fn install(
     image: &Path,
     patches: &[Patch],
 ) -> Result<Written> {
+    write_image(transport, disk, image, patches)
+}
+
+/// Writes the image over both disks of a mirror, which were surveyed and found good together
+/// ([`check_mirror`]). Each is read back and compared.
+///
+/// # Errors
+/// Those of [`install`]; then neither disk has a system that is whole.
+pub fn install_mirror(
+    transport: &dyn Transport,
+    disks: [&Survey; 2],
+    image: &Path,
+) -> Result<[Written; 2]> {
+    check_mirror(disks, written::length(image)?)?;
+    let [one, other] = halves(disks)?;
+    let one = own::half(image, &one)?;
+    let other = own::half(image, &other)?;
+    let first = write_image(transport, disks[0], image, &one.inside)?;
+    let second = write_image(transport, disks[1], image, &other.inside)?;
+    // Only now is there an array that a rescue system might start by itself.
+    for (disk, patches) in [(disks[0], one.behind), (disks[1], other.behind)] {
+        for patch in &patches {
+            write_piece(transport, disk, patch)?;
+        }
+    }
+    Ok([first, second])
+}
+
+/// Whether an image of `bytes` bytes may be written over both disks.
+///
+/// # Errors
+/// One of them may not be written, they are the same, or the smaller has too little room.
+pub fn check_mirror(disks: [&Survey; 2], bytes: u64) -> Result<()> {
+    let [one, other] = disks;
+    for disk in disks {
+        disk.check(bytes)?;
+    }
+    let refuse = |disk: &Survey, why: String| {
+        let hint = Some("a mirror has two disks of about the same size".to_owned());
+        Err(Error::Disk { device: disk.path.clone(), why, hint })
+    };
+    if one.is(other) {
+        return refuse(other, "it is named twice".to_owned());
+    }
+    let smaller = if other.size < one.size { other } else { one };
+    // Both superblock and slack lie behind the image.
+    let needed = bytes + mirror::SLACK + (1 << 20);
+    if bytes > 0 && smaller.size < needed {
+        return refuse(smaller, format!("it has {} bytes, a mirror needs {needed}", smaller.size));
+    }
+    Ok(())
+}
+
+fn halves(disks: [&Survey; 2]) -> Result<[Half; 2]> {
+    let (ids, more) = (Ids::random()?, Ids::random()?);
+    let other = Ids { data_filesystem: ids.data_filesystem, ..more.clone() };
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_secs());
+    let half = |disk: &Survey, ids: Ids, number| Half {
+        ids,
+        disk: disk.size,
+        smaller: disks[0].size.min(disks[1].size),
+        array: more.data_filesystem,
+        number,
+        now,
+    };
+    Ok([half(disks[0], ids.clone(), 0), half(disks[1], other, 1)])
+}
+
+fn write_image(
+    transport: &dyn Transport,
+    disk: &Survey,
+    image: &Path,
+    patches: &[Patch],
+) -> Result<Written> {
     let start = Instant::now();
     let length = written::length(image)?;
     disk.check(length)?;
@@ -58,6 +133,31 @@ pub fn install(
         return Err(Error::ReadBack { device: format!("{} of {}", disk.path, transport.name()) });
     }
     Ok(Written::new(copied, Some(sent), start))
+}
+
+/// Writes a piece of whole sectors behind the image, reads it back and compares.
+fn write_piece(transport: &dyn Transport, disk: &Survey, piece: &Patch) -> Result<()> {
+    let device = quoted(&disk.path);
+    let (first, count) = (piece.offset / SECTOR, piece.bytes.len() as u64 / SECTOR);
+    let command = shell(&format!(
+        "dd of={device} bs={SECTOR} seek={first} conv=notrunc 2>/dev/null && sync && \
+         {{ blockdev --flushbufs {device} 2>/dev/null || true; }} && \
+         {{ blockdev --rereadpt {device} 2>/dev/null || true; }} && \
+         dd if={device} bs={SECTOR} skip={first} count={count} 2>/dev/null | sha256sum"
+    ));
+    let failed = |source| Error::Transport { source };
+    let Connection { mut input, mut output, end } = transport.start(&command)?;
+    let sent = input.write_all(&piece.bytes).map_err(failed);
+    drop(input);
+    let mut answer = String::new();
+    let heard = output.read_to_string(&mut answer).map_err(failed);
+    end.wait().map_err(failed)?.check(transport.name(), &command)?;
+    sent?;
+    heard?;
+    if !answer.starts_with(&Digest::of(&piece.bytes).hex()) {
+        return Err(Error::ReadBack { device: format!("{} of {}", disk.path, transport.name()) });
+    }
+    Ok(())
 }
 
 fn coding(transport: &dyn Transport) -> Result<Coding> {
@@ -244,6 +344,42 @@ mod tests {
         disk.path = "/dev/full".to_owned();
         let error = install(&Local, &disk, &image, &[]).unwrap_err().to_string();
         assert!(error.contains("No space left"), "{error}");
+    }
+
+    #[test]
+    fn two_disks_of_a_mirror_are_two_and_have_room_for_its_slack() {
+        let disk = |name: &str, bytes: u64| {
+            let number = name.len();
+            let sectors = bytes / 512;
+            Survey::parse(name, &format!("path {name}\nnumber 8:{number}\nsectors {sectors}\n"))
+        };
+        let why = |one: &Survey, other: &Survey| match check_mirror([one, other], 1 << 30) {
+            Err(Error::Disk { device, why, .. }) => format!("{device}: {why}"),
+            other => panic!("{other:?}"),
+        };
+        let (one, other) = (disk("/dev/a", 4 << 30), disk("/dev/bb", 2 << 30));
+        check_mirror([&one, &other], 1 << 30).unwrap();
+        assert!(why(&one, &one).contains("named twice"));
+        // The same disk by another name.
+        assert!(why(&one, &disk("/dev/c", 4 << 30)).contains("named twice"));
+        let small = disk("/dev/bb", (1 << 30) + (64 << 20));
+        assert!(why(&one, &small).starts_with("/dev/bb: it has"), "{}", why(&one, &small));
+        let mounted = "path /dev/bb\nnumber 8:9\nsectors 9999999\nholder md0\n";
+        assert!(why(&one, &Survey::parse("/dev/bb", mounted)).contains("part of md0"));
+    }
+
+    #[test]
+    fn a_piece_behind_the_image_is_written_and_compared() {
+        let folder = tempfile::tempdir().unwrap();
+        let (_, mut disk) = image_and_disk(folder.path());
+        let piece = Patch { offset: 3 << 20, bytes: vec![0x55; 1024] };
+        write_piece(&Local, &disk, &piece).unwrap();
+        let bytes = fs::read(&disk.path).unwrap();
+        assert_eq!(bytes.len(), 4 * LENGTH);
+        assert_eq!(bytes[3 << 20..(3 << 20) + 1024], piece.bytes);
+        assert_eq!(bytes[(3 << 20) + 1024], 0xaa);
+        disk.path = "/dev/null".to_owned();
+        assert!(matches!(write_piece(&Local, &disk, &piece), Err(Error::ReadBack { .. })));
     }
 
     #[test]

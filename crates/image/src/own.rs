@@ -17,6 +17,7 @@ use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 
+use mirror::bytes::{crc32, crc32c, get32, get64};
 use uuid::{Builder, Uuid};
 
 use crate::{Error, Result};
@@ -96,6 +97,71 @@ pub fn patches(image: &Path, ids: &Ids) -> Result<Vec<Patch>> {
     boot_partition(&reader, boot, &old, ids, &mut patches)?;
     patches.sort_by_key(|patch| patch.offset);
     Ok(patches)
+}
+
+/// One of the two disks of a mirror.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Half {
+    /// Its own identifiers, and the data filesystem's, which both disks have.
+    pub ids: Ids,
+    /// Its length in bytes.
+    pub disk: u64,
+    /// The length of the smaller of the two.
+    pub smaller: u64,
+    /// Names the array.
+    pub array: Uuid,
+    /// 0 or 1.
+    pub number: u32,
+    /// Seconds since 1970.
+    pub now: u64,
+}
+
+/// What an installation on a mirror writes to one of the disks.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HalfPatches {
+    /// Inside of the image.
+    pub inside: Vec<Patch>,
+    /// Behind it: md's superblock and the table's copy.
+    pub behind: Vec<Patch>,
+}
+
+/// What makes the raw image `image` one half of a mirror: identifiers, a partition table of the
+/// disk's length, and md's superblock at the data partition's end. Both halves have the same data.
+///
+/// # Errors
+/// Those of [`patches`]; [`Error::NoIds`] where the disk has no room for the image.
+pub fn half(image: &Path, half: &Half) -> Result<HalfPatches> {
+    let mut inside = patches(image, &half.ids)?;
+    let file = File::open(image).map_err(Error::io("open", image))?;
+    let reader = Reader { file, image };
+    let head = reader.at(0, mirror::table::HEAD as u64)?;
+    let [disk, boot, data] = [half.ids.disk, half.ids.partitions[0], half.ids.partitions[1]];
+    let change = mirror::table::Change {
+        disk: half.disk,
+        data_end: mirror::data_end(half.smaller),
+        guids: [disk, boot, data].map(|guid| guid.to_bytes_le()),
+    };
+    let strange = |_| reader.strange("it does not fit on a mirror of these disks");
+    let [_, old] = mirror::table::parts(&head).map_err(strange)?;
+    let [copy, table] = mirror::table::changed(&head, &change).map_err(strange)?;
+    // The image's copy of the table lies among the data then; both halves keep it as it is.
+    let (table_end, data_end) = (mirror::table::HEAD as u64, old.start + old.length);
+    inside.retain(|patch| (table_end..data_end).contains(&patch.offset));
+    inside.insert(0, Patch { offset: table.offset, bytes: table.bytes });
+    let length = change.data_end - old.start;
+    let place = mirror::superblock::place(length / SECTOR);
+    let end = reader.file.metadata().map_err(Error::io("read", image))?.len();
+    let at = old.start + place * SECTOR;
+    if at < end {
+        return Err(reader.strange("it does not fit on a mirror of these disks"));
+    }
+    let (array, device) = (*half.array.as_bytes(), *half.ids.partitions[1].as_bytes());
+    let equal = (end - old.start) / SECTOR;
+    let superblock =
+        mirror::Superblock::new(array, device, half.number, length / SECTOR, equal, half.now);
+    let superblock = Patch { offset: at, bytes: superblock.bytes(place) };
+    let behind = vec![superblock, Patch { offset: copy.offset, bytes: copy.bytes }];
+    Ok(HalfPatches { inside, behind })
 }
 
 struct Reader<'a> {
@@ -196,7 +262,7 @@ fn data_filesystem(
             return Err(reader.strange("its superblocks differ"));
         }
         superblock[0x68..0x78].copy_from_slice(ids.data_filesystem.as_bytes());
-        let sum = !crc(0x82f6_3b78, &superblock[..0x3fc]);
+        let sum = crc32c(&superblock[..0x3fc]);
         put32(&mut superblock, 0x3fc, sum);
         patches.push(Patch { offset: at, bytes: superblock });
     }
@@ -266,43 +332,13 @@ fn places(bytes: &[u8], text: &[u8]) -> Vec<usize> {
     found
 }
 
-fn get32(bytes: &[u8], at: usize) -> u32 {
-    let mut number = [0; 4];
-    number.copy_from_slice(&bytes[at..at + 4]);
-    u32::from_le_bytes(number)
-}
-
-fn get64(bytes: &[u8], at: usize) -> u64 {
-    u64::from(get32(bytes, at)) | u64::from(get32(bytes, at + 4)) << 32
-}
-
 fn put32(bytes: &mut [u8], at: usize, number: u32) {
     bytes[at..at + 4].copy_from_slice(&number.to_le_bytes());
-}
-
-/// CRC-32 of ISO 3309.
-fn crc32(bytes: &[u8]) -> u32 {
-    crc(0xedb8_8320, bytes)
-}
-
-/// A reflected CRC that begins and ends inverted. (ext4's crc32c does not end so.)
-fn crc(polynomial: u32, bytes: &[u8]) -> u32 {
-    !bytes.iter().fold(u32::MAX, |crc, byte| {
-        (0..8).fold(crc ^ u32::from(*byte), |crc, _| {
-            if crc & 1 == 0 { crc >> 1 } else { crc >> 1 ^ polynomial }
-        })
-    })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn checksums_are_those_of_the_standards() {
-        assert_eq!(crc32(b"123456789"), 0xcbf4_3926);
-        assert_eq!(crc(0x82f6_3b78, b"123456789"), 0xe306_9283);
-    }
 
     #[test]
     fn copies_of_a_superblock_are_where_sparse_super_has_them() {

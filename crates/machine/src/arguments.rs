@@ -24,6 +24,8 @@ pub(crate) struct Hardware<'a> {
     /// What is written to the disk is recorded in [`LOG`].
     pub(crate) recorded: bool,
     pub(crate) cdrom: bool,
+    /// There is a second disk.
+    pub(crate) second: bool,
     /// Host port and guest port.
     pub(crate) forwards: &'a [(u16, u16)],
     /// The console is the caller's terminal.
@@ -40,6 +42,8 @@ pub(crate) const IMAGE: &str = "/work/image";
 pub(crate) const LOG: &str = "/work/log";
 /// The ISO in the drive.
 pub(crate) const CDROM: &str = "/work/cdrom";
+/// The second disk.
+pub(crate) const SECOND: &str = "/work/second";
 /// File names in [`HOME`].
 pub(crate) const OVERLAY: &str = "disk.qcow2";
 pub(crate) const VARIABLES: &str = "efivars.fd";
@@ -84,6 +88,12 @@ impl Hardware<'_> {
         if self.cdrom {
             add("-drive", format!("if=none,id=cdrom,format=raw,readonly=on,file={CDROM}"));
             add("-device", "ide-cd,drive=cdrom,bootindex=0".into());
+        }
+        if self.second {
+            // Zeros take no room on the host: what makes disks equal writes many.
+            let zeros = "discard=unmap,detect-zeroes=unmap";
+            add("-drive", format!("if=none,id=second,format=raw,{zeros},file={SECOND}"));
+            add("-device", "ide-hd,bus=ide.2,drive=second,bootindex=2".into());
         }
         // Without it a guest waits half a minute for entropy under TCG.
         add("-object", "rng-builtin,id=random".into());
@@ -156,6 +166,7 @@ mod tests {
             disk: Some(DiskKind::Virtio),
             recorded: false,
             cdrom: false,
+            second: false,
             forwards: &[(40025, 25), (40143, 143)],
             interactive: false,
             more: &[],
@@ -189,6 +200,8 @@ mod tests {
     fn the_drive_is_asked_before_the_disk() {
         let line = Hardware { cdrom: true, ..hardware() }.arguments().join(" ");
         assert!(line.contains("ide-cd,drive=cdrom,bootindex=0"), "{line}");
+        let line = Hardware { second: true, ..hardware() }.arguments().join(" ");
+        assert!(line.contains("drive=second,bootindex=2"), "{line}");
         assert!(line.contains("virtio-blk-pci,drive=disk,id=disk0,bootindex=1"), "{line}");
     }
 

@@ -35,6 +35,25 @@ pub enum DiskKind {
     Pvscsi,
 }
 
+/// Which sizes a disk can have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Sizes {
+    /// Whatever the image has.
+    Any,
+    /// Powers of two.
+    PowersOfTwo,
+}
+
+impl Sizes {
+    /// The smallest size that has room for `bytes`.
+    pub(crate) fn at_least(self, bytes: u64) -> u64 {
+        match self {
+            Self::Any => bytes,
+            Self::PowersOfTwo => bytes.checked_next_power_of_two().unwrap_or(bytes),
+        }
+    }
+}
+
 /// The name of QEMU's node that has the disk's content.
 pub(crate) const NODE: &str = "disk";
 
@@ -96,6 +115,14 @@ impl DiskKind {
         }
     }
 
+    /// Its sizes: QEMU ends at once where a card has another (hw/sd/sd.c).
+    pub(crate) fn sizes(self) -> Sizes {
+        match self {
+            Self::Sd => Sizes::PowersOfTwo,
+            _ => Sizes::Any,
+        }
+    }
+
     /// QEMU's name of the machine: i440fx is the one whose own controller is PATA.
     pub(crate) fn machine(self) -> &'static str {
         match self {
@@ -121,7 +148,12 @@ impl DiskKind {
             Self::VirtioScsi => "virtio-scsi-pci",
             Self::Megasas => "megasas",
             Self::MegasasGen2 => "megasas-gen2",
-            Self::Mptsas => "mptsas1068",
+            // Without a name a disk has the SAS address 0, and Linux's mptsas takes that for a phy
+            // with nothing on it.
+            Self::Mptsas => {
+                let disk = disk("scsi-hd,bus=bus0.0,wwn=0x5000c50000000001");
+                return vec!["mptsas1068,id=bus0".into(), disk];
+            }
             Self::Lsi => "lsi53c895a",
             Self::Pvscsi => "pvscsi",
         };
@@ -160,6 +192,13 @@ mod tests {
         }
         let error = "floppy".parse::<DiskKind>().unwrap_err().to_string();
         assert_eq!(error, "there is no disk of the kind `floppy`");
+    }
+
+    #[test]
+    fn a_card_has_a_power_of_two() {
+        assert_eq!(DiskKind::Sd.sizes().at_least(832 << 20), 1 << 30);
+        assert_eq!(DiskKind::Sd.sizes().at_least(1 << 30), 1 << 30);
+        assert_eq!(DiskKind::Nvme.sizes().at_least(832 << 20), 832 << 20);
     }
 
     #[test]

@@ -9,9 +9,10 @@ use tempfile::TempDir;
 
 use crate::accelerator::accelerator;
 use crate::arguments::{
-    CDROM, CONTROL, Firmware, HOME, Hardware, IMAGE, LOG, OVERLAY, OVMF_VARIABLES, VARIABLES,
+    CDROM, CONTROL, Firmware, HOME, Hardware, IMAGE, LOG, OVERLAY, OVMF_VARIABLES, SECOND,
+    VARIABLES,
 };
-use crate::disk::DiskKind;
+use crate::disk::{DiskKind, Sizes};
 use crate::error::{Error, Result};
 use crate::port::{self, Forward};
 use crate::running::Running;
@@ -28,6 +29,7 @@ pub struct Machine {
     disk_size: Option<u64>,
     log: Option<PathBuf>,
     cdrom: Option<PathBuf>,
+    second: Option<PathBuf>,
     firmware: Firmware,
     memory: u32,
     cpus: u32,
@@ -48,6 +50,7 @@ impl Machine {
             disk_size: None,
             log: None,
             cdrom: None,
+            second: None,
             firmware: Firmware::default(),
             memory: 1024,
             cpus: 2,
@@ -70,7 +73,8 @@ impl Machine {
         self
     }
 
-    /// The size of its disk in bytes, when that is to be larger than the image.
+    /// The size of its disk in bytes, when that is to be larger than the image. An SD card gets the
+    /// next power of two.
     pub fn disk_size(mut self, bytes: u64) -> Self {
         self.disk_size = Some(bytes);
         self
@@ -95,6 +99,14 @@ impl Machine {
     /// The ISO in its drive, from which it boots first.
     pub fn cdrom(mut self, iso: impl Into<PathBuf>) -> Self {
         self.cdrom = Some(iso.into());
+        self
+    }
+
+    /// A second disk, the last to be booted from: a SATA disk that is the file `disk` itself. It
+    /// keeps what the machine writes. There is one on a q35, which is what a machine is unless its
+    /// first disk is PATA.
+    pub fn second_disk(mut self, disk: impl Into<PathBuf>) -> Self {
+        self.second = Some(disk.into());
         self
     }
 
@@ -192,6 +204,7 @@ impl Machine {
             disk: self.disk.as_ref().map(|_| self.disk_kind),
             recorded: self.log.is_some(),
             cdrom: self.cdrom.is_some(),
+            second: self.second.is_some(),
             forwards,
             interactive,
             more: &self.arguments,
@@ -207,6 +220,9 @@ impl Machine {
             if let Some(file) = file {
                 command = command.bind_ro(absolute(file)?, target);
             }
+        }
+        if let Some(second) = &self.second {
+            command = command.bind_rw(absolute(second)?, SECOND);
         }
         if let Some(log) = &self.log {
             File::create(log).map_err(Error::io("make", log))?;
@@ -230,7 +246,13 @@ impl Machine {
                 .bind_ro(absolute(image)?, IMAGE)
                 .bind_rw(home.path(), HOME)
                 .args(["create", "-q", "-f", "qcow2", "-b", IMAGE, "-F", "raw", &overlay]);
-            if let Some(bytes) = self.disk_size {
+            let length = || fs::metadata(image).map(|found| found.len());
+            let asked = match (self.disk_size, self.disk_kind.sizes()) {
+                (None, Sizes::Any) => None,
+                (Some(bytes), sizes) => Some(sizes.at_least(bytes)),
+                (None, sizes) => Some(sizes.at_least(length().map_err(Error::io("read", image))?)),
+            };
+            if let Some(bytes) = asked {
                 command = command.arg(bytes.to_string());
             }
             command.run()?;

@@ -85,6 +85,11 @@ impl Running {
         }
     }
 
+    /// Whether the machine has switched itself off, or QEMU has ended for another reason.
+    pub fn has_ended(&mut self) -> Result<bool> {
+        Ok(self.qemu.has_ended()?)
+    }
+
     /// Presses the reset button.
     pub fn reset(&mut self) -> Result<()> {
         Control::connect(&self.control)?.execute("system_reset")

@@ -11,6 +11,7 @@
 mod configure;
 mod database;
 mod debconf;
+mod documents;
 mod failure;
 mod normalise;
 mod preinst;
@@ -25,15 +26,16 @@ use std::path::{Path, PathBuf};
 use lock::Lock;
 use serde::{Deserialize, Serialize};
 use store::Store;
-use unpack::{Cause, Control, Deb, Options, Owners, Package, Rules, Tree};
+use unpack::{Cause, Control, Deb, Inside, Options, Owners, Package, Relations, Rules, Tree};
 
 use crate::error::Error;
-use crate::packages::{self, Clock, Inside, Produced, Times};
+use crate::packages::{self, Clock, Produced, Times};
 
+use relations::Places;
 use rounds::Rounds;
 
 /// Bumped when the same lock comes to give another tree, so that old trees are not reused.
-pub const VERSION: u32 = 5;
+pub const VERSION: u32 = 6;
 
 /// The job: everything that a package tree is a function of, and where it goes.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -127,13 +129,14 @@ impl Packages {
         let root = configure::Root { tree: &tree, inside: &inside, epoch: self.epoch, kernel };
         let mut unpacked = Vec::new();
         let mut made = Vec::new();
-        let Rounds { essential, rounds } = rounds::of(&controls);
+        let Rounds { essential, rounds, order } = rounds::of(&controls);
+        let places = Places::new(&controls, &order);
         let essential: Vec<&Control> = essential.into_iter().map(|it| &controls[it]).collect();
         for (number, round) in rounds.iter().enumerate() {
             let of_round: Vec<&Control> = round.iter().map(|package| &controls[*package]).collect();
             let is_first = number == 0;
             if is_first {
-                unpacked = self.unpack(&tree, round)?;
+                unpacked = self.unpack(&tree, round, &places)?;
                 clock.lap("unpack");
                 database::write(&inside, &self.architecture, &unpacked)?;
                 clock.lap("database");
@@ -143,7 +146,7 @@ impl Packages {
                 root.preinst(&of_round)?;
                 clock.lap("preinst");
                 let before: Vec<usize> = unpacked.iter().map(|it| it.members.len()).collect();
-                self.unpack_more(&tree, round, &root.rules()?, &mut unpacked)?;
+                self.unpack_more(&tree, round, &root.rules()?, &places, &mut unpacked)?;
                 database::add(&inside, &unpacked, &before)?;
                 clock.lap("unpack");
             }
@@ -182,11 +185,12 @@ impl Packages {
         self.files.iter().map(control).collect()
     }
 
-    fn unpack(&self, tree: &Path, round: &[usize]) -> Result<Vec<Package>, Error> {
+    fn unpack(&self, tree: &Path, round: &[usize], places: &Places) -> Result<Vec<Package>, Error> {
         let root = open(tree)?;
         let paths = self.paths(round);
-        let mut packages =
-            unpack::packages(&paths, &root, &OPTIONS, self.threads, relations::replaces)?;
+        let precedes = |one: &Control, other: &Control| places.precedes(one, other);
+        let relations = Relations { replaces: &relations::replaces, precedes: &precedes };
+        let mut packages = unpack::packages(&paths, &root, &OPTIONS, self.threads, &relations)?;
         // The first package that has a directory decides on its mode: base-files is the one that
         // knows (`/tmp`, `/root`, `/var/mail`).
         packages.sort_by_key(|package| package.control.package() != "base-files");
@@ -200,11 +204,13 @@ impl Packages {
         tree: &Path,
         round: &[usize],
         rules: &Rules,
+        places: &Places,
         unpacked: &mut Vec<Package>,
     ) -> Result<(), Error> {
         let (root, paths) = (open(tree)?, self.paths(round));
-        let replaces = relations::replaces;
-        unpack::more_packages(&paths, unpacked, &root, &OPTIONS, self.threads, rules, replaces)?;
+        let precedes = |one: &Control, other: &Control| places.precedes(one, other);
+        let relations = Relations { replaces: &relations::replaces, precedes: &precedes };
+        unpack::more_packages(&paths, unpacked, &root, &OPTIONS, self.threads, rules, &relations)?;
         Ok(())
     }
 

@@ -73,6 +73,20 @@ impl Clients {
         Ok(self.remote(port, user, command).stdin_from(input).run()?.text())
     }
 
+    /// Runs ssh to the server behind `port` with `arguments` of its own: options, `user@127.0.0.1`,
+    /// and a command. What it says on both streams.
+    ///
+    /// # Errors
+    /// Those of [`Clients::ssh`], and what else ssh takes for a failure.
+    pub fn ssh_as_told(&self, port: u16, arguments: &[&str]) -> Result<String, sandbox::Error> {
+        let port = port.to_string();
+        // The first value counts: what is refused is said at this level.
+        let level = ["-o", "LogLevel=INFO", "-p", &port];
+        let all = level.into_iter().chain(SSH.split_whitespace()).chain(arguments.iter().copied());
+        let output = self.command(Program::Ssh).args(all).run()?;
+        Ok(output.text() + &String::from_utf8_lossy(&output.stderr))
+    }
+
     /// ssh as `user` to the server behind `port`, to run `command`.
     pub(crate) fn remote(&self, port: u16, user: &str, command: &str) -> Command {
         let port = port.to_string();

@@ -39,6 +39,9 @@ pub struct Status {
 /// What there is to say of a server's disk.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Disk {
+    /// The mirror of two disks that it is, if it is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mirror: Option<Mirror>,
     /// The last check of the data filesystem, if there was one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub check: Option<DiskCheck>,
@@ -48,6 +51,31 @@ pub struct Disk {
     /// What else was found, a line each.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub notes: Vec<String>,
+}
+
+/// A data partition that is mirrored on two disks.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Mirror {
+    /// The disks that have all data, as the kernel names them.
+    pub whole: Vec<String>,
+    /// The disks that are being rebuilt, or wait for it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub rebuilt: Vec<String>,
+    /// The disks that the kernel has given up.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub failed: Vec<String>,
+    /// How many disks it should have.
+    pub wanted: usize,
+    /// How many of a hundred parts are rebuilt, while it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub percent: Option<u64>,
+}
+
+impl Mirror {
+    /// Whether every disk of it has all data.
+    pub fn is_complete(&self) -> bool {
+        self.whole.len() >= self.wanted
+    }
 }
 
 /// The memory that takes all writes to a server's root, in bytes.

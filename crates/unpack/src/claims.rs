@@ -75,6 +75,23 @@ impl Claims {
         Some(name.clone())
     }
 
+    /// Whether a package was the first to come to a path.
+    pub(crate) fn is_first(&mut self, me: usize, place: &Path) -> bool {
+        let paths = self.0.get_mut().unwrap_or_else(PoisonError::into_inner);
+        paths.first.get(place) == Some(&me)
+    }
+
+    /// Forgets all claims on a path, and what of them is aside. Gives whose they were.
+    pub(crate) fn withdraw(&mut self, tree: &Tree, place: &Path) -> Result<Vec<usize>, Error> {
+        let paths = self.0.get_mut().unwrap_or_else(PoisonError::into_inner);
+        let mut claimants: Vec<usize> = paths.first.remove(place).into_iter().collect();
+        for (package, name) in paths.later.remove(place).unwrap_or_default() {
+            tree.drop_aside(&name).map_err(|cause| Error::new(name::shown(place), cause))?;
+            claimants.push(package);
+        }
+        Ok(claimants)
+    }
+
     /// Decides, when all packages are laid, on each path that several have: moves what is the
     /// owner's to it, and takes away what is not, from the tree and from the packages.
     ///

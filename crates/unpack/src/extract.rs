@@ -160,7 +160,14 @@ impl<'a> Extraction<'a> {
                 let wanted = Wanted { hashed: sums.all || is_conffile, is_conffile };
                 self.file(content, &mut laid, aside.as_deref(), &xattrs, wanted)?;
             }
-            Kind::Symlink(target) => self.symlink(&laid, aside.as_deref(), target)?,
+            // One that is not aside is laid when everything else is there.
+            Kind::Symlink(_) => {
+                if let Some(name) = &aside {
+                    let owners = self.options.owners;
+                    tree::make_link(&self.tree.aside()?, OsStr::new(name), &laid, owners)
+                        .map_err(|error| lay_failed(&laid.place, error))?;
+                }
+            }
             Kind::HardLink(target) => self.hard_link(&laid, aside.as_deref(), target)?,
             Kind::Directory => {}
         }
@@ -214,19 +221,6 @@ impl<'a> Extraction<'a> {
         rustix::fs::futimens(&file, &tree::times(laid.mtime)).map_err(lay)?;
         laid.md5 = md5.map(|md5| md5.finalize().into());
         Ok(())
-    }
-
-    fn symlink(&mut self, laid: &Laid, aside: Option<&str>, target: &Path) -> Result<(), Cause> {
-        let owners = self.options.owners;
-        self.place(&laid.place, aside, false, |parent, name| {
-            rustix::fs::symlinkat(target, parent, name)?;
-            if owners == Owners::Keep {
-                let (uid, gid) = tree::ids(laid);
-                rustix::fs::chownat(parent, name, uid, gid, AtFlags::SYMLINK_NOFOLLOW)?;
-            }
-            let times = tree::times(laid.mtime);
-            rustix::fs::utimensat(parent, name, &times, AtFlags::SYMLINK_NOFOLLOW)
-        })
     }
 
     fn hard_link(&mut self, laid: &Laid, aside: Option<&str>, target: &Path) -> Result<(), Cause> {

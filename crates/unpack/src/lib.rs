@@ -13,12 +13,16 @@
 //!
 //! [`packages`] lays many packages with several threads. Its result does not depend on which
 //! thread is faster: packages may share directories, and a path that several have goes to the one
-//! that `Replaces` all others, or is an error that names two of them. Owners, modes and times of
+//! that `Replaces` all others, or is an error that names two of them. Links are laid last; where
+//! another package has a directory, it stays if that is unpacked first. Owners, modes and times of
 //! directories are set by [`Tree::settle`] once everything is there, the first package in order
 //! winning.
 //!
 //! [`more_packages`] lays further packages when scripts have run, as dpkg does it: where a diversion
 //! says, with the owner and mode of a statoverride, over files that are no package's.
+//!
+//! What is read and written in a tree afterwards, when packages and their scripts may have put a
+//! link anywhere, is so through [`Inside`].
 //!
 //! A package of Arch is laid by pacman. [`ArchPackage`] reads it before, under the same rules.
 
@@ -30,7 +34,9 @@ mod control;
 mod deb;
 mod error;
 mod extract;
+mod inside;
 mod laid;
+mod links;
 mod many;
 mod members;
 mod name;
@@ -41,8 +47,9 @@ pub use arch::{ArchPackage, Hook, PackageInfo, check_links};
 pub use control::{Control, ControlFile};
 pub use deb::Deb;
 pub use error::{Cause, Error};
+pub use inside::{Inside, InsideError};
 pub use laid::{Kind, Laid, Package};
-pub use many::{more_packages, packages};
+pub use many::{Relations, more_packages, packages};
 pub use members::{Member, MemberKind, Members};
 pub use name::MERGED;
 pub use rules::{Override, Rules};

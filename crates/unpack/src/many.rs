@@ -11,24 +11,39 @@ use crate::deb::Deb;
 use crate::error::Error;
 use crate::extract::{Extraction, Living};
 use crate::laid::Package;
+use crate::links;
 use crate::rules::Rules;
 use crate::tree::Tree;
 
+/// How packages stand to one another.
+#[derive(Clone, Copy)]
+pub struct Relations<'a> {
+    /// Whether a first package replaces files of a second one: one that replaces all others which
+    /// have a path has it.
+    pub replaces: &'a dyn Fn(&Control, &Control) -> bool,
+    /// Whether a first package is unpacked before a second one by dpkg, which keeps a directory
+    /// where a later package has a link.
+    pub precedes: &'a dyn Fn(&Control, &Control) -> bool,
+}
+
+impl Relations<'static> {
+    /// Of packages that must have no path in common but directories.
+    pub const NONE: Self = Self { replaces: &|_, _| false, precedes: &|_, _| false };
+}
+
 /// Lays package files into a tree, `threads` at a time, and settles its directories. The packages
 /// come back in the order of `files`, which also decides whose directories they are.
-///
-/// `replaces` tells whether a first package replaces files of a second: one that replaces all others
-/// which have a path has it. For packages that must not have a path in common, give `|_, _| false`.
 pub fn packages(
     files: &[PathBuf],
     tree: &Tree,
     options: &Options,
     threads: usize,
-    replaces: impl Fn(&Control, &Control) -> bool,
+    relations: &Relations<'_>,
 ) -> Result<Vec<Package>, Error> {
     let mut packages = Vec::new();
-    lay(files, &mut packages, tree, options, threads, None)
-        .and_then(|claims| claims.settle(tree, &mut packages, replaces))?;
+    let mut claims = lay(files, &mut packages, tree, options, threads, None)?;
+    links::lay(&mut claims, tree, &mut packages, 0, options, relations)?;
+    claims.settle(tree, &mut packages, relations.replaces)?;
     tree.settle(&packages, options)?;
     Ok(packages)
 }
@@ -47,12 +62,13 @@ pub fn more_packages(
     options: &Options,
     threads: usize,
     rules: &Rules,
-    replaces: impl Fn(&Control, &Control) -> bool,
+    relations: &Relations<'_>,
 ) -> Result<(), Error> {
     let before = laid.len();
     rules.follow(laid, options.usr_merge)?;
-    let claims = lay(files, laid, tree, options, threads, Some(rules))?;
-    claims.settle(tree, laid, replaces)?;
+    let mut claims = lay(files, laid, tree, options, threads, Some(rules))?;
+    links::lay(&mut claims, tree, laid, before, options, relations)?;
+    claims.settle(tree, laid, relations.replaces)?;
     tree.settle_new(&laid[before..], options)
 }
 

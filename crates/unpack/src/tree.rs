@@ -88,6 +88,27 @@ impl Tree {
         Ok(at)
     }
 
+    /// Lays a link; in a tree that lives, in the place of what is there. Not where a directory is:
+    /// `false` then.
+    pub(crate) fn link(&self, laid: &Laid, owners: Owners, living: bool) -> Result<bool, Cause> {
+        let lay = |error: Errno| Cause::Lay { path: laid.place.clone(), source: error.into() };
+        let parent = self.directory(laid.place.parent().unwrap_or(Path::new("")))?;
+        let name = laid.place.file_name().unwrap_or_default();
+        match (kind_at(&parent, name), living) {
+            (None, _) => {}
+            (Some(FileType::Directory), _) => return Ok(false),
+            (Some(_), true) => {
+                rustix::fs::unlinkat(&parent, name, AtFlags::empty()).map_err(lay)?;
+            }
+            (Some(kind), false) => {
+                let path = name::shown(&laid.place);
+                return Err(Cause::Exists { path, found: what(kind) });
+            }
+        }
+        make_link(&parent, name, laid, owners).map_err(lay)?;
+        Ok(true)
+    }
+
     /// Opens the directory of what is laid aside, made where missing.
     pub(crate) fn aside(&self) -> Result<OwnedFd, Cause> {
         self.directory(Path::new(ASIDE))
@@ -204,6 +225,22 @@ impl Tree {
         }
         rustix::fs::futimens(&directory, &times(laid.mtime)).map_err(lay)
     }
+}
+
+/// Makes a link under a name that is free.
+pub(crate) fn make_link(
+    directory: &OwnedFd,
+    name: &OsStr,
+    laid: &Laid,
+    owners: Owners,
+) -> Result<(), Errno> {
+    let Kind::Symlink(target) = &laid.kind else { return Err(Errno::INVAL) };
+    rustix::fs::symlinkat(target, directory, name)?;
+    if owners == Owners::Keep {
+        let (uid, gid) = ids(laid);
+        rustix::fs::chownat(directory, name, uid, gid, AtFlags::SYMLINK_NOFOLLOW)?;
+    }
+    rustix::fs::utimensat(directory, name, &times(laid.mtime), AtFlags::SYMLINK_NOFOLLOW)
 }
 
 /// Sets the owner and group that the package has.

@@ -9,10 +9,10 @@ use std::time::{Duration, Instant};
 
 use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
 use rustix::process::{Pid, Signal, kill_process_group};
-use transfer::report::Health;
+use transfer::report::{Health, Mirror};
 
 use crate::failed::last_words;
-use crate::{disk, memory};
+use crate::{disk, memory, print};
 
 /// The server's own check program.
 pub const PROGRAM: &str = "/usr/lib/heirloom/health";
@@ -42,7 +42,17 @@ pub fn look() -> Look {
     let health = look_at_all();
     let hopeless = health.lines.first().is_some_and(|line| line == FAILED);
     let health = memory::judge(memory::report().ok(), health);
-    without(disk::report().lost, Look { health, hopeless })
+    let disk = disk::report();
+    with(disk.mirror.as_ref(), without(disk.lost, Look { health, hopeless }))
+}
+
+/// A mirror that has lost a disk is said. It has all data, so the server is as healthy as it was: a
+/// trial of a new generation has nothing to do with it.
+fn with(mirror: Option<&Mirror>, mut look: Look) -> Look {
+    if let Some(mirror) = mirror.filter(|mirror| !mirror.is_complete()) {
+        look.health.lines.push(format!("mirror: {}", print::mirrored(mirror)));
+    }
+    look
 }
 
 /// A server that goes without its disk or a part of it is not healthy, and waiting mends nothing.
@@ -217,6 +227,21 @@ mod tests {
         let look = without(vec!["no disk".into()], Look { health, hopeless: false });
         assert!(!look.health.healthy && look.hopeless);
         assert_eq!(look.health.lines, ["no disk", "all is well"]);
+    }
+
+    #[test]
+    fn a_mirror_that_has_lost_a_disk_is_said_and_fails_no_trial() {
+        let health = Health { healthy: true, starting: false, lines: vec!["all is well".into()] };
+        let look = || Look { health: health.clone(), hopeless: false };
+        let (whole, wanted) = (vec!["vda".to_owned()], 2);
+        let mut mirror = Mirror { whole, rebuilt: vec![], failed: vec![], wanted, percent: None };
+        let told = with(Some(&mirror), look());
+        assert!(told.health.healthy && !told.hopeless);
+        let said = told.health.lines.last().unwrap();
+        assert!(said.starts_with("mirror: vda alone, a disk is missing"), "{said}");
+        mirror.whole.push("vdb".into());
+        assert_eq!(with(Some(&mirror), look()).health.lines, ["all is well"]);
+        assert_eq!(with(None, look()).health.lines, ["all is well"]);
     }
 
     fn script(text: &str) -> tempfile::TempPath {

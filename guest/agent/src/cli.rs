@@ -42,6 +42,13 @@ pub enum Command {
         /// Whether what is made anew is listed too.
         all: bool,
     },
+    /// `mirror add DISK`
+    MirrorAdd {
+        /// The disk, as the kernel names it.
+        disk: String,
+        /// Whether what is on it may go.
+        force: bool,
+    },
     /// `deploy-only`, the forced command of a key
     DeployOnly,
     /// `first-aid CONSOLE`, of heirloom-first-aid@.service
@@ -84,6 +91,7 @@ Usage: heirloom COMMAND [--json]
   pin N, unpin N   keep a generation whatever else comes, or no longer
   gc               remove what is too much, and what nobody needs
   audit            what was written since the boot and will be lost at the next
+  mirror add DISK  give a mirror that lost a disk another, and rebuild it
   stage            take a generation over standard input (cargo xtask deploy does)
   deploy-only      the forced command of a key that may deploy and do nothing else
 
@@ -91,6 +99,7 @@ Somebody else than root needs sudo's leave to run /usr/bin/heirloom.
 
 Options:
   --all            audit: also what is made anew
+  --force          mirror add: whatever is on the disk goes
   --no-reboot      switch, rollback: wait for the next boot
   --json           answer in JSON
   -h, --help       this
@@ -104,6 +113,7 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Call> {
     let usage = |error: lexopt::Error| Error::Usage(error.to_string());
     let mut parser = lexopt::Parser::from_args(arguments);
     let (mut words, mut json, mut reboot, mut all) = (Vec::new(), false, true, false);
+    let mut force = false;
     while let Some(argument) = parser.next().map_err(usage)? {
         match argument {
             Short('h') | Long("help") => return Ok(Call { command: Command::Help, json }),
@@ -111,6 +121,7 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Call> {
             Long("json") => json = true,
             Long("no-reboot") => reboot = false,
             Long("all") => all = true,
+            Long("force") => force = true,
             Value(word) => words.push(word.string().map_err(usage)?),
             other => return Err(usage(other.unexpected())),
         }
@@ -130,6 +141,12 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Call> {
         ["gc"] => Command::Collect,
         ["audit"] => Command::Audit { all },
         ["deploy-only"] => Command::DeployOnly,
+        ["mirror", "add", disk] => Command::MirrorAdd { disk: disk.to_owned(), force },
+        ["mirror"] | ["mirror", "add"] => {
+            return Err(Error::Usage(
+                "`mirror add` needs a disk: `heirloom mirror add /dev/sdb`".into(),
+            ));
+        }
         ["first-aid", "watch"] => Command::FirstAidWatch,
         ["first-aid", "emergency"] => Command::FirstAidEmergency,
         ["first-aid", console] => Command::FirstAid { console: console.to_owned() },
@@ -144,6 +161,9 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Call> {
     let may_wait = matches!(command, Command::Switch { .. });
     if !reboot && !may_wait {
         return Err(Error::Usage("`--no-reboot` goes with switch and rollback".into()));
+    }
+    if force && !matches!(command, Command::MirrorAdd { .. }) {
+        return Err(Error::Usage("`--force` goes with mirror add".into()));
     }
     if all && !matches!(command, Command::Audit { .. }) {
         return Err(Error::Usage("`--all` goes with audit".into()));
@@ -173,6 +193,11 @@ mod tests {
             ("unpin 3 --json", Command::Pin { number: 3, pinned: false }, true),
             ("stage", Command::Stage, false),
             ("audit", Command::Audit { all: false }, false),
+            (
+                "mirror add /dev/sdb",
+                Command::MirrorAdd { disk: "/dev/sdb".into(), force: false },
+                false,
+            ),
             ("--all audit", Command::Audit { all: true }, false),
         ] {
             assert_eq!(read(line).unwrap(), Call { command, json }, "{line}");
@@ -189,6 +214,8 @@ mod tests {
             ("status --no-reboot", "--no-reboot"),
             ("status --all", "--all"),
             ("status --yaml", "--yaml"),
+            ("mirror add", "needs a disk"),
+            ("status --force", "--force"),
         ] {
             let error = read(line).unwrap_err().to_string();
             assert!(error.contains(named), "{line}: {error}");

@@ -6,10 +6,10 @@ use std::path::Path;
 
 use generation::Filesystem;
 use generation::filesystem::{Check, Outcome};
-use transfer::report::{Disk, DiskCheck};
+use transfer::report::{Disk, DiskCheck, Mirror};
 
 use crate::machine::{self, BOOT_CHECK, DATA, RUN};
-use crate::mounts;
+use crate::{disks, mounts};
 
 /// What there is to say of this machine's disk. What cannot be found out is a line of the notes.
 pub fn report() -> Disk {
@@ -31,7 +31,27 @@ pub fn report() -> Disk {
     // Written by whoever checked it (`machine`), a line each.
     notes.extend(fs::read_to_string(BOOT_CHECK).unwrap_or_default().lines().map(str::to_owned));
     let disk = judge(found, last, mounted, &boot);
-    Disk { notes: [disk.notes, notes].concat(), ..disk }
+    let mirror = disks::found().ok().and_then(|found| found.array).map(|(_, state)| mirror(&state));
+    Disk { mirror, notes: [disk.notes, notes].concat(), ..disk }
+}
+
+fn mirror(state: &mirror::array::State) -> Mirror {
+    let mut told = Mirror {
+        whole: Vec::new(),
+        rebuilt: Vec::new(),
+        failed: Vec::new(),
+        wanted: state.wanted,
+        percent: state.rebuilt(),
+    };
+    for member in &state.members {
+        let list = match (member.in_sync, member.faulty) {
+            (_, true) => &mut told.failed,
+            (true, _) => &mut told.whole,
+            _ => &mut told.rebuilt,
+        };
+        list.push(disks::disk_of(&member.name));
+    }
+    told
 }
 
 /// The data filesystem as it is now.
@@ -73,7 +93,7 @@ fn judge(found: Filesystem, last: Option<Check>, now: Option<Mounted>, boot: &st
         lines: check.lines,
         more: check.more,
     });
-    Disk { check, lost, notes }
+    Disk { check, lost, notes, ..Disk::default() }
 }
 
 fn words(outcome: Outcome) -> &'static str {

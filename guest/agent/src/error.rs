@@ -78,6 +78,19 @@ pub enum Error {
     /// Transfer.
     #[error(transparent)]
     Transfer(#[from] transfer::Error),
+    /// A disk that a mirror cannot take.
+    #[error("{device} is not taken: {why}")]
+    Disk {
+        /// The disk.
+        device: String,
+        /// Why not.
+        why: String,
+        /// What to do.
+        hint: Option<&'static str>,
+    },
+    /// The mirror.
+    #[error(transparent)]
+    Mirror(#[from] mirror::Error),
     /// Somebody else than root, and no sudo.
     #[error("only root may do this")]
     NotRoot,
@@ -112,6 +125,7 @@ impl Error {
             Self::NoRoom { .. } | Self::TooMany(_) => {
                 "unpin generations (`heirloom unpin N`), or remove files under /state".into()
             }
+            Self::Disk { hint, .. } => return hint.map(Into::into),
             Self::NotRoot => {
                 "log in as root; or install sudo, with a rule for /usr/bin/heirloom".into()
             }

@@ -1,11 +1,11 @@
-//! The one request that has no safe form elsewhere: a mapped device's status
-//! (linux/dm-ioctl.h).
+//! The requests that have no safe form elsewhere: a mapped device's status (linux/dm-ioctl.h), and
+//! that a partition table is new (linux/fs.h).
 #![allow(unsafe_code)]
 
 use std::fs::File;
 use std::io;
 
-use rustix::ioctl::{Opcode, Updater, ioctl};
+use rustix::ioctl::{NoArg, Opcode, Updater, ioctl};
 
 /// `_IOWR(0xfd, 12, struct dm_ioctl)`
 const DM_TABLE_STATUS: Opcode = 0xc138_fd0c;
@@ -34,4 +34,13 @@ pub(crate) fn dm_status(control: &File, name: &str) -> io::Result<String> {
     let text = &request.0[HEADER + TARGET..];
     let end = text.iter().position(|byte| *byte == 0).unwrap_or(text.len());
     Ok(String::from_utf8_lossy(&text[..end]).into_owned())
+}
+
+/// `_IO(0x12, 95)`
+const BLKRRPART: Opcode = 0x125f;
+
+/// Lets the kernel read a disk's partition table again.
+pub(crate) fn read_partitions(disk: &File) -> io::Result<()> {
+    // SAFETY: BLKRRPART takes no argument.
+    Ok(unsafe { ioctl(disk, NoArg::<BLKRRPART>::new()) }?)
 }

@@ -29,7 +29,22 @@ impl Lock {
     /// `busy` when who has it does not end.
     pub(crate) fn take(path: &Path, busy: Error) -> Result<Self> {
         let file = OpenOptions::new().write(true).create(true).truncate(false).open(path);
-        let file = file.map_err(Error::io("open", path))?;
+        Self::hold(file.map_err(Error::io("open", path))?, path, busy)
+    }
+
+    /// Waits until nobody else works on the disk `node`. As long as this is held, udev neither
+    /// looks at it nor has its partition table read again, in which its partitions would be gone
+    /// for a moment (systemd, BLOCK_DEVICE_LOCKING).
+    ///
+    /// # Errors
+    /// `busy` when who works on it does not end.
+    pub(crate) fn disk(node: &Path, busy: Error) -> Result<Self> {
+        // Closed after writing, it would be looked at.
+        let file = File::open(node).map_err(Error::io("open", node))?;
+        Self::hold(file, node, busy)
+    }
+
+    fn hold(file: File, path: &Path, busy: Error) -> Result<Self> {
         let start = Instant::now();
         loop {
             match flock(&file, FlockOperation::NonBlockingLockExclusive) {

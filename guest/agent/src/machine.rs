@@ -5,6 +5,7 @@
 //! /run/heirloom/data         the data partition: imgs, state
 //! /run/heirloom/memory       the memory that took all writes to the root since the boot
 //! /run/heirloom/boot         the boot partition, while a command works on it
+//! /run/heirloom/boot-2       that of the other disk of a mirror
 //! /run/heirloom/lock         held by who changes something
 //! /run/heirloom/receiving    held while a generation comes
 //! /run/heirloom/health.json  what the health check last said
@@ -15,10 +16,11 @@
 
 use std::fs;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
-use boot::{BootControl, BootPartition, Mounted, Syslinux, SystemdBoot};
+use boot::mirrored::Compare;
+use boot::{BootControl, BootPartition, Mirrored, Mounted, Partition, Syslinux, SystemdBoot};
 use generation::cmdline::{Boot, Data};
 use generation::{Chain, Layout};
 use rustix::mount::{MountFlags, UnmountFlags, mount, unmount};
@@ -26,7 +28,7 @@ use rustix::mount::{MountFlags, UnmountFlags, mount, unmount};
 use crate::lock::Lock;
 use crate::server::Opened;
 use crate::trials::Trials;
-use crate::{Error, Result, Running, Server, fat, mounts};
+use crate::{Error, Result, Running, Server, disks, fat};
 
 /// Where init leaves what the agent needs.
 pub const RUN: &str = "/run/heirloom";
@@ -42,6 +44,7 @@ pub const BOOT_CHECK: &str = "/run/heirloom/boot-check";
 pub const STATE: &str = "/var/lib/heirloom";
 
 const BOOT: &str = "/run/heirloom/boot";
+const BOOT_2: &str = "/run/heirloom/boot-2";
 const LOCK: &str = "/run/heirloom/lock";
 const RECEIVING: &str = "/run/heirloom/receiving";
 /// systemd-boot's folder, syslinux's file: what shows that the disk has them.
@@ -50,9 +53,9 @@ const LOADER: &str = "loader";
 /// The server, and the right to change it. Its boot partition is mounted meanwhile.
 pub struct Machine {
     /// The server.
-    pub server: Server<Mounted>,
+    pub server: Server<Mirrored<Mounted>>,
     // In this order: unmounted, then unlocked.
-    _mount: BootMount,
+    _mounts: Vec<BootMount>,
     _lock: Lock,
 }
 
@@ -93,13 +96,45 @@ impl Machine {
     /// # Errors
     /// A live medium, which has none; a machine that was not started by Heirloom.
     pub fn open() -> Result<Self> {
+        Ok(Self::open_in_step(Compare::Names)?.0)
+    }
+
+    /// Opens it with both boot partitions of a mirror in step, and says what is wrong with the
+    /// second. [`Compare::Bytes`] is for the first time after a boot: then the bootloader may
+    /// have changed one of them.
+    fn open_in_step(compare: Compare) -> Result<(Self, Vec<String>)> {
         let boot = on_disk()?;
         let lock = Lock::take(Path::new(LOCK), Error::Busy)?;
-        let mount = BootMount::new(&boot_device()?)?;
-        let partition = boot_partition();
+        let disks = disks::found()?.disks;
+        let (first, more) = disks.split_first().ok_or_else(disks::none)?;
+        let mut notes = Vec::new();
+        let mut mounts = vec![BootMount::new(&first.boot, BOOT)?];
+        // Where a disk of a mirror cannot be read, the other has to do.
+        let second = more.first().and_then(|disk| match BootMount::new(&disk.boot, BOOT_2) {
+            Ok(mount) => Some((disk, mount)),
+            Err(error) => {
+                notes.push(Chain(&error).to_string());
+                None
+            }
+        });
+        let (mut counts, mut follows) = (BOOT, None);
+        if let Some((disk, mount)) = second {
+            mounts.push(mount);
+            follows = Some(BOOT_2);
+            // What is armed on one only was armed on both, and a bootloader has taken the mark.
+            let armed = |at: &str| Ok::<_, Error>(control_of(Mounted::at(at)).read()?.armed);
+            let taken = compare == Compare::Bytes && first.in_sync && disk.in_sync;
+            if taken && armed(BOOT)?.is_some() && armed(BOOT_2)?.is_none() {
+                (counts, follows) = (BOOT_2, Some(BOOT));
+            }
+        }
+        let mut both = Mirrored::new(Mounted::at(counts), follows.map(Mounted::at));
+        both.bring_in_step(compare)?;
+        notes.extend(both.left_out().map(|error| Chain(error).to_string()));
+        let partition = boot_partition(both, counts);
         let running = Running { generation: boot.generation, trial: boot.trial, data: boot.data };
         let server = Server::new(layout()?, partition, Path::new(STATE), running);
-        Ok(Self { server, _mount: mount, _lock: lock })
+        Ok((Self { server, _mounts: mounts, _lock: lock }, notes))
     }
 }
 
@@ -121,14 +156,30 @@ fn examine_boot() -> Result<Vec<String>> {
     if let Data::Iso(_) = booted()?.data {
         return Ok(Vec::new());
     }
-    let _lock = Lock::take(Path::new(LOCK), Error::Busy)?;
+    let lock = Lock::take(Path::new(LOCK), Error::Busy)?;
     // What a killed command has left mounted.
-    let _ = unmount(BOOT, UnmountFlags::DETACH);
-    let node = boot_device()?;
-    let device = fs::File::options().read(true).write(true).open(&node);
-    let device = device.map_err(Error::io("open", &node))?;
-    let found = fat::check(&device).map_err(Error::io("read", &node))?;
-    let mut lines = fat::repair(&device, &found).map_err(Error::io("write", &node))?;
+    for place in [BOOT, BOOT_2] {
+        let _ = unmount(place, UnmountFlags::DETACH);
+    }
+    let disks = disks::found()?.disks;
+    let mut lines = Vec::new();
+    for disk in &disks {
+        let of = if disks.len() > 1 { format!("{}: ", disk.name) } else { String::new() };
+        let found = examine(&disk.boot).unwrap_or_else(|error| vec![Chain(&error).to_string()]);
+        lines.extend(found.iter().map(|line| format!("{of}{line}")));
+    }
+    drop(lock);
+    if disks.len() > 1 {
+        lines.extend(Machine::open_in_step(Compare::Bytes)?.1);
+    }
+    Ok(lines)
+}
+
+fn examine(node: &Path) -> Result<Vec<String>> {
+    let device = fs::File::options().read(true).write(true).open(node);
+    let device = device.map_err(Error::io("open", node))?;
+    let found = fat::check(&device).map_err(Error::io("read", node))?;
+    let mut lines = fat::repair(&device, &found).map_err(Error::io("write", node))?;
     lines.extend(found.problems);
     if found.unused > 0 {
         lines.push(format!("{} of its clusters belong to nothing", found.unused));
@@ -136,10 +187,30 @@ fn examine_boot() -> Result<Vec<String>> {
     Ok(lines)
 }
 
-impl Opened for Machine {
-    type Partition = Mounted;
+/// The right to change the server's disks. No boot partition is mounted meanwhile.
+pub(crate) struct Quiet {
+    _lock: Lock,
+}
 
-    fn server(&mut self) -> &mut Server<Mounted> {
+impl Quiet {
+    /// Waits until no other command works.
+    ///
+    /// # Errors
+    /// As [`Machine::open`].
+    pub(crate) fn begin() -> Result<Self> {
+        on_disk()?;
+        let lock = Lock::take(Path::new(LOCK), Error::Busy)?;
+        for place in [BOOT, BOOT_2] {
+            let _ = unmount(place, UnmountFlags::DETACH);
+        }
+        Ok(Self { _lock: lock })
+    }
+}
+
+impl Opened for Machine {
+    type Partition = Mirrored<Mounted>;
+
+    fn server(&mut self) -> &mut Server<Mirrored<Mounted>> {
         &mut self.server
     }
 }
@@ -174,9 +245,16 @@ impl Receiving {
     }
 }
 
-/// The bootloader that has started this machine, and the others on its disk.
-fn boot_partition() -> BootPartition<Mounted> {
-    let has = |name: &str| Path::new(BOOT).join(name).exists();
+/// The bootloader of a single boot partition.
+fn control_of(partition: Mounted) -> BootPartition<Mounted> {
+    let root = partition.root().to_owned();
+    boot_partition(partition, root)
+}
+
+/// The bootloader that has started this machine, and the others on its disk, as the boot
+/// partition that is mounted at `root` has them.
+fn boot_partition<P: Partition>(partition: P, root: impl AsRef<Path>) -> BootPartition<P> {
+    let has = |name: &str| root.as_ref().join(name).exists();
     let uefi = Path::new("/sys/firmware/efi").exists();
     let mut controls: Vec<Box<dyn BootControl>> = Vec::new();
     if has(LOADER) {
@@ -189,50 +267,30 @@ fn boot_partition() -> BootPartition<Mounted> {
     }
     let mut controls = controls.into_iter();
     let control = controls.next().unwrap_or_else(|| Box::new(SystemdBoot));
-    BootPartition::new(Mounted::at(BOOT), control, controls.collect())
+    BootPartition::new(partition, control, controls.collect())
 }
 
-/// The first partition of the disk that the data partition is on.
-fn boot_device() -> Result<PathBuf> {
-    let path = "/proc/self/mountinfo";
-    let mountinfo = fs::read_to_string(path).map_err(Error::io("read", path))?;
-    let numbers = mounts::device_at(&mountinfo, DATA);
-    let numbers =
-        numbers.ok_or_else(|| Error::Elsewhere(format!("nothing is mounted at {DATA}")))?;
-    let data = PathBuf::from(format!("/sys/dev/block/{numbers}"));
-    let data = fs::canonicalize(&data).map_err(Error::io("resolve", &data))?;
-    let disk = data.parent().unwrap_or(Path::new("/"));
-    for entry in fs::read_dir(disk).map_err(Error::io("list", disk))? {
-        let entry = entry.map_err(Error::io("list", disk))?;
-        let number = fs::read_to_string(entry.path().join("partition")).unwrap_or_default();
-        if number.trim() == "1" {
-            // A slash in a name stands in sysfs as an exclamation mark.
-            let name = entry.file_name().to_string_lossy().replace('!', "/");
-            return Ok(Path::new("/dev").join(name));
-        }
-    }
-    Err(Error::Elsewhere(format!("{} has no first partition", disk.display())))
+/// A boot partition, mounted as long as this lives.
+struct BootMount {
+    place: &'static str,
 }
-
-/// The boot partition, mounted as long as this lives.
-struct BootMount;
 
 impl BootMount {
-    fn new(device: &Path) -> Result<Self> {
-        fs::create_dir_all(BOOT).map_err(Error::io("make", BOOT))?;
+    fn new(device: &Path, place: &'static str) -> Result<Self> {
+        fs::create_dir_all(place).map_err(Error::io("make", place))?;
         // What a killed command has left mounted.
-        let _ = unmount(BOOT, UnmountFlags::DETACH);
+        let _ = unmount(place, UnmountFlags::DETACH);
         let flags = MountFlags::NOSUID | MountFlags::NODEV | MountFlags::NOEXEC;
-        mount(device, BOOT, "vfat", flags, c"umask=0077,shortname=mixed")
+        mount(device, place, "vfat", flags, c"umask=0077,shortname=mixed")
             .map_err(io::Error::from)
             .map_err(Error::io("mount", device))?;
-        Ok(Self)
+        Ok(Self { place })
     }
 }
 
 impl Drop for BootMount {
     fn drop(&mut self) {
         // Everything was synced when it was written; one that stays is unmounted by the next.
-        let _ = unmount(BOOT, UnmountFlags::empty());
+        let _ = unmount(self.place, UnmountFlags::empty());
     }
 }

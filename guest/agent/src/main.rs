@@ -9,7 +9,7 @@ use agent::cli::{self, Call, Command};
 use agent::machine::{self, Machine, Receiving};
 use agent::receive::Receiver;
 use agent::watch::{self, Here};
-use agent::{Error, Result, audit, checks, first_aid, print, rights, status};
+use agent::{Error, Result, audit, checks, first_aid, print, replace, rights, status};
 use serde::Serialize;
 use transfer::report::Switched;
 
@@ -85,6 +85,12 @@ fn run(call: &Call) -> Result<()> {
             let state = Path::new(machine::DATA).join("state");
             let found = audit::audit(&upper, &state, &config.state, &audit::is_in_no_layer)?;
             answer(call, &found, || print::audit(&found, *all))
+        }
+        Command::MirrorAdd { disk, force } => {
+            let added = replace::add(disk, *force)?;
+            answer(call, &added, || {
+                format!("{} is rebuilt; `heirloom status` says how far\n", added.disk)
+            })
         }
         Command::FirstAid { console } => first_aid::menu::run(console),
         Command::FirstAidWatch => first_aid::watch(&say),

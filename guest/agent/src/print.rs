@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use transfer::report::{Hidden, Status, TrialState};
+use transfer::report::{Hidden, Mirror, Status, TrialState};
 use transfer::table::megabytes;
 
 use crate::audit::{Audit, What};
@@ -60,6 +60,10 @@ pub fn status(status: &Status) -> String {
     for what in &status.corrupted {
         line("DAMAGED", &format!("{what}: its blocks do not have their hashes"));
     }
+    if let Some(mirror) = &status.disk.mirror {
+        let what = if mirror.is_complete() { "mirror" } else { "MIRROR" };
+        line(what, &mirrored(mirror));
+    }
     for what in &status.disk.lost {
         line("DISK", what);
     }
@@ -88,6 +92,28 @@ pub fn status(status: &Status) -> String {
         None => {}
     }
     line("up", &format!("{} s", status.uptime));
+    text
+}
+
+/// What becomes of a mirror, in one line.
+pub(crate) fn mirrored(mirror: &Mirror) -> String {
+    let Mirror { whole, rebuilt, failed, percent, .. } = mirror;
+    let mut text = whole.join(" and ");
+    text += match mirror.is_complete() {
+        true => ", complete",
+        false => " alone",
+    };
+    if let (Some(disk), false) = (rebuilt.first(), mirror.is_complete()) {
+        let _ = match percent {
+            Some(percent) => write!(text, ", {disk} is rebuilt: {percent} %"),
+            None => write!(text, ", {disk} waits to be rebuilt"),
+        };
+    } else if !mirror.is_complete() {
+        text += ", a disk is missing: `heirloom mirror add DISK` gives it another";
+    }
+    if !failed.is_empty() {
+        let _ = write!(text, "; {} has failed", failed.join(" and "));
+    }
     text
 }
 
@@ -193,6 +219,30 @@ mod tests {
     }
 
     #[test]
+    fn what_becomes_of_a_mirror_is_said() {
+        let names = |names: &[&str]| names.iter().map(|it| (*it).to_owned()).collect::<Vec<_>>();
+        let said = |whole: &[&str], rebuilt: &[&str], failed: &[&str], percent| {
+            let (whole, rebuilt, failed) = (names(whole), names(rebuilt), names(failed));
+            let mirror = Some(Mirror { whole, rebuilt, failed, wanted: 2, percent });
+            status(&Status { disk: Disk { mirror, ..Disk::default() }, ..of(None) })
+        };
+        for (text, line) in [
+            (said(&["sda", "sdb"], &[], &[], None), "mirror      sda and sdb, complete\n"),
+            (
+                said(&["sda"], &["sdb"], &[], Some(7)),
+                "MIRROR      sda alone, sdb is rebuilt: 7 %\n",
+            ),
+            (
+                said(&["sda"], &["sdb"], &[], None),
+                "MIRROR      sda alone, sdb waits to be rebuilt\n",
+            ),
+            (said(&["sda"], &[], &["sdb"], None), "gives it another; sdb has failed\n"),
+        ] {
+            assert!(text.contains(line), "{text}");
+        }
+    }
+
+    #[test]
     fn what_a_check_found_and_what_the_server_goes_without_is_said() {
         let check = DiskCheck {
             now: true,
@@ -206,6 +256,7 @@ mod tests {
             check: Some(check),
             lost: vec!["/var/mail is in memory".into()],
             notes: vec!["the boot partition has lost clusters".into()],
+            ..Disk::default()
         };
         let text = status(&Status { disk, ..of(None) });
         for part in [

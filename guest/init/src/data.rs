@@ -14,9 +14,10 @@ use generation::filesystem::{Check, Outcome};
 use generation::{Chain, Filesystem, Layout};
 use rustix::mount::{MountFlags, UnmountFlags, mount, unmount};
 
-use crate::device::Device;
+use crate::device::{self, Device};
 use crate::error::{Context, Result};
 use crate::log::Log;
+use crate::modules::Drivers;
 use crate::root::{DATA, MEMORY, make_directory};
 use crate::superblock::Ext4;
 use crate::watchdog::Watchdog;
@@ -24,6 +25,23 @@ use crate::{fsck, grow};
 
 /// Where a disk is looked at.
 const PROBE: &str = "/mnt";
+
+/// Waits for devices that may be the medium of `boot`, until one has the generation or all drivers are
+/// loaded.
+pub(crate) fn find(
+    boot: &Boot,
+    drivers: &mut Drivers<'_>,
+    log: &Log,
+    watchdog: &mut Watchdog,
+) -> Result<Vec<Device>> {
+    loop {
+        let found = device::find(&boot.data, drivers, log, watchdog)?;
+        let has = |device: &Device| has_generation(device, boot).unwrap_or(false);
+        if !drivers.has_more() || found.iter().any(has) || !drivers.load_next(log, watchdog) {
+            return Ok(found);
+        }
+    }
+}
 
 /// Which of `devices`, all with the name that the boot entry gives, is used: the first that has the
 /// generation. An older installation on another disk, or a copy of this one, may have the name too.
@@ -120,6 +138,16 @@ pub(crate) fn mount_data(
     Ok(found)
 }
 
+/// What the kernel does when it meets an error in a filesystem that nothing was wrong with: it
+/// reboots, and the next boot checks. Without a word the superblock decides, which
+/// says `remount-ro`; then Linux 6.12 reads nothing more of it either, the layers among it, and the
+/// server is neither up nor down (fs/ext4/super.c, `ext4_handle_error`).
+const WELL: &CStr = c"errors=panic";
+
+/// The same for one that was checked at this boot: errors that come back after a repair are no reason
+/// to reboot again and again.
+const CHECKED: &CStr = c"errors=continue";
+
 /// Mounts it to be written, with a check before a second try where there was none before the
 /// first; why it cannot be.
 fn mount_writable(
@@ -133,12 +161,13 @@ fn mount_writable(
         bad => Some(format!("it was checked, and {}", fsck::words(bad))),
     };
     if let Some(check) = check {
-        return left(check).or_else(|| mount(None).err().map(|error| Chain(&error).to_string()));
+        return left(check)
+            .or_else(|| mount(Some(CHECKED)).err().map(|error| Chain(&error).to_string()));
     }
-    let Err(refused) = mount(None) else { return None };
+    let Err(refused) = mount(Some(WELL)) else { return None };
     let refused = format!("{}", Chain(&refused));
     let made = check.insert(examine(refused));
-    left(made).or_else(|| mount(None).err().map(|error| Chain(&error).to_string()))
+    left(made).or_else(|| mount(Some(CHECKED)).err().map(|error| Chain(&error).to_string()))
 }
 
 /// Leaves a check's outcome where later boots find it.
@@ -180,20 +209,23 @@ mod tests {
     use super::*;
     use crate::error::Error;
 
-    fn checked(outcome: Outcome) -> Check {
+    fn check_of(outcome: Outcome) -> Check {
         let (boot, asked, lines) = (String::new(), String::new(), Vec::new());
         Check { boot, asked, outcome, seconds: 0, lines, more: 0 }
     }
 
     /// A disk of which mounting fails as long as it was not checked, or always.
     fn mounted(before: Option<Outcome>, refusals: u32, examined: Outcome) -> (Option<String>, u32) {
-        let (mut check, mut tries) = (before.map(checked), 0);
-        let mount = |_: Option<&CStr>| {
+        let (mut check, mut tries) = (before.map(check_of), 0);
+        let mut checked = before.is_some();
+        let mount = |options: Option<&CStr>| {
             tries += 1;
+            assert_eq!(options, Some(if checked { CHECKED } else { WELL }));
+            checked = true;
             let refused = Error::State { path: "/".into(), why: "damaged".into() };
             if tries > refusals { Ok(()) } else { Err(refused) }
         };
-        let why = mount_writable(&mut check, mount, |_| checked(examined));
+        let why = mount_writable(&mut check, mount, |_| check_of(examined));
         (why, tries)
     }
 

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use generation::cmdline::Data;
+use mirror::Superblock;
 
 use crate::error::{Context, Error, Result};
 use crate::log::Log;
@@ -42,6 +43,35 @@ impl Device {
     /// Its node under /dev.
     pub(crate) fn path(&self) -> PathBuf {
         node(&self.name)
+    }
+
+    /// The device of this name, which has appeared since.
+    pub(crate) fn named(name: &str) -> Result<Self> {
+        let node = node(name);
+        Ok(Self { name: name.to_owned(), head: read_head(&node).on("read", &node)? })
+    }
+
+    /// Its numbers, `254:2`.
+    pub(crate) fn numbers(&self) -> Result<String> {
+        let attribute = Path::new(BLOCK_DEVICES).join(&self.name).join("dev");
+        Ok(fs::read_to_string(&attribute).on("read", &attribute)?.trim().to_owned())
+    }
+
+    /// Whether an array has it already.
+    pub(crate) fn is_held(&self) -> bool {
+        let holders = Path::new(BLOCK_DEVICES).join(&self.name).join("holders");
+        let holders = fs::read_dir(holders).into_iter().flatten().flatten();
+        holders.into_iter().any(|holder| holder.file_name().to_string_lossy().starts_with("md"))
+    }
+
+    /// What it is in a mirror; nothing when it is in none.
+    pub(crate) fn superblock(&self) -> Result<Option<Superblock>> {
+        let place = mirror::superblock::place(self.size()? / mirror::SECTOR);
+        let mut bytes = vec![0; mirror::superblock::LENGTH];
+        let node = self.path();
+        let file = File::open(&node).on("open", &node)?;
+        file.read_exact_at(&mut bytes, place * mirror::SECTOR).on("read", &node)?;
+        Ok(Superblock::read(&bytes, place))
     }
 
     /// Bytes.
@@ -103,6 +133,10 @@ pub(crate) fn find(
             devices.into_iter().partition(|device| is_medium(data, &device.head));
         if !found.is_empty() {
             return Ok(found);
+        }
+        // It may be behind a driver whose turn has not come.
+        if drivers.load_next(log, watchdog) {
+            continue;
         }
         if start.elapsed() > PATIENCE {
             let seen = devices.iter().map(|device| device.name.as_str()).collect::<Vec<_>>();

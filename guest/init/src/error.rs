@@ -22,6 +22,9 @@ pub(crate) enum Error {
     /// The partition table.
     #[error(transparent)]
     Gpt(#[from] gpt::Error),
+    /// The mirror that the data partition is.
+    #[error(transparent)]
+    Mirror(#[from] mirror::Error),
     /// The kernel said no.
     #[error("cannot {action} {path}", path = .path.display())]
     Io { action: &'static str, path: PathBuf, source: io::Error },

@@ -13,6 +13,8 @@
 //! block of the page cache and of most disks; with sectors of 4096 bytes they are three, and a cut
 //! between them is repaired from the backup (`sgdisk`, firmware).
 
+use mirror::bytes::{crc32, get32, get64};
+
 /// A disk's size.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Disk {
@@ -202,27 +204,8 @@ fn seal(header: &mut [u8]) {
     header[16..20].copy_from_slice(&crc.to_le_bytes());
 }
 
-fn get32(bytes: &[u8], at: usize) -> u32 {
-    let mut number = [0; 4];
-    number.copy_from_slice(&bytes[at..at + 4]);
-    u32::from_le_bytes(number)
-}
-
-fn get64(bytes: &[u8], at: usize) -> u64 {
-    u64::from(get32(bytes, at)) | u64::from(get32(bytes, at + 4)) << 32
-}
-
 fn put64(bytes: &mut [u8], at: usize, number: u64) {
     bytes[at..at + 8].copy_from_slice(&number.to_le_bytes());
-}
-
-/// CRC-32 of ISO 3309, reflected polynomial 0xEDB88320: 16 KiB once a disk's life, so bit by bit.
-fn crc32(bytes: &[u8]) -> u32 {
-    !bytes.iter().fold(u32::MAX, |crc, byte| {
-        (0..8).fold(crc ^ u32::from(*byte), |crc, _| {
-            if crc & 1 == 0 { crc >> 1 } else { crc >> 1 ^ 0xedb8_8320 }
-        })
-    })
 }
 
 #[cfg(test)]

@@ -10,6 +10,7 @@
 //! confirmed generation has nothing to fall back to. A generation on trial gives up after half a
 //! minute of them and reboots, and the bootloader takes the confirmed one. How far a trial came is left on the disk ([`progress`]).
 
+mod array;
 mod clear;
 mod clock;
 mod data;
@@ -34,6 +35,7 @@ mod watchdog;
 
 use std::fs;
 use std::process::ExitCode;
+use std::thread;
 use std::time::Duration;
 
 use generation::cmdline::{Boot, on_trial};
@@ -43,7 +45,7 @@ use rustix::system::{RebootCommand, reboot};
 
 use error::{Context, Result};
 use log::Log;
-use modules::Drivers;
+use modules::{Drivers, Queue, WORKERS};
 use progress::Trail;
 use watchdog::Watchdog;
 
@@ -61,18 +63,32 @@ fn main() -> ExitCode {
         log.warning(Chain(&error));
     }
     let cmdline = fs::read_to_string("/proc/cmdline").unwrap_or_default();
-    // A line that cannot be read may be a damaged trial's: then a reboot is the way back.
-    let trial = on_trial(&cmdline) || Boot::parse(&cmdline).is_err();
-    let mut watchdog = Watchdog::asleep();
     let table = modules::table(&log);
-    let mut drivers = Drivers::new(&table, &cmdline);
-    let data = Boot::parse(&cmdline).ok().map(|boot| data::module(&boot.data));
-    drivers.load(data, &log, &mut watchdog);
+    let queue = Queue::new(&table);
+    thread::scope(|scope| {
+        for _ in 0..WORKERS {
+            scope.spawn(|| modules::work(&queue, &cmdline, &log));
+        }
+        let drivers = Drivers::new(&table, &cmdline, &queue);
+        boot(&cmdline, drivers, &log);
+        queue.close();
+    });
+    ExitCode::FAILURE
+}
+
+/// Boots the server. Returns only where the machine does not even reboot.
+fn boot(cmdline: &str, mut drivers: Drivers<'_>, log: &Log) {
+    // A line that cannot be read may be a damaged trial's: then a reboot is the way back.
+    let trial = on_trial(cmdline) || Boot::parse(cmdline).is_err();
+    let mut watchdog = Watchdog::asleep();
+    let data = Boot::parse(cmdline).ok().map(|boot| data::module(&boot.data));
+    drivers.load(data, log, &mut watchdog);
     if trial && !watchdog.is_armed() {
         log.warning("this machine has no watchdog: a trial that hangs may not end by itself");
     }
-    if let Some(trail) = bring_up(&cmdline, trial, &mut drivers, &log, &mut watchdog) {
-        hand_over(trail, trial, &log, &mut watchdog);
+    if let Some(trail) = bring_up(cmdline, trial, &mut drivers, log, &mut watchdog) {
+        drivers.end();
+        hand_over(trail, trial, log, &mut watchdog);
     }
     log.fatal("giving up: the machine reboots");
     watchdog.sleep(TO_BE_READ);
@@ -80,7 +96,6 @@ fn main() -> ExitCode {
     if let Err(errno) = reboot(RebootCommand::Restart) {
         log.fatal(format_args!("the machine does not reboot: {errno}"));
     }
-    ExitCode::FAILURE
 }
 
 /// Tries until there is a root, or until it is better to panic.

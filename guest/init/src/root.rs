@@ -22,13 +22,12 @@ use generation::{Chain, Config, Filesystem, Layout, Step};
 use rustix::fs::{CWD, Mode, OFlags, ResolveFlags, openat2};
 use rustix::mount::{MountFlags, UnmountFlags, mount, mount_move, unmount};
 
-use crate::device;
 use crate::error::{Context, Error, Result};
 use crate::log::Log;
 use crate::modules::Drivers;
 use crate::progress::Trail;
 use crate::watchdog::Watchdog;
-use crate::{clock, data, layer, state, units};
+use crate::{array, clock, data, layer, state, units};
 
 /// Where the data filesystem is until then.
 pub(crate) const DATA: &str = "/data";
@@ -53,7 +52,8 @@ pub(crate) fn assemble(
     log: &Log,
     watchdog: &mut Watchdog,
 ) -> Result<()> {
-    let device = data::choose(device::find(&boot.data, drivers, log, watchdog)?, boot, log);
+    let found = data::find(boot, drivers, log, watchdog)?;
+    let device = array::choose(found, boot, drivers, log, watchdog)?;
     log.info(format_args!("data on {}", device.name));
     let mut found = data::mount_data(&boot.data, &device, log, watchdog)?;
     trail.reached(Step::Data);
@@ -67,6 +67,8 @@ pub(crate) fn assemble(
     clock::at_least(config.epoch, log);
     trail.reached(Step::Manifest);
 
+    // What every machine needs was loaded meanwhile.
+    drivers.finish(log, watchdog);
     let mut lower = Vec::new();
     for (number, layer) in (1..).zip(manifest.filesystems()?) {
         watchdog.beat();

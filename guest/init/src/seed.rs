@@ -72,6 +72,8 @@ struct Copying<'a> {
     links: BTreeMap<(u64, u64), PathBuf>,
     /// Bytes since the last wait for the disk.
     unsynced: u64,
+    /// Whether a file has content: the journal does not have it.
+    content: bool,
     alive: &'a mut dyn FnMut(),
 }
 
@@ -118,9 +120,11 @@ impl Seed<'_> {
     }
 
     /// Makes the copy; without `content` what it is a copy of is as if it were empty. When this
-    /// returns all of it is on the disk.
+    /// returns all content is on the disk. Everything else is in the journal, before the copy's name
+    /// will be: directories and empty files need not be waited for.
     pub(crate) fn copy(&self, content: bool, alive: &mut dyn FnMut()) -> Result<()> {
-        let mut copying = Copying { seed: self, links: BTreeMap::new(), unsynced: 0, alive };
+        let links = BTreeMap::new();
+        let mut copying = Copying { seed: self, links, unsynced: 0, content: false, alive };
         // Parents before what they hold.
         let mut directories = Vec::new();
         copying.entry(PathBuf::new(), content, &mut directories)?;
@@ -135,7 +139,7 @@ impl Seed<'_> {
         for directory in directories.iter().rev() {
             copying.attributes(directory, &self.stat(directory)?)?;
         }
-        syncfs(self.parent).at(Path::new(""))
+        if copying.content { syncfs(self.parent).at(Path::new("")) } else { Ok(()) }
     }
 
     fn source(&self, path: &Path) -> PathBuf {
@@ -228,6 +232,7 @@ impl Copying<'_> {
             if part.is_empty() {
                 return made.set_len(length).at(path);
             }
+            self.content = true;
             length += read as u64;
             if part.iter().all(|byte| *byte == 0) {
                 made.seek(SeekFrom::Start(length)).at(path)?;

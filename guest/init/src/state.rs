@@ -167,8 +167,8 @@ impl Roots {
             let _ = clear::remove(&parent, &new);
             return Err(error);
         }
-        renameat(&parent, &new, &parent, name).on("make", at)?;
-        rustix::fs::fsync(&parent).on("write", at)
+        // Whatever is written to the entry later comes to the disk after its name, by the journal.
+        renameat(&parent, &new, &parent, name).on("make", at)
     }
 
     /// Removes what copies that were never finished have left beside the entries of `state`.

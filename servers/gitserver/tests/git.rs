@@ -67,6 +67,27 @@ fn on_arch_it_serves_as_well_and_moves_to_a_later_day_on_trial() -> Result<()> {
     server.power_off()
 }
 
+/// Who may push reaches nothing else by ssh: no port in either direction, no terminal.
+fn gets_nothing_of_ssh_but_git(clients: &Clients, port: u16) -> Result<()> {
+    let to_web = |user: &str| clients.ssh_as_told(port, &["-W", "127.0.0.1:80", user]);
+    to_web("root@127.0.0.1")?;
+    let refused = to_web("git@127.0.0.1").err().map(|error| error.to_string());
+    ensure!(
+        refused.as_ref().is_some_and(|it| it.contains("administratively prohibited")),
+        "a port is forwarded to whoever may push: {refused:?}"
+    );
+    let exit = "ExitOnForwardFailure=yes";
+    let back = ["-o", exit, "-R", "8025:127.0.0.1:80", "git@127.0.0.1", "list"];
+    let refused = clients.ssh_as_told(port, &back).err().map(|error| error.to_string());
+    ensure!(
+        refused.as_ref().is_some_and(|it| it.contains("remote port forwarding failed")),
+        "the server listens for whoever may push: {refused:?}"
+    );
+    let said = clients.ssh_as_told(port, &["-tt", "git@127.0.0.1", "list"])?;
+    ensure!(said.contains("PTY allocation request failed"), "a terminal for git: {said}");
+    Ok(())
+}
+
 /// What was pushed can be cloned, before the machine was off and afterwards; the server is on.
 fn serves_repositories<'a>(testbed: &'a Testbed, firmware: Firmware) -> Result<Online<'a>> {
     testbed.authorize("git")?;
@@ -81,6 +102,8 @@ fn serves_repositories<'a>(testbed: &'a Testbed, firmware: Firmware) -> Result<O
         let refused = clients.ssh(ssh, "git", command);
         assert!(refused.is_err(), "`{command}` was not refused: {refused:?}");
     }
+
+    gets_nothing_of_ssh_but_git(clients, ssh)?;
 
     let (over_ssh, over_http) = addresses(&server)?;
     clients.git(".", &["init", "--quiet", "--initial-branch", "main", "work"])?;

@@ -2,8 +2,11 @@
 
 use std::process::ExitCode;
 
+use anyhow::{Context, ensure};
 use deploy::Ssh;
+use deploy::Written;
 use deploy::disk::Survey;
+use deploy::install::{check_mirror, install, install_mirror};
 use deploy::own;
 use serde_json::json;
 
@@ -12,29 +15,42 @@ use crate::cli::{Global, Install};
 use crate::output::say;
 
 pub(crate) fn run(global: &Global, arguments: &Install) -> anyhow::Result<ExitCode> {
-    let Install { host, disk, .. } = arguments;
+    let Install { host, disks, .. } = arguments;
+    ensure!(disks.len() <= 2, "a mirror has two disks: name `--disk` once or twice");
     let ssh = Ssh::new(host)?;
     let session = open(&options(global))?;
     let server = session.workspace.server(&arguments.server)?;
     // Before the image is built: a wrong host or disk is heard of at once.
-    let survey = Survey::of(&ssh, disk)?;
-    survey.check(0)?;
+    let surveys = disks.iter().map(|disk| Survey::of(&ssh, disk)).collect::<Result<Vec<_>, _>>()?;
+    check(&surveys, 0)?;
     let built = pipeline::generation(&session, &server)?;
     let medium = pipeline::medium(&session, &server, &built, pipeline::Format::Raw)?;
-    survey.check(medium.size)?;
-    confirm(&survey, &format!("{host}: {}", survey.describe()), arguments.yes)?;
-    let patches = own::patches(&medium.path, &own::Ids::random()?)?;
-    let written = deploy::install::install(&ssh, &survey, &medium.path, &patches)?;
+    check(&surveys, medium.size)?;
+    for survey in &surveys {
+        confirm(survey, &format!("{host}: {}", survey.describe()), arguments.yes)?;
+    }
+    let (written, paths) = match &surveys[..] {
+        [one, other] => {
+            let both = install_mirror(&ssh, [one, other], &medium.path)?;
+            (sum(both), format!("{} and {}", one.path, other.path))
+        }
+        surveys => {
+            let survey = surveys.first().context("no disk is named")?;
+            let patches = own::patches(&medium.path, &own::Ids::random()?)?;
+            (install(&ssh, survey, &medium.path, &patches)?, survey.path.clone())
+        }
+    };
     kept(&session)?.add(&built.bundle)?;
     if arguments.json {
         print_json(&json!({
-            "server": server.name.as_str(), "host": host, "disk": survey.path,
+            "server": server.name.as_str(), "host": host, "disk": surveys.first().map(|survey| &survey.path),
+            "disks": surveys.iter().map(|survey| &survey.path).collect::<Vec<_>>(),
             "number": 1, "generation": built.generation,
             "sent": written.sent, "bytes": written.bytes, "seconds": written.seconds,
         }))?;
         return Ok(ExitCode::SUCCESS);
     }
-    say!("installed   {} on {} of {host}, read back and compared", server.name, survey.path);
+    say!("installed   {} on {paths} of {host}, read back and compared", server.name);
     say!("generation  1  {}", built.generation);
     let sent = written.sent.map_or("nothing".to_owned(), megabytes);
     say!("sent        {sent} of {}, {} s", megabytes(written.bytes), written.seconds);
@@ -44,4 +60,22 @@ pub(crate) fn run(global: &Global, arguments: &Install) -> anyhow::Result<ExitCo
         "            its host key is a new one: `ssh-keygen -R {name}`, then compare fingerprints"
     );
     Ok(ExitCode::SUCCESS)
+}
+
+/// Whether an image of `bytes` bytes may be written over all of them.
+fn check(surveys: &[Survey], bytes: u64) -> Result<(), deploy::Error> {
+    match surveys {
+        [one, other] => check_mirror([one, other], bytes),
+        surveys => surveys.iter().try_for_each(|survey| survey.check(bytes)),
+    }
+}
+
+/// What was written to both disks of a mirror.
+fn sum([one, other]: [Written; 2]) -> Written {
+    Written {
+        bytes: one.bytes + other.bytes,
+        sent: one.sent.zip(other.sent).map(|(one, other)| one + other),
+        seconds: one.seconds + other.seconds,
+        digest: one.digest,
+    }
 }

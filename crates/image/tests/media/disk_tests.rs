@@ -20,6 +20,7 @@ pub(crate) fn all() -> Vec<Trial> {
         Trial::test("the_boot_partition_is_sound_and_holds_both_bootloaders", boot_partition),
         Trial::test("the_data_partition_is_sound_and_holds_the_generation", data_partition),
         Trial::test("an_installation_has_identifiers_of_its_own_and_is_sound", own_ids),
+        Trial::test("both_halves_of_a_mirror_are_sound_and_belong_together", halves),
         Trial::test("a_disk_takes_the_room_of_its_content", sparse),
         Trial::test("a_kernel_too_large_for_two_generations_is_refused", too_large),
     ]
@@ -191,6 +192,62 @@ fn own_ids() -> Outcome {
     // The file of the image is as it was.
     let head = own::patches(&image, &own::Ids::random()?)?;
     check(head.len() == patches.len(), "the image was changed")
+}
+
+fn halves() -> Outcome {
+    let dir = tempfile::tempdir()?;
+    make(dir.path());
+    let image = dir.path().join("disk");
+    let end = fs::metadata(&image)?.len();
+    // The larger is no whole number of MiB.
+    let sizes = [end + 200 * MIB, end + 300 * MIB + 512];
+    let ids = [own::Ids::random()?, own::Ids::random()?];
+    let data_filesystem = ids[0].data_filesystem;
+    let tools = tools(Group::Image);
+    let (mut superblocks, mut guids, mut data) = (Vec::new(), Vec::new(), Vec::new());
+    for (number, ids) in ids.into_iter().enumerate() {
+        let ids = own::Ids { data_filesystem, ..ids };
+        let (disk, number) = (sizes[number], number as u32);
+        let array = data_filesystem;
+        let half = own::Half { ids, disk, smaller: sizes[0], array, number, now: 1 };
+        let patches = own::half(&image, &half)?;
+        let path = dir.path().join("half");
+        fs::copy(&image, &path)?;
+        let file = fs::File::options().read(true).write(true).open(&path)?;
+        file.set_len(disk)?;
+        for patch in patches.inside.iter().chain(&patches.behind) {
+            file.write_all_at(&patch.bytes, patch.offset)?;
+        }
+
+        let table = gpt::GptConfig::new().open(&path)?;
+        check(table.primary_header().is_ok() && table.backup_header().is_ok(), "a damaged GPT")?;
+        let [boot, part] = [1, 2].map(|number| table.partitions()[&number].clone());
+        guids.extend([*table.guid(), boot.part_guid, part.part_guid]);
+        let sectors = part.last_lba + 1 - part.first_lba;
+        let place = mirror::superblock::place(sectors);
+        let mut bytes = vec![0; mirror::superblock::LENGTH];
+        file.read_exact_at(&mut bytes, (part.first_lba + place) * 512)?;
+        superblocks.push(mirror::Superblock::read(&bytes, place).ok_or("there is no superblock")?);
+
+        let run = |program, args: &[&str]| {
+            tools.command(program).args(args).bind_rw(dir.path(), "/work").run()
+        };
+        cut(&path, 16 * MIB, 272 * MIB, dir.path().join("fat"));
+        run(Program::FsckFat, &["-n", "/work/fat"])?;
+        let ext4 = dir.path().join(format!("ext4-{number}"));
+        cut(&path, 272 * MIB, end, ext4.clone());
+        run(Program::E2fsck, &["-f", "-n", &format!("/work/ext4-{number}")])?;
+        data.push(digest::Digest::of_reader(fs::File::open(ext4)?)?);
+    }
+    check(data[0] == data[1], "the data differ")?;
+    let [one, other] = [&superblocks[0], &superblocks[1]];
+    check((one.array, one.sectors) == (other.array, other.sectors), format!("{superblocks:?}"))?;
+    let together = mirror::choose::choose(&superblocks);
+    let whole = together.len() == 1 && together[0].members.len() == 2;
+    check(whole && together[0].missing == 0, format!("{together:?}"))?;
+    guids.sort();
+    guids.dedup();
+    check(guids.len() == 6, format!("{guids:?}"))
 }
 
 fn sparse() -> Outcome {

@@ -5,6 +5,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::documents;
+
 /// Commands of the shell itself.
 const BUILTINS: [&str; 25] = [
     ":", ".", "[", "[[", "break", "cd", "command", "continue", "echo", "eval", "exit", "export",
@@ -92,7 +94,8 @@ fn is_no_word(c: char) -> bool {
 /// A script's lines without comments and blank ones, continued ones joined.
 fn lines(script: &str) -> Vec<String> {
     // Continued lines; quotes of messages and redirections, which begin no command.
-    let joined = script.replace("\\\n", " ").replace("\\`", "'").replace(">&", ">");
+    let joined =
+        documents::without(script).replace("\\\n", " ").replace("\\`", "'").replace(">&", ">");
     let joined = without_arithmetic(&joined);
     let is_code = |line: &&str| !line.trim().is_empty() && !line.trim_start().starts_with('#');
     joined.lines().filter(is_code).map(str::to_owned).collect()
@@ -197,7 +200,7 @@ fn without_other_actions(lines: &[String]) -> Vec<String> {
         let mut line = line;
         if let Some(of_action) = cases.last()
             && let Some((pattern, rest)) = line.split_once(')')
-            && !pattern.contains(['$', '`', ' ']) | pattern.contains('|')
+            && !pattern.contains(['`', ' ']) | pattern.contains('|')
             && !pattern.trim_start_matches('(').contains('(')
         {
             let others = |action: &str| OTHER_ACTIONS.contains(&action.trim().trim_matches('"'));
@@ -282,6 +285,16 @@ mod tests {
         assert!(!needs(
             "echo \"unknown \\`$1'\" >&2\n[ -x /usr/sbin/of-1998 ] && /usr/sbin/of-1998 -s x\n"
         ));
+    }
+
+    #[test]
+    fn the_pattern_of_a_case_is_no_command() {
+        let case =
+            |arm: &str| needs(&format!("case \"$(rm x)\" in\n  {arm}\n  *) exit 1;;\nesac\n"));
+        assert!(!case("\"$DPKG_ROOT/usr/lib\"*) ;;"));
+        assert!(!case("${own}|*.x) rm x;;"));
+        assert!(case("\"$DPKG_ROOT/usr/lib\"*) useradd x;;"));
+        assert!(case("x=$(useradd)"));
     }
 
     #[test]

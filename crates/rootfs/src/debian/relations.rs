@@ -1,10 +1,34 @@
-//! `Replaces:`, as far as files go (Debian policy 7.6.1).
+//! How packages stand to one another: `Replaces:`, as far as files go (Debian policy 7.6.1), and
+//! which comes first.
 
 use std::cmp::Ordering;
+use std::collections::HashMap;
 use std::str::FromStr;
 
 use lock::debian::Version;
 use unpack::Control;
+
+/// The places of packages in an order, as far as the packages of one tree go.
+pub(super) struct Places(HashMap<(String, String), usize>);
+
+impl Places {
+    /// `order` are numbers of `controls`.
+    pub(super) fn new(controls: &[Control], order: &[usize]) -> Self {
+        let places =
+            order.iter().enumerate().map(|(place, it)| (Self::name(&controls[*it]), place));
+        Self(places.collect())
+    }
+
+    /// Whether a first package comes before a second one.
+    pub(super) fn precedes(&self, one: &Control, other: &Control) -> bool {
+        let place = |control| self.0.get(&Self::name(control));
+        place(one).zip(place(other)).is_some_and(|(one, other)| one < other)
+    }
+
+    fn name(control: &Control) -> (String, String) {
+        (control.package().to_owned(), control.architecture().to_owned())
+    }
+}
 
 /// Whether a first package may take files that a second one has too.
 pub(super) fn replaces(one: &Control, other: &Control) -> bool {

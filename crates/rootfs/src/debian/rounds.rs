@@ -24,7 +24,8 @@ pub(super) fn of(controls: &[Control]) -> Rounds {
     for (package, level) in graph.levels(&needing(controls, &graph)).into_iter().enumerate() {
         of_level.entry(level).or_default().push(package);
     }
-    Rounds { essential: graph.base, rounds: of_level.into_values().collect() }
+    let order = graph.order();
+    Rounds { essential: graph.base, rounds: of_level.into_values().collect(), order }
 }
 
 /// In which order packages are installed.
@@ -33,6 +34,8 @@ pub(super) struct Rounds {
     pub(super) essential: BTreeSet<usize>,
     /// The packages of each round.
     pub(super) rounds: Vec<Vec<usize>>,
+    /// All packages in an order in which dpkg would unpack them one by one.
+    pub(super) order: Vec<usize>,
 }
 
 /// The version of the newest kernel that packages bring modules of.
@@ -135,6 +138,35 @@ impl Graph {
         graph
     }
 
+    /// The essential packages first, each package behind what it depends on as far as there is no
+    /// circle, and otherwise as they are numbered.
+    fn order(&self) -> Vec<usize> {
+        let mut order = Vec::new();
+        let mut seen = BTreeSet::new();
+        for start in self.base.iter().copied().chain(0..self.edges.len()) {
+            // A package, and how many of its dependencies were looked at.
+            let mut open = vec![(start, 0)];
+            if !seen.insert(start) {
+                continue;
+            }
+            while let Some((package, looked)) = open.last_mut() {
+                match self.edges[*package].get(*looked) {
+                    Some((target, _)) => {
+                        *looked += 1;
+                        if seen.insert(*target) {
+                            open.push((*target, 0));
+                        }
+                    }
+                    None => {
+                        order.push(*package);
+                        open.pop();
+                    }
+                }
+            }
+        }
+        order
+    }
+
     /// These packages and all that they depend on.
     fn reach(&self, from: impl IntoIterator<Item = usize>) -> BTreeSet<usize> {
         self.reach_by(from, |_| &[])
@@ -196,6 +228,7 @@ impl Graph {
 
 #[cfg(test)]
 mod tests {
+    use super::super::relations::Places;
     use super::*;
     use unpack::ControlFile;
 
@@ -247,6 +280,24 @@ mod tests {
             package("tool", "Recommends: server\n", None),
         ];
         assert_eq!(rounds(&packages), [["base", "tool"], ["module", "server"]]);
+    }
+
+    #[test]
+    fn one_by_one_packages_come_behind_what_they_depend_on() {
+        let packages = [
+            package("application", "Depends: library (>= 2) | x, circle\n", None),
+            package("base", "Essential: yes\nDepends: lib\n", None),
+            package("circle", "Depends: application\n", None),
+            package("lib", "", None),
+            package("library", "", None),
+        ];
+        let order = of(&packages).order;
+        let names: Vec<&str> = order.iter().map(|it| packages[*it].package()).collect();
+        assert_eq!(names, ["lib", "base", "library", "circle", "application"]);
+        let places = Places::new(&packages, &order);
+        assert!(places.precedes(&packages[4], &packages[0]), "a directory of the library stays");
+        assert!(!places.precedes(&packages[0], &packages[4]));
+        assert!(!places.precedes(&package("other", "", None), &packages[4]));
     }
 
     #[test]

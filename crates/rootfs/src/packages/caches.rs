@@ -6,14 +6,38 @@ use std::time::{Duration, SystemTime};
 
 use sandbox::RootCommand;
 use sha1::{Digest as _, Sha1};
+use unpack::Inside;
 
-use super::Inside;
 use crate::error::Error;
 
 /// Makes each cache of the tree what it would be on a server that has the image.
 pub(crate) fn refresh(tree: &Path, inside: &Inside, epoch: u64) -> Result<(), Error> {
     fonts(tree, inside, epoch)?;
+    haskell(tree, inside, epoch)?;
     java(inside, epoch)
+}
+
+/// What GHC knows of installed libraries, as Debian has it.
+const HASKELL: &str = "var/lib/ghc/package.conf.d";
+
+/// Makes GHC's cache of its libraries anew. `ghc-pkg recache` writes them in the order in which the
+/// directory has its files, which is the file system's; registered one by one, they come in the
+/// order of their names.
+fn haskell(tree: &Path, inside: &Inside, epoch: u64) -> Result<(), Error> {
+    let program = "usr/bin/ghc-pkg";
+    if !inside.has(program) || !inside.has(format!("{HASKELL}/package.cache")) {
+        return Ok(());
+    }
+    let script = format!(
+        "cd /{HASKELL}\nghc-pkg init /tmp/ghc\nfor library in *.conf; do\n\
+         ghc-pkg --global-package-db=/tmp/ghc --global --force -v0 update \"$library\"\n\
+         done\ncat /tmp/ghc/package.cache > package.cache\n"
+    );
+    let command = RootCommand::new(tree, "/bin/sh").args(["-ec", &script]).epoch(epoch);
+    command.run().map(drop).map_err(|source| Error::Program {
+        doing: "cannot make GHC's cache of libraries".to_owned(),
+        source: Box::new(source),
+    })
 }
 
 /// The directories of fonts.conf(5), as Debian and Arch have it.
@@ -56,10 +80,10 @@ const KEYSTORE: &str = "etc/ssl/certs/java/cacerts";
 /// Java's store of certificates says of each when it was put in.
 fn java(inside: &Inside, epoch: u64) -> Result<(), Error> {
     let Some(bytes) = inside.bytes(KEYSTORE)? else { return Ok(()) };
-    match undated(&bytes, epoch) {
-        Some(undated) if undated != bytes => inside.write(KEYSTORE, undated),
-        _ => Ok(()),
+    if let Some(undated) = undated(&bytes, epoch).filter(|undated| *undated != bytes) {
+        inside.write(KEYSTORE, undated)?;
     }
+    Ok(())
 }
 
 /// The password that Java's own stores of certificates have.

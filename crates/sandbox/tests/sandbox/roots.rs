@@ -57,7 +57,7 @@ pub(crate) fn prepare() -> Result<Option<tempfile::TempDir>, Box<dyn Error>> {
     let options = unpack::Options { owners: Owners::Ignore, usr_merge: true };
     let tree = Tree::open(&path, &options)?;
     let files: Vec<_> = packages.iter().map(|package| store.path(package.sha256)).collect();
-    unpack::packages(&files, &tree, &options, 2, |_, _| false)?;
+    unpack::packages(&files, &tree, &options, 2, &unpack::Relations::NONE)?;
     TREE.get_or_init(|| path);
     Ok(Some(directory))
 }

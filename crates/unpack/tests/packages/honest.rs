@@ -6,7 +6,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use crate::build::Deb;
-use unpack::{Control, Error, Kind, Options, Owners, Package, Tree};
+use unpack::{Cause, Control, Error, Kind, Options, Owners, Package, Relations, Tree};
 
 fn unpack_into(
     tree: &Path,
@@ -24,7 +24,12 @@ fn unpack_into(
     let owners = if is_root() { Owners::Keep } else { Owners::Ignore };
     let options = Options { owners, usr_merge: true };
     let tree = Tree::open(tree, &options).unwrap();
-    unpack::packages(&files, &tree, &options, threads, replaces)
+    let precedes = |one: &Control, other: &Control| {
+        let after = other.field("Depends").unwrap_or_default();
+        after == one.package()
+    };
+    let relations = Relations { replaces: &replaces, precedes: &precedes };
+    unpack::packages(&files, &tree, &options, threads, &relations)
 }
 
 fn is_root() -> bool {
@@ -207,6 +212,49 @@ fn a_path_of_three_packages_is_the_same_ones_in_any_order() {
     for error in errors {
         assert_eq!(error, "cannot unpack three 1.0: `/etc/x` is also in one 1.0");
     }
+}
+
+#[test]
+fn a_directory_of_an_earlier_package_stays_in_any_order_of_threads() {
+    let link = |name: &str| {
+        Deb::new(name).field("Depends: library").symlink("./usr/share/x", "../elsewhere")
+    };
+    let library =
+        Deb::new("library").directory("./usr/share/x/", 0o750).file("./usr/share/x/y", "");
+    for debs in [[link("a"), link("b"), library.clone()], [library, link("a"), link("b")]] {
+        in_any_order(
+            &debs,
+            |_, _| false,
+            |tree, packages| {
+                let packages = packages.unwrap();
+                let found = tree.join("usr/share/x").symlink_metadata().unwrap();
+                assert!(found.is_dir());
+                assert_eq!(found.mode() & 0o070, if is_root() { 0o050 } else { 0 });
+                for name in ["a", "b"] {
+                    assert_eq!(places(&packages, name), ["usr/share/x"], "its list has it");
+                }
+            },
+        );
+    }
+}
+
+#[test]
+fn a_link_before_a_directory_or_beside_a_file_there_is_refused_in_any_order_of_threads() {
+    let refused = |debs: [Deb; 2], member: &str| {
+        let look = |_: &Path, packages: Result<Vec<Package>, Error>| packages.unwrap_err().cause;
+        for cause in in_any_order(&debs, |_, _| false, look) {
+            assert!(
+                matches!(&*cause, Cause::BehindLink { member: it, link }
+                    if it == member && link == "/usr/share/x"),
+                "{cause}"
+            );
+        }
+    };
+    let library = Deb::new("library").file("./usr/share/x/y", "");
+    let link = |name: &str| Deb::new(name).symlink("./usr/share/x", "../elsewhere");
+    refused([link("link"), library.clone().field("Depends: link")], "/usr/share/x/y");
+    let own = link("own").field("Depends: library").file("./usr/share/x/own", "");
+    refused([own, library], "/usr/share/x/own");
 }
 
 #[test]

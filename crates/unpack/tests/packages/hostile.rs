@@ -37,7 +37,7 @@ impl Bench {
             .map(|(number, deb)| deb.write(self.directory.path(), &format!("{number}.deb")))
             .collect();
         let tree = Tree::open(&self.tree(), &OPTIONS).unwrap();
-        unpack::packages(&files, &tree, &OPTIONS, threads, |_, _| false)
+        unpack::packages(&files, &tree, &OPTIONS, threads, &unpack::Relations::NONE)
     }
 
     /// Unpacks what must be refused, and checks that nothing outside has changed.

@@ -6,7 +6,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use crate::build::Deb;
-use unpack::{Cause, Control, Error, Options, Override, Owners, Package, Rules, Tree};
+use unpack::{Cause, Control, Error, Options, Override, Owners, Package, Relations, Rules, Tree};
 
 const OPTIONS: Options = Options { owners: Owners::Ignore, usr_merge: true };
 
@@ -23,7 +23,8 @@ impl Living {
         let mut living = Self { directory, packages: vec![] };
         let files = living.write("first", debs);
         let tree = Tree::open(&living.path(""), &OPTIONS).unwrap();
-        living.packages = unpack::packages(&files, &tree, &OPTIONS, 2, |_, _| false).unwrap();
+        living.packages =
+            unpack::packages(&files, &tree, &OPTIONS, 2, &unpack::Relations::NONE).unwrap();
         living
     }
 
@@ -53,7 +54,8 @@ impl Living {
     ) -> Result<(), Error> {
         let files = self.write("more", debs);
         let tree = Tree::open(&self.path(""), &OPTIONS).unwrap();
-        unpack::more_packages(&files, &mut self.packages, &tree, &OPTIONS, 2, rules, replaces)
+        let relations = Relations { replaces: &replaces, ..Relations::NONE };
+        unpack::more_packages(&files, &mut self.packages, &tree, &OPTIONS, 2, rules, &relations)
     }
 
     fn listed(&self, package: usize) -> Vec<String> {
@@ -143,4 +145,24 @@ fn no_package_comes_where_dpkgs_database_is() {
         assert!(matches!(&*error.cause, Cause::Database(_)), "{error:?}");
         assert_eq!(living.text("var/lib/dpkg/status"), "dpkg's");
     }
+}
+
+#[test]
+fn a_directory_that_is_there_stays_where_a_package_has_a_link() {
+    let mut living = Living::new(&[Deb::new("old").file("./usr/share/x/file", "old")]);
+    fs::create_dir_all(living.path("var/made")).unwrap();
+    std::os::unix::fs::symlink("nowhere", living.path("var/link")).unwrap();
+    let new = Deb::new("new")
+        .symlink("./usr/share/x", "/etc")
+        .symlink("./var/made", "/etc")
+        .symlink("./var/link", "made");
+    living.add(&[new], &rules("")).unwrap();
+    assert!(living.path("usr/share/x").symlink_metadata().unwrap().is_dir());
+    assert!(living.path("var/made").symlink_metadata().unwrap().is_dir(), "a script's");
+    assert_eq!(fs::read_link(living.path("var/link")).unwrap(), Path::new("made"));
+    assert_eq!(living.text("usr/share/x/file"), "old");
+    assert_eq!(living.listed(1), ["/usr/share/x", "/var/made", "/var/link"]);
+    let through = Deb::new("through").symlink("./usr/share/x", "/etc").file("./usr/share/x/y", "");
+    let error = living.add(&[through], &rules("")).unwrap_err();
+    assert!(matches!(&*error.cause, Cause::BehindLink { .. }), "{}", error.cause);
 }

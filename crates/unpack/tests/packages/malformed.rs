@@ -29,7 +29,7 @@ fn try_unpack(bytes: &[u8]) -> bool {
     fs::write(&file, bytes).unwrap();
     let options = Options { owners: Owners::Ignore, usr_merge: true };
     let open = Tree::open(&tree, &options).unwrap();
-    let unpacked = unpack::packages(&[file], &open, &options, 1, |_, _| false).is_ok();
+    let unpacked = unpack::packages(&[file], &open, &options, 1, &unpack::Relations::NONE).is_ok();
     let beside = fs::read_dir(directory.path()).unwrap().count();
     assert_eq!(beside, 2, "something was made outside of the tree");
     unpacked

@@ -139,11 +139,6 @@ fn a_damaged_table_is_refused() {
     assert!(matches!(grow(disk, &[0; HEAD], 2), Err(Error::Invalid(_))));
 }
 
-#[test]
-fn the_checksum_is_that_of_the_standard() {
-    assert_eq!(crc32(b"123456789"), 0xcbf4_3926);
-}
-
 proptest! {
     #[test]
     fn no_table_however_hostile_makes_it_write_outside_the_disk(

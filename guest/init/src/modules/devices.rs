@@ -4,14 +4,14 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::os::fd::OwnedFd;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 use rustix::io::Errno;
 use rustix::net::netlink::{KOBJECT_UEVENT, SocketAddrNetlink};
 use rustix::net::{AddressFamily, RecvFlags, SocketFlags, SocketType, bind, recv, socket_with};
 
-/// All devices that can have a driver are below it.
-const DEVICES: &str = "/sys/devices";
+/// Where the kernel shows its devices.
+const SYS: &str = "/sys";
 
 /// The multicast group of the kernel's own words (udev has another).
 const KERNEL: u32 = 1;
@@ -35,7 +35,7 @@ impl Devices {
         }
         // The first look, or words were lost.
         self.events = listen().ok();
-        let found = below(Path::new(DEVICES));
+        let found = on_buses(Path::new(SYS));
         self.new_of(found)
     }
 
@@ -60,34 +60,40 @@ impl Devices {
     }
 }
 
-/// All devices below `root` that ask for a module: directory and alias.
-fn below(root: &Path) -> Vec<(PathBuf, String)> {
+/// All devices of the buses below `sys` that ask for a module: directory and alias. Whatever has a
+/// driver is on a bus.
+fn on_buses(sys: &Path) -> Vec<(PathBuf, String)> {
     let mut found = Vec::new();
-    let mut directories = vec![root.to_owned()];
-    while let Some(directory) = directories.pop() {
-        // One that goes away while it is looked at has no device any more.
-        for entry in fs::read_dir(&directory).into_iter().flatten().flatten() {
-            let name = entry.file_name();
-            // No symlink is followed: sysfs has its devices once.
-            if entry.file_type().is_ok_and(|it| it.is_dir()) {
-                match name.to_str() {
-                    // Of thousands of directories of processors and memory one has an alias.
-                    Some("system") if directory == root => {
-                        directories.push(entry.path().join("cpu/cpu0"));
-                    }
-                    Some("virtual") if directory == root => {}
-                    // Every device has the first, and no devices in it.
-                    Some("power" | "msi_irqs" | "wakeup") => {}
-                    _ => directories.push(entry.path()),
-                }
-            } else if name == "uevent" {
-                let text = fs::read_to_string(entry.path()).unwrap_or_default();
-                let alias = value(text.lines(), "MODALIAS=");
-                found.extend(alias.map(|alias| (directory.clone(), alias.to_owned())));
-            }
+    for bus in list(&sys.join("bus")) {
+        let devices = bus.join("devices");
+        let devices = match bus.file_name().and_then(|name| name.to_str()) {
+            // Hundreds of processors ask for the same, and none of the others for anything.
+            Some("cpu") => vec![devices.join("cpu0")],
+            Some("memory" | "node" | "machinecheck") => Vec::new(),
+            _ => list(&devices),
+        };
+        for device in devices {
+            // One that goes away while it is looked at is no device any more.
+            let Ok(text) = fs::read_to_string(device.join("uevent")) else { continue };
+            let Some(alias) = value(text.lines(), "MODALIAS=") else { continue };
+            let directory = fs::read_link(&device).map(|link| pointed_at(sys, &link));
+            found.push((directory.unwrap_or(device), alias.to_owned()));
         }
     }
     found
+}
+
+/// The directory of a device, by which the kernel's words name it: what stands on a bus is a link
+/// like `../../../devices/pci0000:00/0000:00:05.0`.
+fn pointed_at(sys: &Path, link: &Path) -> PathBuf {
+    let below = link.components().filter(|part| !matches!(part, Component::ParentDir));
+    sys.join(below.collect::<PathBuf>())
+}
+
+/// What a directory has; nothing where it is gone.
+fn list(directory: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(directory).into_iter().flatten().flatten();
+    entries.map(|entry| entry.path()).collect()
 }
 
 /// Has the kernel say which devices come (lib/kobject_uevent.c).
@@ -148,29 +154,62 @@ mod tests {
     #[test]
     fn each_device_is_asked_once() {
         let sys = tempfile::tempdir().unwrap();
-        let device = |path: &str, uevent: &str| {
-            let path = sys.path().join(path);
-            fs::create_dir_all(&path).unwrap();
-            fs::write(path.join("uevent"), uevent).unwrap();
+        let device = |bus: &str, path: &str, uevent: &str| {
+            let devices = sys.path().join("bus").join(bus).join("devices");
+            let real = sys.path().join("devices").join(path);
+            fs::create_dir_all(&real).unwrap();
+            fs::create_dir_all(&devices).unwrap();
+            fs::write(real.join("uevent"), uevent).unwrap();
+            let link = Path::new("../../../devices").join(path);
+            std::os::unix::fs::symlink(link, devices.join(real.file_name().unwrap())).unwrap();
         };
-        device("pci0000:00/0000:00:05.0", &format!("PCI_CLASS=10802\nMODALIAS={NVME}\n"));
-        device("pci0000:00/0000:00:06.0/usb1/1-1", "MODALIAS=usb:v1\n");
-        device("pci0000:00", "");
-        device("virtual/block/loop0", "MODALIAS=no:hardware\n");
-        device("system/cpu/cpu0", "MODALIAS=cpu:type:x86\n");
-        device("system/cpu/cpu1", "MODALIAS=cpu:type:x86\n");
-        let link = sys.path().join("pci0000:00/firmware_node");
-        std::os::unix::fs::symlink(sys.path(), link).unwrap();
+        let nvme = format!("PCI_CLASS=10802\nMODALIAS={NVME}\n");
+        device("pci", "pci0000:00/0000:00:05.0", &nvme);
+        device("pci", "pci0000:00/0000:00:06.0", "PCI_CLASS=60000\n");
+        device("usb", "pci0000:00/0000:00:06.0/usb1/1-1", "MODALIAS=usb:v1\n");
+        device("cpu", "system/cpu/cpu0", "MODALIAS=cpu:type:x86\n");
+        device("cpu", "system/cpu/cpu1", "MODALIAS=cpu:type:x86\n");
+        device("memory", "system/memory/memory0", "MODALIAS=no:driver\n");
         let mut devices = Devices::default();
-        let mut found = devices.new_of(below(sys.path()));
+        let mut found = devices.new_of(on_buses(sys.path()));
         found.sort();
         assert_eq!(found, ["cpu:type:x86", NVME, "usb:v1"]);
-        assert!(devices.new_of(below(sys.path())).is_empty());
+        // The kernel's word of one that was found.
+        let here = sys.path().join("devices/pci0000:00");
+        let again = (here.join("0000:00:05.0"), NVME.to_owned());
+        assert!(devices.new_of(vec![again]).is_empty());
+        assert!(devices.new_of(on_buses(sys.path())).is_empty());
 
         let without = devices.without_driver();
         assert_eq!(without, [format!("0000:00:05.0 ({NVME})"), "1-1 (usb:v1)".into()]);
-        fs::create_dir(sys.path().join("pci0000:00/0000:00:06.0/usb1/1-1/driver")).unwrap();
+        fs::create_dir(here.join("0000:00:06.0/usb1/1-1/driver")).unwrap();
         assert_eq!(devices.without_driver().len(), 1);
+    }
+
+    #[test]
+    fn the_buses_of_this_machine_have_what_all_its_directories_have() {
+        let walk = |directory: &Path, found: &mut Vec<(PathBuf, String)>| {
+            let mut directories = vec![directory.to_owned()];
+            while let Some(directory) = directories.pop() {
+                let text = fs::read_to_string(directory.join("uevent")).unwrap_or_default();
+                // Processors are asked once; devices of input have no driver.
+                let alias = value(text.lines(), "MODALIAS=")
+                    .filter(|alias| !alias.starts_with("cpu:") && !alias.starts_with("input:"));
+                found.extend(alias.map(|alias| (directory.clone(), alias.to_owned())));
+                for entry in fs::read_dir(&directory).into_iter().flatten().flatten() {
+                    if entry.file_type().is_ok_and(|it| it.is_dir())
+                        && entry.file_name() != "virtual"
+                    {
+                        directories.push(entry.path());
+                    }
+                }
+            }
+        };
+        let mut all = Vec::new();
+        walk(Path::new("/sys/devices"), &mut all);
+        let found = on_buses(Path::new(SYS));
+        let lacking: Vec<_> = all.iter().filter(|device| !found.contains(device)).collect();
+        assert!(lacking.is_empty(), "{lacking:?}");
     }
 
     #[test]

@@ -8,7 +8,7 @@ use std::time::Duration;
 use generation::Modules;
 
 /// The queue of all that load.
-pub(super) struct Queue<'a> {
+pub(crate) struct Queue<'a> {
     table: &'a Modules,
     state: Mutex<State<'a>>,
     changed: Condvar,
@@ -25,13 +25,19 @@ struct State<'a> {
 }
 
 impl<'a> Queue<'a> {
-    pub(super) fn new(table: &'a Modules) -> Self {
+    pub(crate) fn new(table: &'a Modules) -> Self {
         Self { table, state: Mutex::default(), changed: Condvar::new() }
     }
 
     /// Puts modules before all others that wait.
     pub(super) fn add(&self, plan: Vec<&'a str>) {
         self.state().waiting.splice(0..0, plan);
+        self.changed.notify_all();
+    }
+
+    /// Puts modules behind all others that wait.
+    pub(super) fn add_last(&self, plan: Vec<&'a str>) {
+        self.state().waiting.extend(plan);
         self.changed.notify_all();
     }
 
@@ -71,7 +77,7 @@ impl<'a> Queue<'a> {
     }
 
     /// Nothing comes any more.
-    pub(super) fn close(&self) {
+    pub(crate) fn close(&self) {
         self.state().closed = true;
         self.changed.notify_all();
     }

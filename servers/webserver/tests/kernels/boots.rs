@@ -74,7 +74,20 @@ fn up_to_handover(machine: &Machine) -> Result<Handover> {
         if said.contains(HANDOVER) {
             return handover(&said).context("the console lacks what init says");
         }
-        ensure!(std::time::Instant::now() < deadline, "no handover in time:\n{}", tail(&said));
+        let last = || said.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or("nothing");
+        if running.has_ended()? {
+            anyhow::bail!(
+                "the machine ended before the handover; its console said last: {}",
+                last()
+            );
+        }
+        ensure!(
+            std::time::Instant::now() < deadline,
+            "no handover within {} s; the console said last: {}\n{}",
+            PATIENCE.as_secs(),
+            last(),
+            tail(&said)
+        );
         std::thread::sleep(Duration::from_millis(200));
     }
 }

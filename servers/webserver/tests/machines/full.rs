@@ -36,6 +36,23 @@ pub(crate) fn full_root(ground: &Ground<'_>, poor: &Poor) -> Result<String> {
     Ok(format!("{} MB, then ENOSPC for who writes; updated and rolled back", size / 1_000_000))
 }
 
+/// With a full /run the server is reached, and is updated.
+pub(crate) fn full_run(ground: &Ground<'_>, poor: &Poor) -> Result<String> {
+    let mut server = ground.start(poor)?;
+    server.run("dd if=/dev/zero of=/run/filler bs=4k 2>/dev/null; echo x >/run/more || true")?;
+    let left: u64 = server.run("df --output=avail -B1 /run | tail -n 1")?.trim().parse()?;
+    ensure!(left < 4096, "there are {left} bytes left");
+    let size: u64 = server.run("df --output=size -B1 /run | tail -n 1")?.trim().parse()?;
+    // Somebody logs in anew for each of these.
+    let status = ground.status(&server)?;
+    ensure!(status.health.is_none_or(|health| health.healthy), "it is not healthy");
+    let failed = server.run("systemctl --failed --plain --no-legend")?;
+    ensure!(failed.is_empty(), "units have failed: {failed}");
+    ground.update(&mut server)?;
+    server.cut();
+    Ok(format!("{} MB, then ENOSPC for who writes; updated", size / 1_000_000))
+}
+
 /// Fills the root; how much it takes.
 fn fill(ground: &Ground<'_>, server: &Online<'_>) -> Result<u64> {
     server.run(FILL)?;

@@ -6,6 +6,7 @@
 //! cargo test -p webserver --test machines -- "one core"   those with these words in their name
 //! ```
 
+mod disks;
 mod first_aid;
 mod full;
 mod lan;

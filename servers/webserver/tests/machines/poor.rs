@@ -3,7 +3,7 @@
 use anyhow::Result;
 
 use crate::tried::{self, Ground};
-use crate::{first_aid, full, lan};
+use crate::{disks, first_aid, full, lan};
 
 /// A machine that lacks something.
 pub(crate) struct Poor {
@@ -40,5 +40,11 @@ pub(crate) const MACHINES: &[Poor] = &[
         qemu: &["-m", "512", "-smp", "1"],
         run: full::full_root,
     },
+    Poor {
+        name: "one core, 512 MB, a /run that is filled",
+        qemu: &["-m", "512", "-smp", "1"],
+        run: full::full_run,
+    },
+    Poor { name: "a second disk with the same server", qemu: &[], run: disks::two_copies },
     Poor { name: "network lost", qemu: &["-vga", "std"], run: first_aid::offered },
 ];
