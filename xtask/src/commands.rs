@@ -1,25 +1,25 @@
 //! A module for each command, and what several of them print.
 
-mod bench;
-mod boot;
-mod clean;
-mod compare_packages;
-mod deploy;
+pub(crate) mod bench;
+pub(crate) mod boot;
+pub(crate) mod clean;
+pub(crate) mod compare_packages;
+pub(crate) mod deploy;
 mod doctor;
-mod flash;
-mod generations;
-mod image;
-mod install;
+pub(crate) mod flash;
+pub(crate) mod generations;
+pub(crate) mod image;
+pub(crate) mod install;
 mod list;
-mod lock;
+pub(crate) mod lock;
 mod locked;
-mod new;
-mod outdated;
-mod pin;
-mod rescue;
-mod rollback;
-mod vault;
-mod verify;
+pub(crate) mod new;
+pub(crate) mod outdated;
+pub(crate) mod pin;
+pub(crate) mod rescue;
+pub(crate) mod rollback;
+pub(crate) mod vault;
+pub(crate) mod verify;
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -29,7 +29,6 @@ use anyhow::Context;
 use pipeline::{Options, Session};
 
 use crate::cli::{Cli, Command, Global};
-use crate::output::say;
 
 /// Does what was asked. The exit code is not zero when the answer is no.
 pub(crate) fn run(cli: &Cli) -> anyhow::Result<ExitCode> {
@@ -121,6 +120,6 @@ fn kept(session: &Session) -> anyhow::Result<::deploy::Kept> {
 
 /// Prints `value` to standard output as JSON.
 fn print_json(value: &impl serde::Serialize) -> anyhow::Result<()> {
-    say!("{}", serde_json::to_string_pretty(value)?);
+    crate::output::write(&serde_json::to_string_pretty(value)?);
     Ok(())
 }

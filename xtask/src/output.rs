@@ -1,4 +1,4 @@
-//! Results, on standard output.
+//! Results, on standard output. What others wrote in them says nothing to a terminal.
 
 use std::fmt::Arguments;
 use std::io::{ErrorKind, Write};
@@ -13,6 +13,11 @@ pub(crate) use say;
 
 /// See [`say`].
 pub(crate) fn line(text: Arguments<'_>) {
+    write(&progress::plain(&text.to_string()));
+}
+
+/// Prints a line as it is: JSON has escapes of its own.
+pub(crate) fn write(text: &str) {
     match writeln!(std::io::stdout(), "{text}") {
         Ok(()) => {}
         Err(error) if error.kind() == ErrorKind::BrokenPipe => exit(0),

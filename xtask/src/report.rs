@@ -1,10 +1,13 @@
-//! Errors as people read them: what happened, what caused it, what to do.
+//! Errors as people read them: what happened, what caused it, what to do. They quote packages,
+//! archives and servers, none of which may speak to the terminal.
 
 use std::fmt::Write as _;
 
+use progress::plain;
+
 /// Renders an error with its causes and, where one of them knows it, what to do now.
 pub(crate) fn render(error: &anyhow::Error) -> String {
-    let mut text = format!("{} {error}", progress::error_head());
+    let mut text = format!("{} {}", progress::error_head(), plain(&error.to_string()));
     let mut said = error.to_string();
     for cause in error.chain().skip(1) {
         // What other programs say often ends with an empty line.
@@ -12,12 +15,12 @@ pub(crate) fn render(error: &anyhow::Error) -> String {
         // An error that only repeats its cause adds nothing.
         if !said.contains(&line) {
             // Writing to a String cannot fail.
-            let _ = write!(text, "\n{} {line}", progress::note_head("caused by:"));
+            let _ = write!(text, "\n{} {}", progress::note_head("caused by:"), plain(&line));
             said = line;
         }
     }
     if let Some(hint) = error.chain().find_map(hint) {
-        let _ = write!(text, "\n{} {hint}", progress::note_head("help:"));
+        let _ = write!(text, "\n{} {}", progress::note_head("help:"), plain(&hint));
     }
     text
 }

@@ -2,13 +2,18 @@
 //! each thing that is done, in cargo's manner. Everything goes to standard error; standard output
 //! belongs to results.
 //!
+//! Whatever others have written is shown, not obeyed: [`plain`].
+//!
 //! The console is one for the process, as the terminal is: [`configure`] sets it once.
+
+mod plain;
 
 use std::ffi::OsStr;
 use std::sync::OnceLock;
 use std::time::Duration;
 
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
+pub use plain::{is_obeyed, plain};
 use serde::{Deserialize, Serialize};
 
 /// How much is said.
@@ -96,6 +101,7 @@ impl Console {
 
     fn line(&self, style: &str, verb: &str, message: &str) {
         let head = self.painted(style, &format!("{verb:>12}"));
+        let message = plain(message);
         self.bars.suspend(|| eprintln!("{head} {message}"));
     }
 }
@@ -149,7 +155,7 @@ pub fn spinner(verb: &str, message: impl Into<String>) -> Bar {
         shown.set_style(style);
     }
     shown.set_prefix(verb.to_owned());
-    shown.set_message(message.into());
+    shown.set_message(plain(&message.into()).into_owned());
     shown.enable_steady_tick(Duration::from_millis(200));
     Bar(shown)
 }
@@ -177,7 +183,7 @@ impl Bar {
 
     /// What is being worked on now.
     pub fn message(&self, message: impl Into<String>) {
-        self.0.set_message(message.into());
+        self.0.set_message(plain(&message.into()).into_owned());
     }
 }
 

@@ -1,12 +1,11 @@
 //! Text of a disk, made safe for a terminal.
 
-/// The text without anything that a terminal would obey: control characters, and those that turn
-/// the direction of writing, are shown as escapes.
+/// The text in one line, without anything that a terminal would obey: see [`progress::is_obeyed`].
 pub fn safe(text: &[u8]) -> String {
     let mut shown = String::new();
     for chunk in text.utf8_chunks() {
         for character in chunk.valid().chars() {
-            if is_obeyed(character) {
+            if progress::is_obeyed(character) {
                 shown.extend(character.escape_default());
             } else {
                 shown.push(character);
@@ -17,13 +16,6 @@ pub fn safe(text: &[u8]) -> String {
         }
     }
     shown
-}
-
-fn is_obeyed(character: char) -> bool {
-    character.is_control()
-        // Unicode Standard Annex 9, and the line and paragraph separators.
-        || matches!(character, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
-        || matches!(character, '\u{061c}' | '\u{2028}' | '\u{2029}')
 }
 
 #[cfg(test)]

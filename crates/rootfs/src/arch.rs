@@ -24,10 +24,10 @@ use std::path::{Path, PathBuf};
 
 use sandbox::RootCommand;
 use serde::{Deserialize, Serialize};
-use unpack::{ArchPackage, check_links};
+use unpack::{ArchPackage, Inside, check_links};
 
 use crate::error::Error;
-use crate::packages::{self, Clock, Inside, Produced, kernels};
+use crate::packages::{self, Clock, Produced, kernels};
 use directories::Directories;
 use pacman::Pacman;
 use survey::Surveyed;

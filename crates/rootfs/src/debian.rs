@@ -26,10 +26,10 @@ use std::path::{Path, PathBuf};
 use lock::Lock;
 use serde::{Deserialize, Serialize};
 use store::Store;
-use unpack::{Cause, Control, Deb, Options, Owners, Package, Relations, Rules, Tree};
+use unpack::{Cause, Control, Deb, Inside, Options, Owners, Package, Relations, Rules, Tree};
 
 use crate::error::Error;
-use crate::packages::{self, Clock, Inside, Produced, Times};
+use crate::packages::{self, Clock, Produced, Times};
 
 use relations::Places;
 use rounds::Rounds;

@@ -206,3 +206,12 @@ impl Error {
         }
     }
 }
+
+impl From<unpack::InsideError> for Error {
+    fn from(error: unpack::InsideError) -> Self {
+        match error {
+            unpack::InsideError::Read { path, source } => Self::Read { path, source },
+            unpack::InsideError::Write { path, source } => Self::Write { path, source },
+        }
+    }
+}

@@ -4,7 +4,6 @@
 //! `docs/reference/package-tree.md` says what is done to a tree, and why.
 
 mod caches;
-mod inside;
 mod normalise;
 
 use std::fs::File;
@@ -14,11 +13,11 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 pub(crate) use caches::refresh;
-pub(crate) use inside::Inside;
 #[cfg(test)]
 pub(crate) use normalise::is_removed;
 pub(crate) use normalise::{Normal, Removal, Removed, Times, UPDATED, normalise, updated};
 use serde::{Deserialize, Serialize};
+use unpack::Inside;
 
 use crate::accounts::{self, Accounts};
 use crate::error::Error;
@@ -107,7 +106,7 @@ fn read_accounts(tree: &Path) -> Result<Accounts, Error> {
 
 /// The versions of the tree's kernels, sorted.
 pub(crate) fn kernels(tree: &Path) -> Result<Vec<String>, Error> {
-    Inside::open(tree)?.directories("usr/lib/modules")
+    Ok(Inside::open(tree)?.directories("usr/lib/modules")?)
 }
 
 /// Seconds of the phases.

@@ -21,6 +21,9 @@
 //! [`more_packages`] lays further packages when scripts have run, as dpkg does it: where a diversion
 //! says, with the owner and mode of a statoverride, over files that are no package's.
 //!
+//! What is read and written in a tree afterwards, when packages and their scripts may have put a
+//! link anywhere, is so through [`Inside`].
+//!
 //! A package of Arch is laid by pacman. [`ArchPackage`] reads it before, under the same rules.
 
 mod ar;
@@ -31,6 +34,7 @@ mod control;
 mod deb;
 mod error;
 mod extract;
+mod inside;
 mod laid;
 mod links;
 mod many;
@@ -43,6 +47,7 @@ pub use arch::{ArchPackage, Hook, PackageInfo, check_links};
 pub use control::{Control, ControlFile};
 pub use deb::Deb;
 pub use error::{Cause, Error};
+pub use inside::{Inside, InsideError};
 pub use laid::{Kind, Laid, Package};
 pub use many::{Relations, more_packages, packages};
 pub use members::{Member, MemberKind, Members};

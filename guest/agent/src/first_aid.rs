@@ -14,7 +14,10 @@ use std::io;
 use std::thread;
 use std::time::Duration;
 
+use generation::cmdline::Boot;
+
 use crate::checks::systemctl;
+use crate::trials::Trial;
 use crate::{Error, Result, machine};
 
 /// Why there is a menu; not there when there is none.
@@ -66,7 +69,8 @@ pub fn watch(say: &dyn Fn(&str)) -> Result<()> {
     withdraw()?;
     let mut looks = 0;
     loop {
-        match trouble(&look()) {
+        let found = if may_fall_back() { None } else { trouble(&look()) };
+        match found {
             Some(reason) => {
                 looks += 1;
                 if looks == LOOKS {
@@ -98,7 +102,9 @@ pub fn emergency() -> Result<()> {
     let units = if units.is_empty() { "no unit has failed".into() } else { units.join(", ") };
     loop {
         // Menus that have ended are started again.
-        offer(&format!("{EMERGENCY}: {units}"))?;
+        if !may_fall_back() {
+            offer(&format!("{EMERGENCY}: {units}"))?;
+        }
         thread::sleep(INTERVAL);
     }
 }
@@ -137,6 +143,19 @@ pub fn consoles(active: &str) -> Vec<&str> {
 pub(crate) fn login_unit(console: &str) -> String {
     let is_virtual = console.strip_prefix("tty").is_some_and(|it| it.parse::<u8>().is_ok());
     format!("{}getty@{console}.service", if is_virtual { "" } else { "serial-" })
+}
+
+/// Whether what runs is on trial, which ends by itself. What cannot be read offers first aid.
+fn may_fall_back() -> bool {
+    let trials = machine::trials().map(|trials| trials.all()).unwrap_or_default();
+    machine::booted().is_ok_and(|boot| is_undecided(&boot, &trials))
+}
+
+/// Whether `boot` is a trial of which nothing is decided: one that was confirmed goes on until the
+/// next boot with the command line of a trial.
+fn is_undecided(boot: &Boot, trials: &[Trial]) -> bool {
+    let of_it = trials.iter().rfind(|trial| trial.generation == boot.generation);
+    boot.trial && of_it.is_none_or(Trial::is_open)
 }
 
 fn look() -> Seen {
@@ -194,6 +213,21 @@ mod tests {
             let stuck = Seen { starting: true, uptime: SETTLED, ..seen };
             assert!(trouble(&stuck).is_some(), "a boot that never ends is over some time");
         }
+    }
+
+    #[test]
+    fn a_trial_that_was_confirmed_is_offered_what_others_are() {
+        let generation = digest::Digest::of("m");
+        let data = generation::cmdline::Data::Iso("A".into());
+        let boot = Boot { generation, data, trial: true };
+        let open = Trial::armed(2, generation);
+        let mut failed = open.clone();
+        failed.fail("it is over", Vec::new());
+        // Another one that waits for its boot says nothing of this one.
+        let other = Trial::armed(3, digest::Digest::of("n"));
+        assert!(is_undecided(&boot, &[]) && is_undecided(&boot, &[open.clone(), other.clone()]));
+        assert!(!is_undecided(&boot, &[failed, other]));
+        assert!(!is_undecided(&Boot { trial: false, ..boot }, &[open]));
     }
 
     #[test]

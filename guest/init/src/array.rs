@@ -44,7 +44,7 @@ pub(crate) fn choose(
     if let Data::Iso(_) = boot.data {
         return Ok(data::choose(found, boot, log));
     }
-    let start = Instant::now();
+    let mut start = Instant::now();
     let (plain, arrays) = loop {
         let (plain, arrays) = sort(found, log);
         let awaited = arrays.values().any(|members| {
@@ -54,7 +54,12 @@ pub(crate) fn choose(
             break (plain, arrays);
         }
         watchdog.sleep(INTERVAL);
+        // Behind drivers whose turn had not come a disk has yet to appear.
+        let more = drivers.has_more();
         drivers.load_for_new_devices(log, watchdog);
+        if more {
+            start = Instant::now();
+        }
         found = device::find(&boot.data, drivers, log, watchdog)?;
     };
     let mut plans: BTreeMap<String, Plan> = BTreeMap::new();

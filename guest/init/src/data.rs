@@ -139,9 +139,9 @@ pub(crate) fn mount_data(
 }
 
 /// What the kernel does when it meets an error in a filesystem that nothing was wrong with: it
-/// reboots, and the next boot checks. Without a word the superblock decides, which
-/// says `remount-ro`; then Linux 6.12 reads nothing more of it either, the layers among it, and the
-/// server is neither up nor down (fs/ext4/super.c, `ext4_handle_error`).
+/// reboots, and the next boot checks. The superblock says `remount-ro`, after which Linux 6.12 reads
+/// nothing more of it, and the layers lie on it: the server would be neither up nor down
+/// (fs/ext4/super.c, `ext4_handle_error`).
 const WELL: &CStr = c"errors=panic";
 
 /// The same for one that was checked at this boot: errors that come back after a repair are no reason

@@ -1,5 +1,6 @@
 //! `cargo xtask bench`: how long builds take, beside other tools on the same packages.
 
+use clap::Args;
 mod peers;
 
 use std::fs;
@@ -12,8 +13,18 @@ use definition::{Kind, Server};
 use pipeline::{Report, Session};
 
 use super::session;
-use crate::cli::{Bench, Global};
+use crate::cli::Global;
 use crate::output::say;
+
+#[derive(Args)]
+pub(crate) struct Bench {
+    /// The server, by the name of its crate.
+    #[arg(default_value = "mailserver")]
+    server: String,
+    /// Leave out mmdebstrap and mkosi, which else make the same packages where they are installed.
+    #[arg(long)]
+    alone: bool,
+}
 
 /// How often what takes no time is timed; odd.
 const RUNS: usize = 9;

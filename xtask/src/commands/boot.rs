@@ -1,14 +1,74 @@
 //! `cargo xtask boot`: starts a server's image in QEMU.
 
 use std::process::ExitCode;
+use std::str::FromStr;
 
 use anyhow::ensure;
+use clap::Args;
+use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use definition::Board;
-use machine::{Firmware, Machine};
+use machine::{DiskKind, Firmware, Machine};
 use sandbox::Group;
 
 use super::session;
-use crate::cli::{Boot, Forward, Global};
+use crate::cli::Global;
+
+#[derive(Args)]
+pub(crate) struct Boot {
+    /// The server, by the name of its crate.
+    server: String,
+    /// Start it with UEFI firmware instead of a BIOS.
+    #[arg(long)]
+    uefi: bool,
+    /// Forward a further port of the server to a free one of this machine, or to HERE. The usual
+    /// ones (ssh, mail, web) go to free ones, and are said, unless they are named here.
+    #[arg(long, value_name = "[HERE:]THERE")]
+    forward: Vec<Forward>,
+    /// Memory in MiB.
+    #[arg(long, default_value_t = 1024)]
+    memory: u32,
+    /// What the disk hangs on.
+    #[arg(long, value_name = "KIND", default_value = "virtio", value_parser = disk_kinds())]
+    disk: DiskKind,
+    /// Tell QEMU more, behind all that it is told anyway: an option, with its value in the same
+    /// ARG (`--qemu "-smp 1"`) or in the next. May be given several times. `-serial` takes the
+    /// place of our serial port, and `-nic none` takes the network card away. QEMU sees no files of
+    /// this machine.
+    #[arg(long, value_name = "ARG", allow_hyphen_values = true)]
+    qemu: Vec<String>,
+}
+
+/// A parser that lists the kinds of disks, and knows their longer names.
+fn disk_kinds() -> impl TypedValueParser<Value = DiskKind> {
+    let values = DiskKind::ALL.map(|kind| {
+        let aliases = kind.names().iter().skip(1).copied();
+        PossibleValue::new(kind.name()).aliases(aliases).help(kind.description())
+    });
+    PossibleValuesParser::new(values).try_map(|name| name.parse())
+}
+
+/// A port of the server, and where on this machine it is reached.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+struct Forward {
+    /// None: wherever it is free.
+    here: Option<u16>,
+    there: u16,
+}
+
+impl FromStr for Forward {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let port = |text: &str| match text.parse::<u16>() {
+            Ok(port) if port > 0 => Ok(port),
+            _ => Err("a port is a number from 1 to 65535"),
+        };
+        match text.split_once(':') {
+            Some((here, there)) => Ok(Self { here: Some(port(here)?), there: port(there)? }),
+            None => Ok(Self { here: None, there: port(text)? }),
+        }
+    }
+}
 
 /// Ports of the usual servers: ssh, smtp, http, imap, https, submission, imaps.
 const PORTS: [u16; 7] = [22, 25, 80, 143, 443, 587, 993];

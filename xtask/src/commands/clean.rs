@@ -2,11 +2,22 @@
 
 use std::process::ExitCode;
 
+use clap::Args;
 use serde_json::json;
 
 use super::{megabytes, print_json, session};
-use crate::cli::{Clean, Global};
+use crate::cli::Global;
 use crate::output::say;
+
+#[derive(Args)]
+pub(crate) struct Clean {
+    /// Say what would go, and remove nothing.
+    #[arg(long)]
+    dry_run: bool,
+    /// Print the result as JSON: each cache with its bytes, and those that no lock needs.
+    #[arg(long)]
+    json: bool,
+}
 
 pub(crate) fn run(global: &Global, arguments: &Clean) -> anyhow::Result<ExitCode> {
     let session = session(global)?;

@@ -5,9 +5,32 @@
 use std::process::{Command, ExitCode};
 
 use anyhow::Context;
+use clap::Args;
 
 use super::options;
-use crate::cli::{ComparePackages, Global};
+use crate::cli::Global;
+
+#[derive(Args)]
+pub(crate) struct ComparePackages {
+    /// The lists of packages: crates/comparison/lists.
+    #[arg(default_values = ["bookworm", "trixie"])]
+    lists: Vec<String>,
+    /// Run this row only; may be given several times.
+    #[arg(long, value_name = "ROW")]
+    only: Vec<String>,
+    /// What to find out; all of it if nothing is named. What was found before stays.
+    #[arg(long, value_delimiter = ',', value_parser = ["locked", "built", "equal", "verified", "booted"])]
+    columns: Vec<String>,
+    /// Rows without what is recommended, with it, or both.
+    #[arg(long, default_value = "without", value_parser = ["without", "with", "both"])]
+    recommends: String,
+    /// Run rows again whose inputs have not changed.
+    #[arg(long)]
+    again: bool,
+    /// Print the results as JSON.
+    #[arg(long)]
+    json: bool,
+}
 
 /// The package that the program is in.
 const PACKAGE: &str = "heirloom-comparison";

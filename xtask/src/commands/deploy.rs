@@ -3,11 +3,32 @@
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
+use clap::Args;
 use deploy::{Agent, Ending, Error, Options, Outcome, Ssh, Verdict};
 
 use super::{kept, megabytes, print_json, session};
-use crate::cli::{Deploy, Global};
+use crate::cli::Global;
 use crate::output::say;
+
+#[derive(Args)]
+pub(crate) struct Deploy {
+    /// The server, by the name of its crate.
+    server: String,
+    /// Where it runs: `root@host`, `ssh://root@host:port`, or a name of ssh_config.
+    host: String,
+    /// Say what would be sent, and change nothing.
+    #[arg(long)]
+    dry_run: bool,
+    /// Leave the generation on the server, and do not boot it.
+    #[arg(long)]
+    no_reboot: bool,
+    /// The longest time that the machine takes to boot, in seconds.
+    #[arg(long, value_name = "SECONDS", default_value_t = 180)]
+    boot_time: u64,
+    /// Print the result as JSON.
+    #[arg(long)]
+    json: bool,
+}
 
 pub(crate) fn run(global: &Global, arguments: &Deploy) -> anyhow::Result<ExitCode> {
     let start = Instant::now();

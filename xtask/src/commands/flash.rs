@@ -1,15 +1,34 @@
 //! `cargo xtask flash`: a card, a disk or a file becomes a server's image.
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::ensure;
+use clap::Args;
 use deploy::flash::{Target, flash};
 use deploy::own;
 use serde_json::json;
 
 use super::{confirm, kept, megabytes, open, options, print_json};
-use crate::cli::{Flash, Global};
+use crate::cli::Global;
 use crate::output::say;
+
+#[derive(Args)]
+pub(crate) struct Flash {
+    /// The board that the medium is for; the server has to be made for it.
+    #[arg(long)]
+    board: String,
+    /// The server, by the name of its crate.
+    server: String,
+    /// A block device, or a file that is made or replaced.
+    device: PathBuf,
+    /// Do not ask before overwriting a device.
+    #[arg(long)]
+    yes: bool,
+    /// Print the result as JSON: what was written where, and its sha256.
+    #[arg(long)]
+    json: bool,
+}
 
 pub(crate) fn run(global: &Global, arguments: &Flash) -> anyhow::Result<ExitCode> {
     let session = open(&options(global))?;

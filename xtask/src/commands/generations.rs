@@ -2,11 +2,23 @@
 
 use std::process::ExitCode;
 
+use clap::Args;
 use deploy::{Agent, Ssh};
 
 use super::{print_json, session};
-use crate::cli::{Generations, Global};
+use crate::cli::Global;
 use crate::output::say;
+
+#[derive(Args)]
+pub(crate) struct Generations {
+    /// The server, by the name of its crate.
+    server: String,
+    /// Where it runs.
+    host: String,
+    /// Print the result as JSON.
+    #[arg(long)]
+    json: bool,
+}
 
 pub(crate) fn run(global: &Global, arguments: &Generations) -> anyhow::Result<ExitCode> {
     let ssh = Ssh::new(&arguments.host)?;

@@ -4,13 +4,60 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Instant;
 
+use clap::{Args, ValueEnum};
 use pipeline::{Record, Report};
 use stage::Timing;
 
 use super::{kept, megabytes, open, options, print_json};
-use crate::cli::{Format, Global, Image};
+use crate::cli::Global;
 use crate::output::say;
 use crate::surroundings;
+
+#[derive(Args)]
+pub(crate) struct Image {
+    /// The server, by the name of its crate.
+    server: String,
+    /// What to make.
+    #[arg(long, default_value = "raw")]
+    format: Format,
+    /// Print the result as JSON.
+    #[arg(long)]
+    json: bool,
+    /// Show each stage with its seconds, and whether it was reused.
+    #[arg(long)]
+    timings: bool,
+    /// Show which changed input made each stage run.
+    #[arg(long)]
+    explain: bool,
+    /// Build in surroundings that no image may depend on (used by `verify`).
+    #[arg(long, hide = true)]
+    strange_surroundings: bool,
+    /// Let the config layer see the clock (used by tests of `verify`).
+    #[arg(long, hide = true)]
+    plant_clock: bool,
+    /// Make nothing but the package tree, with results in DIR, and print where it is (used when a
+    /// lock is new).
+    #[arg(long, hide = true, value_name = "DIR")]
+    only_packages: Option<PathBuf>,
+    /// Leave server.digest as it is (used by `verify`).
+    #[arg(long, hide = true)]
+    no_record: bool,
+}
+
+/// What an image is written as.
+#[derive(Clone, Copy, ValueEnum, PartialEq, Eq, Debug)]
+enum Format {
+    /// A disk image, sparse.
+    Raw,
+    /// A disk image for QEMU and many clouds.
+    Qcow2,
+    /// A hybrid ISO that boots live, with its state in memory.
+    Iso,
+    /// The server's root as a tar archive.
+    Tar,
+    /// The server's root as a container image for podman or docker.
+    Oci,
+}
 
 pub(crate) fn run(global: &Global, arguments: &Image) -> anyhow::Result<ExitCode> {
     let start = Instant::now();

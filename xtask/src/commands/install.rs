@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 
 use anyhow::{Context, ensure};
+use clap::Args;
 use deploy::Ssh;
 use deploy::Written;
 use deploy::disk::Survey;
@@ -11,8 +12,26 @@ use deploy::own;
 use serde_json::json;
 
 use super::{confirm, kept, megabytes, open, options, print_json};
-use crate::cli::{Global, Install};
+use crate::cli::Global;
 use crate::output::say;
+
+#[derive(Args)]
+pub(crate) struct Install {
+    /// The server, by the name of its crate.
+    server: String,
+    /// The machine in its rescue system: `root@host`.
+    host: String,
+    /// The disk to overwrite, as the rescue system names it. Named twice, with two disks: the
+    /// server is mirrored on both, and boots from either alone.
+    #[arg(long = "disk", value_name = "DEVICE", required = true)]
+    disks: Vec<String>,
+    /// Do not ask before overwriting.
+    #[arg(long)]
+    yes: bool,
+    /// Print the result as JSON: what was written where, and how much was sent.
+    #[arg(long)]
+    json: bool,
+}
 
 pub(crate) fn run(global: &Global, arguments: &Install) -> anyhow::Result<ExitCode> {
     let Install { host, disks, .. } = arguments;

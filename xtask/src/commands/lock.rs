@@ -2,13 +2,34 @@
 
 use std::process::ExitCode;
 
+use clap::Args;
 use definition::edit;
+use jiff::civil::Date;
 use pipeline::locking::{self, Relocked};
 
 use super::locked::{OfServer, OfTools};
 use super::{print_json, session};
-use crate::cli::{Global, Lock};
+use crate::cli::Global;
 use crate::output::say;
+
+#[derive(Args)]
+pub(crate) struct Lock {
+    /// The server, by the name of its crate.
+    #[arg(required_unless_present = "tools")]
+    server: Option<String>,
+    /// Lock the tool root instead (tools.toml to tools.lock).
+    #[arg(long, conflicts_with = "server")]
+    tools: bool,
+    /// Move the server to this day of the archive; server.toml is changed too.
+    #[arg(long, value_name = "YYYY-MM-DD", conflicts_with = "tools")]
+    date: Option<Date>,
+    /// Move only this package, and what it needs.
+    #[arg(long, value_name = "PACKAGE", conflicts_with = "tools")]
+    update: Vec<String>,
+    /// Print the result as JSON: day, number of packages, bytes; what is added, removed, changed.
+    #[arg(long)]
+    json: bool,
+}
 
 pub(crate) fn run(global: &Global, arguments: &Lock) -> anyhow::Result<ExitCode> {
     anyhow::ensure!(!global.locked, "`lock --locked` asks to write a lock and not to");

@@ -1,16 +1,33 @@
 //! `cargo xtask new`: writes a server that builds and boots as it is.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use clap::Args;
 use definition::{Left, LeftOut, Migration};
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, ToSpan};
 
 use super::{print_json, session};
-use crate::cli::{Global, New};
+use crate::cli::Global;
 use crate::output::say;
+
+#[derive(Args)]
+pub(crate) struct New {
+    /// The server's name: its crate, its folder, its host name.
+    name: String,
+    /// Take packages, files, users and permissions from an archiso profile; what no longer
+    /// applies is listed.
+    #[arg(long, value_name = "PROFILE")]
+    from_archiso: Option<PathBuf>,
+    /// The day of the archive; without, today, of Arch yesterday.
+    #[arg(long, value_name = "YYYY-MM-DD")]
+    date: Option<Date>,
+    /// Print the result as JSON.
+    #[arg(long)]
+    json: bool,
+}
 
 /// How long a line of what was left out may be.
 const WIDTH: usize = 100;

@@ -2,14 +2,24 @@
 
 use std::process::ExitCode;
 
+use clap::Args;
 use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use serde::Serialize;
 
 use super::{print_json, session};
-use crate::cli::{Global, Outdated};
+use crate::cli::Global;
 use crate::output::say;
+
+#[derive(Args)]
+pub(crate) struct Outdated {
+    /// The server, by the name of its crate.
+    server: String,
+    /// Print the result as JSON: the day that was looked at, and the packages.
+    #[arg(long)]
+    json: bool,
+}
 
 /// What is newer, for programs.
 #[derive(Serialize)]

@@ -2,13 +2,41 @@
 
 use std::process::ExitCode;
 
+use clap::Args;
 use definition::edit::{self, EditError};
 use pipeline::locking;
 
 use super::locked::OfServer;
 use super::{print_json, session};
-use crate::cli::{Global, Pin, Unpin};
+use crate::cli::Global;
 use crate::output::say;
+
+#[derive(Args)]
+pub(crate) struct Pin {
+    /// The server, by the name of its crate.
+    server: String,
+    /// The package.
+    package: String,
+    /// The version to hold it at.
+    version: String,
+    /// Why; it is kept in server.toml.
+    #[arg(long)]
+    reason: String,
+    /// Print the result as JSON: day, number of packages, bytes; what is added, removed, changed.
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Args)]
+pub(crate) struct Unpin {
+    /// The server, by the name of its crate.
+    server: String,
+    /// The package.
+    package: String,
+    /// Print the result as JSON: day, number of packages, bytes; what is added, removed, changed.
+    #[arg(long)]
+    json: bool,
+}
 
 pub(crate) fn pin(global: &Global, arguments: &Pin) -> anyhow::Result<ExitCode> {
     let Pin { server, package, version, reason, json } = arguments;

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::Context;
+use clap::Args;
 use rescue::{Copied, Filesystem, Report, safe};
 use sandbox::{Group, Program};
 use serde::Serialize;
@@ -11,8 +12,29 @@ use tempfile::TempDir;
 use transfer::report::TrialState;
 
 use super::{megabytes, print_json, session};
-use crate::cli::{Global, Rescue};
+use crate::cli::Global;
 use crate::output::say;
+
+#[derive(Args)]
+pub(crate) struct Rescue {
+    /// An image file, raw or qcow2, a device, or its data partition.
+    disk: PathBuf,
+    /// Show the end of the journal.
+    #[arg(long, conflicts_with_all = ["state", "to"])]
+    journal: bool,
+    /// So many lines of the journal.
+    #[arg(long, value_name = "N", default_value_t = 200, requires = "journal")]
+    lines: usize,
+    /// List this state: a path of the server (/var/mail) or below /state (mail).
+    #[arg(long, value_name = "PATH")]
+    state: Option<PathBuf>,
+    /// Copy it, or all state, into this folder, which is made.
+    #[arg(long, value_name = "DIR")]
+    to: Option<PathBuf>,
+    /// Print the result as JSON.
+    #[arg(long)]
+    json: bool,
+}
 
 /// Where qemu-img sees the image, and the copy that it makes.
 const IMAGE: &str = "/work/image";

@@ -3,13 +3,31 @@
 use std::process::ExitCode;
 use std::time::Duration;
 
+use clap::Args;
 use deploy::{Agent, Patience, Ssh};
 use serde_json::json;
 
 use super::deploy::{code, print_verdict};
 use super::{print_json, session};
-use crate::cli::{Global, Rollback};
+use crate::cli::Global;
 use crate::output::say;
+
+#[derive(Args)]
+pub(crate) struct Rollback {
+    /// The server, by the name of its crate.
+    server: String,
+    /// Where it runs.
+    host: String,
+    /// Which generation; without, the one that was confirmed before.
+    #[arg(value_parser = clap::value_parser!(u64).range(1..))]
+    number: Option<u64>,
+    /// The longest time that the machine takes to boot, in seconds.
+    #[arg(long, value_name = "SECONDS", default_value_t = 180)]
+    boot_time: u64,
+    /// Print the result as JSON.
+    #[arg(long)]
+    json: bool,
+}
 
 pub(crate) fn run(global: &Global, arguments: &Rollback) -> anyhow::Result<ExitCode> {
     let ssh = Ssh::new(&arguments.host)?;

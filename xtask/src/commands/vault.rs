@@ -1,12 +1,25 @@
 //! `cargo xtask vault`: copies exactly the files that a build of a server needs.
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 
+use clap::Args;
 use serde_json::json;
 
 use super::{megabytes, print_json, session};
-use crate::cli::{Global, Vault};
+use crate::cli::Global;
 use crate::output::say;
+
+#[derive(Args)]
+pub(crate) struct Vault {
+    /// The server, by the name of its crate.
+    server: String,
+    /// The folder; what it has already is kept.
+    dir: PathBuf,
+    /// Print the result as JSON: files copied and kept, bytes of both.
+    #[arg(long)]
+    json: bool,
+}
 
 pub(crate) fn run(global: &Global, arguments: &Vault) -> anyhow::Result<ExitCode> {
     let session = session(global)?;

@@ -2,11 +2,24 @@
 
 use std::process::ExitCode;
 
+use clap::Args;
 use pipeline::Verified;
 
 use super::{print_json, session};
-use crate::cli::{Global, Verify};
+use crate::cli::Global;
 use crate::output::say;
+
+#[derive(Args)]
+pub(crate) struct Verify {
+    /// The server, by the name of its crate.
+    server: String,
+    /// Let the config layer see the clock, which has to be found (used by tests).
+    #[arg(long, hide = true)]
+    plant_clock: bool,
+    /// Print the result as JSON.
+    #[arg(long)]
+    json: bool,
+}
 
 pub(crate) fn run(global: &Global, arguments: &Verify) -> anyhow::Result<ExitCode> {
     let session = session(global)?;

@@ -106,7 +106,7 @@ fn beside(workspace: &Workspace) -> Result<String> {
     }
     let fingerprint = fs::read_to_string(made.join("fingerprint"))?;
     Ok(format!(
-        "[[archive.extra]]\nname = \"acme\"\nurl = \"file://{}\"\nsuite = \"own\"\n\
+        "[[archive.extra]]\nname = \"acme\"\nurl = \"file://{}\"\nrepository = \"own\"\n\
          key = \"keys/key.asc\"\nfingerprint = \"{}\"\n",
         made.join("arch").display(),
         fingerprint.trim()

@@ -9,12 +9,11 @@ use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{Gid, Mode, Uid};
-use unpack::{Kind, Laid};
+use unpack::{Inside, Kind, Laid};
 
 use super::installed::DATABASE;
 use super::survey::Surveyed;
 use crate::error::Error;
-use crate::packages::Inside;
 
 /// What the sandbox mounts on.
 const MOUNTED: [&str; 4] = ["dev", "proc", "run", "tmp"];

@@ -4,9 +4,10 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
+use unpack::Inside;
+
 use super::survey::Surveyed;
 use crate::error::Error;
-use crate::packages::Inside;
 
 /// Where pacman's databases lie.
 pub(super) const DATABASE: &str = "var/lib/pacman";

@@ -4,11 +4,11 @@ use std::collections::HashSet;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
-use unpack::Laid;
+use unpack::{Inside, Laid};
 
 use super::installed;
 use crate::error::Error;
-use crate::packages::{self, Inside, Normal, Removal, Removed, Times};
+use crate::packages::{self, Normal, Removal, Removed, Times};
 
 /// What is removed, besides what is removed from every tree, unless a package has brought it.
 const ARCHS: [Removed; 10] = [

@@ -6,14 +6,14 @@ use std::io;
 use std::path::Path;
 
 use sandbox::RootCommand;
-use unpack::{Control, Override, Rules};
+use unpack::{Control, Inside, Override, Rules};
 
 use super::database::{ADMIN, DIVERSIONS, OVERRIDES, info_name};
 use super::failure;
 use super::stubs::{Arguments, Fate, MARKS, STUBS, Stub};
 use crate::accounts;
 use crate::error::Error;
-use crate::packages::{Inside, kernels};
+use crate::packages::kernels;
 
 /// The options of a dpkg that configures. The first failure ends it, so that the failed script's
 /// words are the last ones.
@@ -257,10 +257,10 @@ impl Root<'_> {
         let programs = ["mawk", "gawk", "original-awk"];
         let program =
             programs.into_iter().find(|program| self.inside.has(format!("usr/bin/{program}")));
-        match program {
-            Some(program) if !self.inside.has(awk) => self.inside.link(awk, program),
-            _ => Ok(()),
+        if let Some(program) = program.filter(|_| !self.inside.has(awk)) {
+            self.inside.link(awk, program)?;
         }
+        Ok(())
     }
 }
 

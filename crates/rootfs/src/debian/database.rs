@@ -5,10 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::path::Path;
 
-use unpack::{Cause, Control, Kind, Laid, Package};
+use unpack::{Cause, Control, Inside, InsideError, Kind, Laid, Package};
 
 use crate::error::Error;
-use crate::packages::Inside;
 
 /// Where the database lies.
 pub(super) const ADMIN: &str = "var/lib/dpkg";
@@ -153,7 +152,7 @@ impl Database<'_> {
             return Ok(());
         }
         let path = Path::new(ADMIN).join(name);
-        self.inside.write(path, format!("{}{text}", self.text(name)?))
+        Ok(self.inside.write(path, format!("{}{text}", self.text(name)?))?)
     }
 
     /// Puts other bytes into the place of a file.
@@ -163,7 +162,7 @@ impl Database<'_> {
     }
 
     /// Says which package has something in the way, if any has.
-    fn blame(&self, path: &Path, error: Error) -> Error {
+    fn blame(&self, path: &Path, error: InsideError) -> Error {
         let in_the_way =
             |laid: &&Laid| laid.kind != Kind::Directory && path.starts_with(&laid.place);
         let found = self.packages.iter().find_map(|package| {
@@ -174,7 +173,7 @@ impl Database<'_> {
                 cause: Box::new(Cause::Database(member)),
             })
         });
-        found.map_or(error, Error::Unpack)
+        found.map_or(error.into(), Error::Unpack)
     }
 }
 

@@ -2,10 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use unpack::Control;
+use unpack::{Control, Inside};
 
 use crate::error::Error;
-use crate::packages::Inside;
 use crate::similar::similar;
 
 /// Where debconf keeps questions: those whose answers are secret apart.
@@ -62,7 +61,10 @@ pub(super) fn settle(
         }
     }
     let templates = "var/cache/debconf/templates.dat";
-    if inside.has(templates) { inside.edit(templates, without_nobody) } else { Ok(()) }
+    if inside.has(templates) {
+        inside.edit(templates, without_nobody)?;
+    }
+    Ok(())
 }
 
 /// The name in a stanza of debconf's database, if a package has the question.

@@ -2,8 +2,10 @@
 
 use std::path::Path;
 
+use unpack::Inside;
+
 use crate::error::Error;
-use crate::packages::{self, Inside, Normal, Removal, Removed, Times};
+use crate::packages::{self, Normal, Removal, Removed, Times};
 
 /// What is removed, besides what is removed from every tree.
 const DEBIANS: [Removed; 23] = [
@@ -57,7 +59,8 @@ fn status(tree: &Path) -> Result<(), Error> {
             (field("Package: "), field("Architecture: "))
         });
         stanzas.iter().map(|stanza| format!("{stanza}\n\n")).collect()
-    })
+    })?;
+    Ok(())
 }
 
 /// Takes the paths that belong to one machine out of what ucf(1) knows: its copies hold what the

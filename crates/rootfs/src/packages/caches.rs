@@ -6,8 +6,8 @@ use std::time::{Duration, SystemTime};
 
 use sandbox::RootCommand;
 use sha1::{Digest as _, Sha1};
+use unpack::Inside;
 
-use super::Inside;
 use crate::error::Error;
 
 /// Makes each cache of the tree what it would be on a server that has the image.
@@ -80,10 +80,10 @@ const KEYSTORE: &str = "etc/ssl/certs/java/cacerts";
 /// Java's store of certificates says of each when it was put in.
 fn java(inside: &Inside, epoch: u64) -> Result<(), Error> {
     let Some(bytes) = inside.bytes(KEYSTORE)? else { return Ok(()) };
-    match undated(&bytes, epoch) {
-        Some(undated) if undated != bytes => inside.write(KEYSTORE, undated),
-        _ => Ok(()),
+    if let Some(undated) = undated(&bytes, epoch).filter(|undated| *undated != bytes) {
+        inside.write(KEYSTORE, undated)?;
     }
+    Ok(())
 }
 
 /// The password that Java's own stores of certificates have.

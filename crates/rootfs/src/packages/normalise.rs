@@ -10,11 +10,10 @@ use std::os::unix::fs::FileTypeExt;
 use std::path::Path;
 
 use rustix::io::Errno;
-use unpack::Laid;
+use unpack::{Inside, Laid};
 
 use crate::accounts;
 use crate::error::Error;
-use crate::packages::Inside;
 use crate::secrets::{self, LOOKED_AT, Secret};
 use crate::tarball::{self, Header, Kind};
 
@@ -246,7 +245,7 @@ fn machine_id(inside: &Inside) -> Result<(), Error> {
 /// Passwords were last changed on the lock's day, whatever today is.
 fn passwords(inside: &Inside, epoch: i64) -> Result<(), Error> {
     let day = epoch.div_euclid(DAY);
-    inside.edit("etc/shadow", |text| accounts::set_last_change(text, day))
+    Ok(inside.edit("etc/shadow", |text| accounts::set_last_change(text, day))?)
 }
 
 fn journal_acls(inside: &Inside) -> Result<(), Error> {

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use lock::Lock;
 use rustix::fs::FlockOperation;
 use store::Store;
-use unpack::{Control, Options, Owners, Relations, Tree};
+use unpack::{Control, Inside, InsideError, Options, Owners, Relations, Tree};
 
 use crate::error::{Error, Result};
 use crate::program::Group;
@@ -104,10 +104,9 @@ fn unpack_into(store: &Store, lock: &Lock, directory: &Path) -> Result<()> {
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
     let relations = Relations { replaces: &replaces, ..Relations::NONE };
     unpack::packages(&files, &tree, &options, threads, &relations)?;
-    complete(directory).map_err(|source| Error::Io {
-        what: "complete",
-        path: directory.into(),
-        source,
+    complete(directory).map_err(|error| match error {
+        InsideError::Read { path, source } => Error::Io { what: "read", path, source },
+        InsideError::Write { path, source } => Error::Io { what: "write", path, source },
     })
 }
 
@@ -118,20 +117,27 @@ const FILES: [(&str, &str); 3] = [
     ("hosts", "127.0.0.1 localhost\n::1 localhost\n"),
 ];
 
-/// Adds to unpacked packages what no package holds.
-fn complete(root: &Path) -> io::Result<()> {
-    link_merged(root)?;
-    fs::create_dir_all(root.join("etc"))?;
-    FILES.iter().try_for_each(|(name, text)| fs::write(root.join("etc").join(name), text))
+/// Adds to unpacked packages what no package holds. A package may have laid a link anywhere: this
+/// is the host, and none is followed out of the root.
+fn complete(root: &Path) -> Result<(), InsideError> {
+    let inside = Inside::open(root)?;
+    link_merged(&inside)?;
+    inside.make_directory("etc")?;
+    for (name, text) in FILES {
+        let path = Path::new("etc").join(name);
+        inside.remove(&path)?;
+        inside.create(&path, text.as_bytes(), 0o644)?;
+    }
+    Ok(())
 }
 
 /// Links `lib64` and its like to what lies under `usr`. Releases whose packages know the merged
 /// `/usr` leave the links to base-files, which is in no closure.
-fn link_merged(root: &Path) -> io::Result<()> {
+fn link_merged(inside: &Inside) -> Result<(), InsideError> {
     for name in unpack::MERGED {
-        let target = Path::new("usr").join(name);
-        if root.join(&target).is_dir() && root.join(name).symlink_metadata().is_err() {
-            std::os::unix::fs::symlink(&target, root.join(name))?;
+        let target = format!("usr/{name}");
+        if inside.directory(&target)?.is_some() && !inside.has(name) {
+            inside.link(name, &target)?;
         }
     }
     Ok(())
@@ -176,4 +182,38 @@ fn remove_parts(tools: &Path) -> io::Result<()> {
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::symlink;
+
+    use super::*;
+
+    #[test]
+    fn links_that_packages_have_laid_lead_to_no_file_of_the_host() {
+        let directory = tempfile::tempdir().unwrap();
+        let host = directory.path().join("host");
+        fs::create_dir(&host).unwrap();
+        fs::write(host.join("passwd"), "mine\n").unwrap();
+
+        let root = directory.path().join("one");
+        fs::create_dir_all(root.join("etc")).unwrap();
+        symlink(host.join("passwd"), root.join("etc/passwd")).unwrap();
+        symlink("../../host/new", root.join("etc/group")).unwrap();
+        complete(&root).unwrap();
+        for (name, text) in FILES {
+            let path = root.join("etc").join(name);
+            assert!(path.symlink_metadata().unwrap().is_file(), "{name}");
+            assert_eq!(fs::read_to_string(path).unwrap(), text);
+        }
+
+        let root = directory.path().join("other");
+        fs::create_dir(&root).unwrap();
+        symlink(&host, root.join("etc")).unwrap();
+        assert!(complete(&root).is_err());
+
+        assert_eq!(fs::read_dir(&host).unwrap().count(), 1);
+        assert_eq!(fs::read_to_string(host.join("passwd")).unwrap(), "mine\n");
+    }
 }

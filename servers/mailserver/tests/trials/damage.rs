@@ -1,5 +1,7 @@
 //! Damage to the data filesystem, done to the disk of a machine that is switched off.
 
+use std::fs::File;
+use std::os::unix::fs::FileExt;
 use std::path::Path;
 
 use anyhow::{Context, Result, ensure};
@@ -10,6 +12,13 @@ use crate::ground::Ground;
 
 /// Where the data partition begins on every disk, in bytes (docs/reference/disk.md).
 const DATA: u64 = 272 << 20;
+
+/// The superblock's length, and where it has the features that a filesystem can be read without
+/// (Documentation/filesystems/ext4/super.rst).
+const SUPERBLOCK: usize = 1024;
+const READ_ONLY_FEATURES: usize = 0x64;
+/// A feature that there is not.
+const NOBODYS: u32 = 1 << 29;
 
 /// A disk image, seen by debugfs.
 struct Disk<'a> {
@@ -51,6 +60,35 @@ pub(crate) fn damaged_filesystem(ground: &mut Ground<'_>) -> Result<String> {
     ensure!(lost.contains("node"), "it does not say what was lost:\n{lost}");
     ensure!(ground.run("cat /var/mail/kept")? == "kept", "more was lost");
     Ok(format!("{} in {} s, {} lines", check.outcome, check.seconds, check.lines.len()))
+}
+
+/// The filesystem has a feature that neither e2fsck nor the kernel knows: it is not repaired, and can
+/// only be read. The server comes up, and says so.
+pub(crate) fn beyond_repair(ground: &mut Ground<'_>) -> Result<String> {
+    let before = ground.booted()?;
+    let mut whole = [0; SUPERBLOCK];
+    ground.with_disk(|tools, path| {
+        File::open(path)?.read_exact_at(&mut whole, DATA + 1024)?;
+        let mut features = [0; 4];
+        features.copy_from_slice(&whole[READ_ONLY_FEATURES..READ_ONLY_FEATURES + 4]);
+        let features = u32::from_le_bytes(features) | NOBODYS;
+        Disk { tools, path }.change(&format!("ssv feature_ro_compat {features}"))
+    })?;
+    ground
+        .wait_for("server without its disk", |ground| Ok(!ground.status()?.disk.lost.is_empty()))?;
+    let disk = ground.status()?.disk;
+    let lost = disk.lost.join("\n");
+    ensure!(lost.contains("the data filesystem cannot be written"), "{lost}");
+    let said = ground.run("heirloom status")?;
+    ensure!(said.contains("not everything could be repaired"), "{said}");
+    // What the disk has is there, and what is written is taken.
+    ground.has_mail()?;
+    ground.with_disk(|_, path| {
+        Ok(File::options().write(true).open(path)?.write_all_at(&whole, DATA + 1024)?)
+    })?;
+    ground.wait_for("server with its disk", |ground| Ok(ground.status()?.disk.lost.is_empty()))?;
+    ground.is_back_on(before)?;
+    Ok("up, with its state in memory, and says so".into())
 }
 
 /// Switches the server off, lets `damage` do its work, and switches it on again: it is back on its

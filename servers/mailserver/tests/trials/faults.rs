@@ -37,6 +37,7 @@ pub(crate) const FAULTS: &[Fault] = &[
     Fault { name: "full disk", run: full_disk },
     Fault { name: "error flag", run: damage::error_flag },
     Fault { name: "damaged filesystem", run: damage::damaged_filesystem },
+    Fault { name: "beyond repair", run: damage::beyond_repair },
     Fault { name: "fifty updates", run: fifty_updates },
 ];
 

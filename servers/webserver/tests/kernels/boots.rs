@@ -41,8 +41,8 @@ impl Boot {
     }
 }
 
-/// The kernel on all its machines.
-pub(crate) fn of(kernel: &Kernel) -> Result<Vec<Boot>> {
+/// The kernel on those of its machines whose disk is one of `disks`; where none is named, on all.
+pub(crate) fn of(kernel: &Kernel, disks: &[DiskKind]) -> Result<Vec<Boot>> {
     let testbed = Testbed::new("webserver")?;
     kernel.choose(&testbed)?;
     let image = testbed.machine()?.image().context("there is no image")?.to_owned();
@@ -59,7 +59,8 @@ pub(crate) fn of(kernel: &Kernel) -> Result<Vec<Boot>> {
         eprintln!("{} on {} {firmware:?}: {said}", kernel.name(), disk.name());
         Boot { hardware, release: release.clone(), result }
     };
-    Ok(kernel.machines().into_iter().map(boot).collect())
+    let asked = |hardware: &Hardware| disks.is_empty() || disks.contains(&hardware.disk);
+    Ok(kernel.machines().into_iter().filter(asked).map(boot).collect())
 }
 
 fn up_to_handover(machine: &Machine) -> Result<Handover> {

@@ -6,6 +6,7 @@
 //! cargo test -p webserver --test kernels -- --all     all kernels on all disks, up to the handover;
 //!                                                     half an hour; writes docs/reference/kernels.md
 //! cargo test -p webserver --test kernels -- trixie    those whose name has the word
+//! cargo test -p webserver --test kernels -- trixie disk=sd   on such a disk alone; other rows stay
 //! ```
 
 mod boots;
@@ -17,6 +18,10 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use sorts::KERNELS;
+use testbed::DiskKind;
+
+/// What a word begins with that names a disk.
+const DISK: &str = "disk=";
 
 /// What is tried where nothing is named.
 const TEST: &str = "linux_image_amd64_is_a_healthy_server";
@@ -48,12 +53,16 @@ fn main() -> ExitCode {
 
 /// Whether all machines that can boot did.
 fn matrix(words: &[&String]) -> Result<bool> {
+    let (disks, words): (Vec<&String>, Vec<&String>) =
+        words.iter().partition(|word| word.starts_with(DISK));
+    let disks: Vec<DiskKind> =
+        disks.iter().map(|word| word[DISK.len()..].parse()).collect::<Result<_, _>>()?;
     let mut good = true;
     for kernel in &KERNELS {
         if !words.is_empty() && !words.iter().any(|word| kernel.name().contains(word.as_str())) {
             continue;
         }
-        let boots = boots::of(kernel)?;
+        let boots = boots::of(kernel, &disks)?;
         good &= boots.iter().all(|boot| boot.is_good());
         table::write(kernel, &boots)?;
     }

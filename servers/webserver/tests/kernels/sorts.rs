@@ -23,7 +23,7 @@ pub(crate) const KERNELS: [Kernel; 6] = [
 ];
 
 /// A machine that a kernel is tried on.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Hardware {
     pub(crate) disk: DiskKind,
     pub(crate) firmware: Firmware,

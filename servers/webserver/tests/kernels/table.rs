@@ -7,7 +7,7 @@ use anyhow::{Context, Result};
 use testbed::Firmware;
 
 use crate::boots::{Boot, Handover};
-use crate::sorts::{KERNELS, Kernel};
+use crate::sorts::{Hardware, KERNELS, Kernel};
 
 const BEGIN: &str = "<!-- written by `cargo test -p webserver --test kernels -- --all` -->\n";
 const END: &str = "<!-- to here -->\n";
@@ -15,7 +15,8 @@ const END: &str = "<!-- to here -->\n";
 const HEAD: &str = "\n| kernel | release | disk | firmware | data on | init to handover |\n\
                     |---|---|---|---|---|---|\n";
 
-/// Puts the boots of a kernel into the table; those of other kernels stay.
+/// Puts the boots of a kernel into the table; its rows of other machines and those of other kernels
+/// stay.
 pub(crate) fn write(kernel: &Kernel, boots: &[Boot]) -> Result<()> {
     let path =
         PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/reference/kernels.md"));
@@ -26,7 +27,14 @@ pub(crate) fn write(kernel: &Kernel, boots: &[Boot]) -> Result<()> {
     for each in &KERNELS {
         let begin = format!("| {} |", each.name());
         if each.name() == kernel.name() {
-            boots.iter().for_each(|boot| rows.push_str(&row(&begin, boot)));
+            for hardware in kernel.machines() {
+                let place = place(hardware);
+                let tried = boots.iter().find(|boot| boot.hardware == hardware);
+                let kept =
+                    table.lines().find(|line| line.starts_with(&begin) && line.contains(&place));
+                let kept = kept.map(|line| format!("{line}\n"));
+                rows.extend(tried.map(|boot| row(&begin, boot)).or(kept));
+            }
         } else {
             let kept = table.lines().filter(|line| line.starts_with(&begin));
             kept.for_each(|line| rows.push_str(&format!("{line}\n")));
@@ -36,11 +44,16 @@ pub(crate) fn write(kernel: &Kernel, boots: &[Boot]) -> Result<()> {
     fs::write(&path, text).with_context(|| format!("writing {}", path.display()))
 }
 
-fn row(begin: &str, boot: &Boot) -> String {
-    let firmware = match boot.hardware.firmware {
+/// The columns that say which machine it is.
+fn place(hardware: Hardware) -> String {
+    let firmware = match hardware.firmware {
         Firmware::Bios => "BIOS",
         Firmware::Uefi => "UEFI",
     };
+    format!("| {} | {firmware} |", hardware.disk.description())
+}
+
+fn row(begin: &str, boot: &Boot) -> String {
     let result = match &boot.result {
         Ok(Handover { device, seconds }) => format!("{device} | {seconds:.2} s"),
         Err(error) => {
@@ -49,6 +62,5 @@ fn row(begin: &str, boot: &Boot) -> String {
             format!("NO | {line}")
         }
     };
-    let (release, disk) = (&boot.release, boot.hardware.disk.description());
-    format!("{begin} {release} | {disk} | {firmware} | {result} |\n")
+    format!("{begin} {} {} {result} |\n", boot.release, place(boot.hardware))
 }

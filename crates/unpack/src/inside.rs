@@ -13,25 +13,50 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{AtFlags, Mode, OFlags, ResolveFlags};
 use rustix::io::Errno;
 
-use crate::error::Error;
+/// A file of a tree could not be read or written.
+#[derive(Debug, thiserror::Error)]
+pub enum InsideError {
+    /// It could not be read.
+    #[error("cannot read {path}")]
+    Read {
+        /// The file, with the tree's own path before it.
+        path: PathBuf,
+        /// What the system said.
+        #[source]
+        source: io::Error,
+    },
+    /// It could not be written.
+    #[error("cannot write {path}")]
+    Write {
+        /// The file, with the tree's own path before it.
+        path: PathBuf,
+        /// What the system said.
+        #[source]
+        source: io::Error,
+    },
+}
 
-/// An open tree. Paths are relative to its root.
-pub(crate) struct Inside {
+type Result<T, E = InsideError> = std::result::Result<T, E>;
+
+/// An open tree. Paths are relative to its root. Each method is an error when what it says cannot be
+/// read or written, also when a link would lead out of the tree.
+#[derive(Debug)]
+pub struct Inside {
     tree: PathBuf,
     root: OwnedFd,
 }
 
 impl Inside {
     /// Opens a tree.
-    pub(crate) fn open(tree: &Path) -> Result<Self, Error> {
+    pub fn open(tree: &Path) -> Result<Self> {
         let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let root = rustix::fs::open(tree, flags, Mode::empty())
-            .map_err(|error| Error::Read { path: tree.to_owned(), source: error.into() })?;
+            .map_err(|error| InsideError::Read { path: tree.to_owned(), source: error.into() })?;
         Ok(Self { tree: tree.to_owned(), root })
     }
 
     /// Where a path is, for messages.
-    pub(crate) fn shown(&self, path: impl AsRef<Path>) -> PathBuf {
+    pub fn shown(&self, path: impl AsRef<Path>) -> PathBuf {
         self.tree.join(path)
     }
 
@@ -56,21 +81,21 @@ impl Inside {
     }
 
     /// Whether there is anything at a path, be it a link to nowhere.
-    pub(crate) fn has(&self, path: impl AsRef<Path>) -> bool {
+    pub fn has(&self, path: impl AsRef<Path>) -> bool {
         self.at(path.as_ref(), OFlags::PATH | OFlags::NOFOLLOW).is_ok()
     }
 
     /// A directory of the tree; `None` if there is none.
-    pub(crate) fn directory(&self, path: impl AsRef<Path>) -> Result<Option<OwnedFd>, Error> {
+    pub fn directory(&self, path: impl AsRef<Path>) -> Result<Option<OwnedFd>> {
         match self.at(path.as_ref(), OFlags::RDONLY | OFlags::DIRECTORY) {
             Ok(directory) => Ok(Some(directory)),
             Err(Errno::NOENT | Errno::NOTDIR) => Ok(None),
-            Err(error) => Err(Error::Read { path: self.shown(path), source: error.into() }),
+            Err(error) => Err(InsideError::Read { path: self.shown(path), source: error.into() }),
         }
     }
 
     /// The names in a directory that are directories, sorted; none if it is not there.
-    pub(crate) fn directories(&self, path: impl AsRef<Path>) -> Result<Vec<String>, Error> {
+    pub fn directories(&self, path: impl AsRef<Path>) -> Result<Vec<String>> {
         let Some(directory) = self.directory(&path)? else { return Ok(vec![]) };
         let list = || -> io::Result<Vec<String>> {
             let mut names = Vec::new();
@@ -86,22 +111,22 @@ impl Inside {
             names.sort();
             Ok(names)
         };
-        list().map_err(|source| Error::Read { path: self.shown(&path), source })
+        list().map_err(|source| InsideError::Read { path: self.shown(&path), source })
     }
 
     /// A file's text; `None` if there is none.
-    pub(crate) fn text(&self, path: impl AsRef<Path>) -> Result<Option<String>, Error> {
+    pub fn text(&self, path: impl AsRef<Path>) -> Result<Option<String>> {
         let Some(bytes) = self.bytes(&path)? else { return Ok(None) };
         let text = String::from_utf8(bytes);
-        text.map(Some).map_err(|error| Error::Read {
+        text.map(Some).map_err(|error| InsideError::Read {
             path: self.shown(&path),
             source: io::Error::new(io::ErrorKind::InvalidData, error),
         })
     }
 
     /// What a file holds; `None` if there is none.
-    pub(crate) fn bytes(&self, path: impl AsRef<Path>) -> Result<Option<Vec<u8>>, Error> {
-        let read = |source| Error::Read { path: self.shown(&path), source };
+    pub fn bytes(&self, path: impl AsRef<Path>) -> Result<Option<Vec<u8>>> {
+        let read = |source| InsideError::Read { path: self.shown(&path), source };
         let file = match self.at(path.as_ref(), OFlags::RDONLY | OFlags::NONBLOCK) {
             Err(Errno::NOENT) => return Ok(None),
             result => result.map_err(io::Error::from).and_then(regular).map_err(read)?,
@@ -112,7 +137,7 @@ impl Inside {
     }
 
     /// Makes a directory, with those above it, where it is missing.
-    pub(crate) fn make_directory(&self, path: impl AsRef<Path>) -> Result<(), Error> {
+    pub fn make_directory(&self, path: impl AsRef<Path>) -> Result<()> {
         let make = |path: &Path| -> Result<(), Errno> {
             let (above, name) = self.above(path)?;
             match rustix::fs::mkdirat(&above, name, Mode::from_raw_mode(0o755)) {
@@ -126,12 +151,7 @@ impl Inside {
     }
 
     /// Makes a new file with a mode. It is an error when anything is there already, a link too.
-    pub(crate) fn create(
-        &self,
-        path: impl AsRef<Path>,
-        bytes: &[u8],
-        mode: u32,
-    ) -> Result<(), Error> {
+    pub fn create(&self, path: impl AsRef<Path>, bytes: &[u8], mode: u32) -> Result<()> {
         let create = || -> io::Result<()> {
             let (above, name) = self.above(path.as_ref())?;
             let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW;
@@ -144,7 +164,7 @@ impl Inside {
     }
 
     /// Makes a symbolic link where there is nothing.
-    pub(crate) fn link(&self, path: impl AsRef<Path>, target: &str) -> Result<(), Error> {
+    pub fn link(&self, path: impl AsRef<Path>, target: &str) -> Result<()> {
         let link = || -> Result<(), Errno> {
             let (above, name) = self.above(path.as_ref())?;
             rustix::fs::symlinkat(target, &above, name)
@@ -153,7 +173,7 @@ impl Inside {
     }
 
     /// Removes a file or a link, if it is there.
-    pub(crate) fn remove(&self, path: impl AsRef<Path>) -> Result<(), Error> {
+    pub fn remove(&self, path: impl AsRef<Path>) -> Result<()> {
         let remove = || -> Result<(), Errno> {
             let (above, name) = self.above(path.as_ref())?;
             rustix::fs::unlinkat(&above, name, AtFlags::empty())
@@ -165,7 +185,7 @@ impl Inside {
     }
 
     /// Removes the symbolic links to `target` in a directory, if that is there.
-    pub(crate) fn remove_links(&self, path: impl AsRef<Path>, target: &str) -> Result<(), Error> {
+    pub fn remove_links(&self, path: impl AsRef<Path>, target: &str) -> Result<()> {
         let Some(directory) = self.directory(&path)? else { return Ok(()) };
         let remove = || -> io::Result<()> {
             for entry in rustix::fs::Dir::read_from(&directory)? {
@@ -182,7 +202,7 @@ impl Inside {
     }
 
     /// Removes an empty directory, if it is there.
-    pub(crate) fn remove_directory(&self, path: impl AsRef<Path>) -> Result<(), Error> {
+    pub fn remove_directory(&self, path: impl AsRef<Path>) -> Result<()> {
         let remove = || -> Result<(), Errno> {
             let (above, name) = self.above(path.as_ref())?;
             rustix::fs::unlinkat(&above, name, AtFlags::REMOVEDIR)
@@ -193,16 +213,12 @@ impl Inside {
         }
     }
 
-    fn unwritten(&self, path: impl AsRef<Path>, error: impl Into<io::Error>) -> Error {
-        Error::Write { path: self.shown(path), source: error.into() }
+    fn unwritten(&self, path: impl AsRef<Path>, error: impl Into<io::Error>) -> InsideError {
+        InsideError::Write { path: self.shown(path), source: error.into() }
     }
 
     /// Makes this all that a file has; owner and mode of one that is there stay as they are.
-    pub(crate) fn write(
-        &self,
-        path: impl AsRef<Path>,
-        content: impl AsRef<[u8]>,
-    ) -> Result<(), Error> {
+    pub fn write(&self, path: impl AsRef<Path>, content: impl AsRef<[u8]>) -> Result<()> {
         let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::TRUNC | OFlags::NONBLOCK;
         let file = self.at(path.as_ref(), flags).map_err(io::Error::from).and_then(regular);
         file.and_then(|mut file| file.write_all(content.as_ref()))
@@ -210,11 +226,7 @@ impl Inside {
     }
 
     /// Rewrites a text file, if it is there.
-    pub(crate) fn edit(
-        &self,
-        path: impl AsRef<Path>,
-        edit: impl Fn(&str) -> String,
-    ) -> Result<(), Error> {
+    pub fn edit(&self, path: impl AsRef<Path>, edit: impl Fn(&str) -> String) -> Result<()> {
         match self.text(&path)? {
             Some(text) => self.write(&path, edit(&text)),
             None => Ok(()),
@@ -222,11 +234,7 @@ impl Inside {
     }
 
     /// Puts a symbolic link in the place of a file.
-    pub(crate) fn replace_by_link(
-        &self,
-        path: impl AsRef<Path>,
-        target: &str,
-    ) -> Result<(), Error> {
+    pub fn replace_by_link(&self, path: impl AsRef<Path>, target: &str) -> Result<()> {
         let replace = || -> Result<(), Errno> {
             let (above, name) = self.above(path.as_ref())?;
             rustix::fs::unlinkat(&above, name, AtFlags::empty())?;
@@ -261,9 +269,9 @@ mod tests {
         rustix::fs::mknodat(rustix::fs::CWD, &pipe, FileType::Fifo, mode, 0).unwrap();
         let inside = Inside::open(tree.path()).unwrap();
         let read = inside.text("status").unwrap_err();
-        assert!(matches!(read, Error::Read { .. }), "{read}");
+        assert!(matches!(read, InsideError::Read { .. }), "{read}");
         let written = inside.write("status", "text").unwrap_err();
-        assert!(matches!(written, Error::Write { .. }), "{written}");
+        assert!(matches!(written, InsideError::Write { .. }), "{written}");
         // With somebody at its other end it can be opened, and is refused.
         let _reader = rustix::fs::open(&pipe, OFlags::RDWR | OFlags::NONBLOCK, mode).unwrap();
         assert!(inside.write("status", "text").is_err());
