@@ -1,15 +1,16 @@
-//! The command line: the commands, and what all of them understand. Each `--help` ends with an
-//! example. What one command understands lies beside what it does.
+//! The command line: which commands there are. Each `--help` ends with an example. What a command
+//! understands lies beside what it does.
 
 use std::ffi::OsString;
-use std::path::PathBuf;
+use std::process::ExitCode;
 
-use clap::{Args, ColorChoice, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
+use clap::{ColorChoice, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::commands::{
-    bench, boot, clean, compare_packages, deploy, flash, generations, image, install, lock, new,
-    outdated, pin, rescue, rollback, vault, verify,
+    bench, boot, clean, compare_packages, deploy, doctor, flash, generations, image, install, list,
+    lock, new, outdated, pin, rescue, rollback, vault, verify,
 };
+use crate::options::{Global, Json};
 
 /// Servers as a Cargo workspace: a definition in git becomes the same image on any machine.
 #[derive(Parser)]
@@ -33,6 +34,33 @@ impl Cli {
             .and_then(|matches| Self::from_arg_matches(&matches));
         parsed.unwrap_or_else(|error| error.exit())
     }
+
+    /// Does what was asked. The exit code is not zero when the answer is no.
+    pub(crate) fn run(&self) -> anyhow::Result<ExitCode> {
+        let global = &self.global;
+        match &self.command {
+            Command::Image(arguments) => image::run(global, arguments),
+            Command::Boot(arguments) => boot::run(global, arguments),
+            Command::Verify(arguments) => verify::run(global, arguments),
+            Command::Lock(arguments) => lock::run(global, arguments),
+            Command::Pin(arguments) => pin::pin(global, arguments),
+            Command::Unpin(arguments) => pin::unpin(global, arguments),
+            Command::Outdated(arguments) => outdated::run(global, arguments),
+            Command::Vault(arguments) => vault::run(global, arguments),
+            Command::New(arguments) => new::run(global, arguments),
+            Command::Deploy(arguments) => deploy::run(global, arguments),
+            Command::Rollback(arguments) => rollback::run(global, arguments),
+            Command::Generations(arguments) => generations::run(global, arguments),
+            Command::Install(arguments) => install::run(global, arguments),
+            Command::Flash(arguments) => flash::run(global, arguments),
+            Command::Rescue(arguments) => rescue::run(global, arguments),
+            Command::Clean(arguments) => clean::run(global, arguments),
+            Command::List(arguments) => list::run(global, arguments),
+            Command::Doctor(arguments) => doctor::run(arguments),
+            Command::Bench(arguments) => bench::run(global, arguments),
+            Command::ComparePackages(arguments) => compare_packages::run(global, arguments),
+        }
+    }
 }
 
 /// What `--color`, which is given once at most, says among `arguments`.
@@ -45,42 +73,6 @@ fn color_of(arguments: &[OsString]) -> ColorChoice {
         Some("never") => ColorChoice::Never,
         _ => ColorChoice::Auto,
     }
-}
-
-/// Flags that mean what they mean in cargo.
-#[derive(Args, Clone)]
-pub(crate) struct Global {
-    /// Use no network: everything must be in the store or in a vault.
-    #[arg(long, global = true, help_heading = "Global options")]
-    pub(crate) offline: bool,
-    /// Refuse to change a lock; it must be there and be complete.
-    #[arg(long, global = true, help_heading = "Global options")]
-    pub(crate) locked: bool,
-    /// A vault to take files from before any mirror (`cargo xtask vault` makes one).
-    #[arg(long, global = true, value_name = "DIR", help_heading = "Global options")]
-    pub(crate) vault: Vec<PathBuf>,
-    /// Say nothing but results and errors.
-    #[arg(long, short, global = true, conflicts_with = "verbose", help_heading = "Global options")]
-    pub(crate) quiet: bool,
-    /// Also say which stages ran, which were reused, and what a lock was made from.
-    #[arg(long, short, global = true, help_heading = "Global options")]
-    pub(crate) verbose: bool,
-    /// Colour the messages: on a terminal (unless NO_COLOR is set), always or never.
-    #[arg(
-        long,
-        global = true,
-        value_name = "WHEN",
-        default_value = "auto",
-        help_heading = "Global options"
-    )]
-    pub(crate) color: Color,
-}
-
-#[derive(Clone, Copy, ValueEnum)]
-pub(crate) enum Color {
-    Auto,
-    Always,
-    Never,
 }
 
 #[derive(Subcommand)]
@@ -166,13 +158,6 @@ pub(crate) enum Command {
     /// Measure package trees by what apt makes of the same packages.
     #[command(after_help = "Example: cargo xtask compare-packages bookworm --only databases")]
     ComparePackages(compare_packages::ComparePackages),
-}
-
-#[derive(Args)]
-pub(crate) struct Json {
-    /// Print the result as JSON.
-    #[arg(long)]
-    pub(crate) json: bool,
 }
 
 #[cfg(test)]

@@ -5,12 +5,12 @@ pub(crate) mod boot;
 pub(crate) mod clean;
 pub(crate) mod compare_packages;
 pub(crate) mod deploy;
-mod doctor;
+pub(crate) mod doctor;
 pub(crate) mod flash;
 pub(crate) mod generations;
 pub(crate) mod image;
 pub(crate) mod install;
-mod list;
+pub(crate) mod list;
 pub(crate) mod lock;
 mod locked;
 pub(crate) mod new;
@@ -28,34 +28,7 @@ use ::deploy::disk::Survey;
 use anyhow::Context;
 use pipeline::{Options, Session};
 
-use crate::cli::{Cli, Command, Global};
-
-/// Does what was asked. The exit code is not zero when the answer is no.
-pub(crate) fn run(cli: &Cli) -> anyhow::Result<ExitCode> {
-    let global = &cli.global;
-    match &cli.command {
-        Command::Image(arguments) => image::run(global, arguments),
-        Command::Boot(arguments) => boot::run(global, arguments),
-        Command::Verify(arguments) => verify::run(global, arguments),
-        Command::Lock(arguments) => lock::run(global, arguments),
-        Command::Pin(arguments) => pin::pin(global, arguments),
-        Command::Unpin(arguments) => pin::unpin(global, arguments),
-        Command::Outdated(arguments) => outdated::run(global, arguments),
-        Command::Vault(arguments) => vault::run(global, arguments),
-        Command::New(arguments) => new::run(global, arguments),
-        Command::Deploy(arguments) => deploy::run(global, arguments),
-        Command::Rollback(arguments) => rollback::run(global, arguments),
-        Command::Generations(arguments) => generations::run(global, arguments),
-        Command::Install(arguments) => install::run(global, arguments),
-        Command::Flash(arguments) => flash::run(global, arguments),
-        Command::Rescue(arguments) => rescue::run(global, arguments),
-        Command::Clean(arguments) => clean::run(global, arguments),
-        Command::List(arguments) => list::run(global, arguments),
-        Command::Doctor(arguments) => doctor::run(arguments),
-        Command::Bench(arguments) => bench::run(global, arguments),
-        Command::ComparePackages(arguments) => compare_packages::run(global, arguments),
-    }
-}
+use crate::options::Global;
 
 fn options(global: &Global) -> Options {
     Options {

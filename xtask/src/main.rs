@@ -2,6 +2,7 @@
 
 mod cli;
 mod commands;
+mod options;
 mod output;
 mod report;
 mod surroundings;
@@ -25,12 +26,12 @@ fn main() -> ExitCode {
         _ => Verbosity::Normal,
     };
     let color = match cli.global.color {
-        cli::Color::Auto => progress::Color::Auto,
-        cli::Color::Always => progress::Color::Always,
-        cli::Color::Never => progress::Color::Never,
+        options::Color::Auto => progress::Color::Auto,
+        options::Color::Always => progress::Color::Always,
+        options::Color::Never => progress::Color::Never,
     };
     progress::configure(progress::Settings { verbosity, color });
-    match commands::run(&cli) {
+    match cli.run() {
         Ok(code) => code,
         Err(error) => {
             eprintln!("{}", report::render(&error));

@@ -13,7 +13,7 @@ use definition::{Kind, Server};
 use pipeline::{Report, Session};
 
 use super::session;
-use crate::cli::Global;
+use crate::options::Global;
 use crate::output::say;
 
 #[derive(Args)]

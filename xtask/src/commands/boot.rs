@@ -11,7 +11,7 @@ use machine::{DiskKind, Firmware, Machine};
 use sandbox::Group;
 
 use super::session;
-use crate::cli::Global;
+use crate::options::Global;
 
 #[derive(Args)]
 pub(crate) struct Boot {

@@ -8,7 +8,7 @@ use anyhow::Context;
 use clap::Args;
 
 use super::options;
-use crate::cli::Global;
+use crate::options::Global;
 
 #[derive(Args)]
 pub(crate) struct ComparePackages {

@@ -7,7 +7,7 @@ use clap::Args;
 use deploy::{Agent, Ending, Error, Options, Outcome, Ssh, Verdict};
 
 use super::{kept, megabytes, print_json, session};
-use crate::cli::Global;
+use crate::options::Global;
 use crate::output::say;
 
 #[derive(Args)]

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use super::print_json;
-use crate::cli::Json;
+use crate::options::Json;
 use crate::output::say;
 
 pub(crate) fn run(arguments: &Json) -> anyhow::Result<ExitCode> {

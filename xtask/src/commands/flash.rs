@@ -10,7 +10,7 @@ use deploy::own;
 use serde_json::json;
 
 use super::{confirm, kept, megabytes, open, options, print_json};
-use crate::cli::Global;
+use crate::options::Global;
 use crate::output::say;
 
 #[derive(Args)]

@@ -6,7 +6,7 @@ use clap::Args;
 use deploy::{Agent, Ssh};
 
 use super::{print_json, session};
-use crate::cli::Global;
+use crate::options::Global;
 use crate::output::say;
 
 #[derive(Args)]

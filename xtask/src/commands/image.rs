@@ -9,7 +9,7 @@ use pipeline::{Record, Report};
 use stage::Timing;
 
 use super::{kept, megabytes, open, options, print_json};
-use crate::cli::Global;
+use crate::options::Global;
 use crate::output::say;
 use crate::surroundings;
 

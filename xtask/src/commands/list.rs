@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use super::{megabytes, print_json, session};
-use crate::cli::{Global, Json};
+use crate::options::{Global, Json};
 use crate::output::say;
 
 pub(crate) fn run(global: &Global, arguments: &Json) -> anyhow::Result<ExitCode> {

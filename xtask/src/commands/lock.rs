@@ -9,7 +9,7 @@ use pipeline::locking::{self, Relocked};
 
 use super::locked::{OfServer, OfTools};
 use super::{print_json, session};
-use crate::cli::Global;
+use crate::options::Global;
 use crate::output::say;
 
 #[derive(Args)]

@@ -10,7 +10,7 @@ use jiff::tz::TimeZone;
 use jiff::{Timestamp, ToSpan};
 
 use super::{print_json, session};
-use crate::cli::Global;
+use crate::options::Global;
 use crate::output::say;
 
 #[derive(Args)]

@@ -9,7 +9,7 @@ use jiff::tz::TimeZone;
 use serde::Serialize;
 
 use super::{print_json, session};
-use crate::cli::Global;
+use crate::options::Global;
 use crate::output::say;
 
 #[derive(Args)]

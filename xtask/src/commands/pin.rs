@@ -8,7 +8,7 @@ use pipeline::locking;
 
 use super::locked::OfServer;
 use super::{print_json, session};
-use crate::cli::Global;
+use crate::options::Global;
 use crate::output::say;
 
 #[derive(Args)]

@@ -12,7 +12,7 @@ use tempfile::TempDir;
 use transfer::report::TrialState;
 
 use super::{megabytes, print_json, session};
-use crate::cli::Global;
+use crate::options::Global;
 use crate::output::say;
 
 #[derive(Args)]

@@ -9,7 +9,7 @@ use serde_json::json;
 
 use super::deploy::{code, print_verdict};
 use super::{print_json, session};
-use crate::cli::Global;
+use crate::options::Global;
 use crate::output::say;
 
 #[derive(Args)]

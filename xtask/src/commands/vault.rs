@@ -7,7 +7,7 @@ use clap::Args;
 use serde_json::json;
 
 use super::{megabytes, print_json, session};
-use crate::cli::Global;
+use crate::options::Global;
 use crate::output::say;
 
 #[derive(Args)]
