@@ -77,7 +77,7 @@ fn a_day_that_the_archive_does_not_have_is_told_with_every_source() {
 fn ids_of_the_lock_before_are_handed_on() {
     let server = two_days();
     let mut monday = server.resolve(&request_of(MONDAY, &["aa"])).unwrap();
-    monday.users.insert("http".to_owned(), 33);
+    monday.users.insert("http".to_owned(), 233);
     let tuesday = server.resolve_after(&request_of(TUESDAY, &["aa"]), &monday).unwrap();
     assert_eq!(tuesday.users, monday.users);
 }
