@@ -22,7 +22,6 @@ pub(crate) mod vault;
 pub(crate) mod verify;
 
 use std::path::Path;
-use std::process::ExitCode;
 
 use ::deploy::disk::Survey;
 use anyhow::Context;
