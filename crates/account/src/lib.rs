@@ -1,10 +1,11 @@
 //! Names and ids of users and groups, for definitions, locks and account files alike.
 //!
-//! The grammar of names is that of useradd(8), groupadd(8) and adduser(8) with `--allow-bad-names` on Debian, which is
-//! the widest of all distributions: `^[^-~+:,\s][^:,\s]*$` (shadow's debian/patches,
-//! "relaxed usernames"). Packages use it: `Debian-exim`, `Debian-snmp`, `_apt`. Left out is what the
-//! later versions of shadow refuse whatever their options: `.`, `..`, names of digits only, `/`
-//! and control characters; and `#` as the first character, which begins a comment in passwd(5).
+//! The grammar of names is that of useradd(8), groupadd(8) and adduser(8) with `--allow-bad-names`
+//! on Debian, which is the widest of all distributions: `^[^-~+:,\s][^:,\s]*$` (shadow's
+//! debian/patches, "relaxed usernames"). Packages use it: `Debian-exim`, `Debian-snmp`, `_apt`. Left
+//! out is what the later versions of shadow refuse whatever their options: `.`, `..`, names of
+//! digits only, `/` and control characters; and `#` as the first character, which begins a comment
+//! in passwd(5).
 
 use std::ops::RangeInclusive;
 

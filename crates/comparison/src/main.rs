@@ -2,8 +2,8 @@
 //!
 //! A program of its own, so that nobody who builds a server waits for it to be compiled.
 
+mod error_text;
 mod measure;
-mod told;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;

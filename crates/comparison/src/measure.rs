@@ -18,7 +18,7 @@ use rootfs::{debian, packages};
 use sandbox::Group;
 
 use super::Column;
-use super::told::{lines, whole};
+use super::error_text::{lines, whole};
 
 /// A row, and what is to be found out of it.
 pub(crate) struct Measure<'a> {

@@ -11,8 +11,8 @@
 mod configure;
 mod database;
 mod debconf;
-mod documents;
 mod failure;
+mod here_documents;
 mod normalise;
 mod preinst;
 mod relations;

@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::documents;
+use super::here_documents;
 
 /// Commands of the shell itself.
 const BUILTINS: [&str; 25] = [
@@ -95,7 +95,7 @@ fn is_no_word(c: char) -> bool {
 fn lines(script: &str) -> Vec<String> {
     // Continued lines; quotes of messages and redirections, which begin no command.
     let joined =
-        documents::without(script).replace("\\\n", " ").replace("\\`", "'").replace(">&", ">");
+        here_documents::without(script).replace("\\\n", " ").replace("\\`", "'").replace(">&", ">");
     let joined = without_arithmetic(&joined);
     let is_code = |line: &&str| !line.trim().is_empty() && !line.trim_start().starts_with('#');
     joined.lines().filter(is_code).map(str::to_owned).collect()
