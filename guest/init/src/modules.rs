@@ -265,22 +265,20 @@ mod tests {
         // The last device is nobody's here.
         assert_eq!(drivers.later, [STICK, AHCI]);
         let (log, mut watchdog) = (Log::nowhere(), Watchdog::asleep());
-        let mut next = || {
-            std::thread::scope(|scope| {
-                scope.spawn(|| {
-                    while let Some(name) = queue.take() {
-                        queue.finish(name);
-                        if name != "virtio_blk" {
-                            return;
-                        }
-                    }
-                });
-                drivers.load_next(&log, &mut watchdog);
+        let turns = std::thread::scope(|scope| {
+            scope.spawn(|| {
+                while let Some(name) = queue.take() {
+                    queue.finish(name);
+                }
             });
-            drivers.for_devices.iter().copied().collect::<Vec<_>>()
-        };
-        assert_eq!(next(), ["ahci", "virtio_blk"]);
-        assert_eq!(next(), ["ahci", "virtio_blk", "xhci_pci"]);
-        assert!(!drivers.has_more() && !drivers.load_next(&log, &mut watchdog));
+            let turns = [(); 3].map(|()| {
+                let more = drivers.load_next(&log, &mut watchdog);
+                (more, drivers.for_devices.iter().copied().collect::<Vec<_>>())
+            });
+            drivers.end();
+            turns
+        });
+        let all = vec!["ahci", "virtio_blk", "xhci_pci"];
+        assert_eq!(turns, [(true, vec!["ahci", "virtio_blk"]), (true, all.clone()), (false, all)]);
     }
 }
