@@ -5,7 +5,7 @@ use deploy::{Ending, Verdict};
 use transfer::report::TrialState;
 
 use crate::ground::Ground;
-use crate::{damage, initramfs};
+use crate::{boot_partition, damage, initramfs};
 
 /// An update.
 pub(crate) struct Fault {
@@ -38,6 +38,7 @@ pub(crate) const FAULTS: &[Fault] = &[
     Fault { name: "error flag", run: damage::error_flag },
     Fault { name: "damaged filesystem", run: damage::damaged_filesystem },
     Fault { name: "beyond repair", run: damage::beyond_repair },
+    Fault { name: "damaged boot partition", run: boot_partition::damaged_boot_partition },
     Fault { name: "fifty updates", run: fifty_updates },
 ];
 

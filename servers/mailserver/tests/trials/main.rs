@@ -8,6 +8,7 @@
 //! cargo test -p mailserver --test trials -- --uefi hang
 //! ```
 
+mod boot_partition;
 #[path = "../client/mod.rs"]
 mod client;
 mod damage;
