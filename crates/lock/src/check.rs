@@ -28,12 +28,7 @@ pub(crate) enum Place {
 /// The first thing that is wrong with a lock.
 pub(crate) fn check(lock: &Lock) -> Result<(), Fault> {
     let head = |what: String| Fault { place: Place::Head, what };
-    if lock.version != FORMAT {
-        return Err(head(format!(
-            "this is a lock of form {}, and this program knows form {FORMAT}",
-            lock.version
-        )));
-    }
+    check_form(lock.version).map_err(head)?;
     if !["debian", "arch"].contains(&&*lock.distribution) {
         return Err(head(format!("`{}` is not a distribution", lock.distribution)));
     }
@@ -72,6 +67,13 @@ pub(crate) fn check(lock: &Lock) -> Result<(), Fault> {
         }
     }
     Ok(())
+}
+
+pub(crate) fn check_form(version: u32) -> Result<(), String> {
+    if version == FORMAT {
+        return Ok(());
+    }
+    Err(format!("this is a lock of form {version}, and this program knows form {FORMAT}"))
 }
 
 /// A source may not stand for an archive of the distribution, whose files are found by its name.
@@ -143,7 +145,7 @@ fn check_order(packages: &[Package]) -> Result<(), Fault> {
     Ok(())
 }
 
-fn check_id(name: &str, id: u32) -> Result<(), String> {
+pub(crate) fn check_id(name: &str, id: u32) -> Result<(), String> {
     if !account::is_name(name) {
         return Err(format!("{name:?} is not the name of a user or group"));
     }

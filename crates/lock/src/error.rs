@@ -24,6 +24,14 @@ pub enum Error {
         #[source]
         source: io::Error,
     },
+    /// A lock that was to be written says what no lock says.
+    #[error("the lock {} is not written, for it could not be read again: {what}", path.display())]
+    Odd {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        what: String,
+    },
     /// A lock file says what no lock says.
     #[error("{}:{line}:{column}: {what}", path.display())]
     Invalid {

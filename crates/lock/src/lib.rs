@@ -16,6 +16,7 @@ mod groups;
 pub mod job;
 mod read;
 mod request;
+mod salvage;
 mod text;
 
 pub use diff::{Diff, Outdated, outdated};
@@ -24,3 +25,4 @@ pub use extra::{Extra, OWN, OwnFile};
 pub use form::{FORMAT, Index, Lock, Package, Signature, Source};
 pub use groups::{read_groups, write_groups};
 pub use request::{Pin, Request};
+pub use salvage::Ids;

@@ -11,8 +11,11 @@ impl Lock {
     /// Writes the lock of `subject` (`mailserver`) to a file, at once or not at all.
     ///
     /// # Errors
-    /// When the file cannot be written.
+    /// When it could not be read again, or the file cannot be written.
     pub fn write(&self, path: &Path, subject: &str) -> Result<(), Error> {
+        if let Some(what) = self.fault() {
+            return Err(Error::Odd { path: path.to_owned(), what });
+        }
         replace(path, &self.text(subject))
             .map_err(|source| Error::Write { path: path.to_owned(), source })
     }

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use lock::{Error, Lock};
+use lock::{Error, Ids, Lock};
 use proptest::prelude::*;
 
 const GOOD: &str = r#"# written by `cargo xtask lock mailserver`; edit server.toml instead
@@ -255,6 +255,55 @@ fn a_lock_makes_nobody_root_or_another_account_of_the_distribution() {
         let text = GOOD.replacen("postfix = 101", &format!("postfix = {id}"), 1);
         assert_eq!(parse(&text).unwrap().users["postfix"], id);
     }
+}
+
+#[test]
+fn the_ids_of_a_lock_that_cannot_be_read_are_kept() {
+    let path = Path::new("server.lock");
+    let known = parse(GOOD).unwrap().ids();
+    // A merge of two branches, each with another package and what its users are.
+    let conflict = |mine: &str, theirs: &str| {
+        format!("<<<<<<< HEAD\n{mine}=======\n{theirs}>>>>>>> a branch\n")
+    };
+    let text = GOOD.replacen("[[package]]", &format!("{}[[package]]", conflict("a\n", "b\n")), 1);
+    assert!(parse(&text).is_err());
+    assert_eq!(Ids::salvage(&text, path).unwrap(), known);
+    let both = conflict("postfix = 101\nmine = 120\n", "postfix = 101\ntheirs = 121\n");
+    let text = text.replacen("postfix = 101\n", &both, 1);
+    let ids = Ids::salvage(&text, path).unwrap();
+    assert_eq!((ids.users["mine"], ids.users["theirs"], ids.users["postfix"]), (120, 121, 101));
+    assert_eq!(ids.groups, known.groups);
+    assert_eq!(Ids::salvage("nothing of a lock", path).unwrap(), Ids::default());
+}
+
+#[test]
+fn ids_that_nobody_can_choose_between_are_not_kept() {
+    for (from, to, reason) in [
+        ("postfix = 101\n", "postfix = 101\npostfix = 102\n", "duplicate key"),
+        ("postfix = 101\n", "postfix = 0\n", "has the id 0, which is not one"),
+        ("postfix = 101\n", "postfix = 101\n]\n", ""),
+        ("version = 1\n", "version = 2\n", "lock of form 2"),
+    ] {
+        let text = GOOD.replacen(from, to, 1).replacen("[[package]]", "[[package", 1);
+        let error = Ids::salvage(&text, Path::new("server.lock")).unwrap_err().to_string();
+        assert!(error.contains(reason) && error.contains("server.lock:"), "{error}");
+        if to.starts_with("postfix") && !reason.is_empty() {
+            let last = to.lines().last().unwrap();
+            let line = text.lines().position(|line| line == last).unwrap() + 1;
+            assert!(error.starts_with(&format!("server.lock:{line}:")), "{error}");
+        }
+    }
+}
+
+#[test]
+fn what_could_not_be_read_again_is_not_written() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("server.lock");
+    let mut lock = parse(GOOD).unwrap();
+    lock.users.insert("postfix".into(), 0);
+    let error = lock.write(&path, "mailserver").unwrap_err().to_string();
+    assert!(error.contains("`postfix` has the id 0"), "{error}");
+    assert!(!path.exists());
 }
 
 #[test]

@@ -1,12 +1,14 @@
 //! The lock of a server: read, made, moved, compared.
 
+use std::path::Path;
+
 use definition::edit::EditError;
 use definition::{Distribution, Server};
 use digest::Digest;
 use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
-use lock::{Diff, Lock, Outdated, Request};
+use lock::{Diff, Ids, Lock, Outdated, Request};
 use sandbox::LockedGroup;
 use store::Store;
 
@@ -120,17 +122,50 @@ pub fn change(
 /// What keeps the request from being resolved.
 pub fn resolve(store: &Store, server: &Server, update: &[String]) -> Result<Relocked, Error> {
     let path = server.lock_path();
-    let previous = if path.exists() { Some(Lock::read(&path)?) } else { None };
+    let before = Before::read(&path, update)?;
     let request = request::of(server);
     not_in_future(server, request.date())?;
     own::keep(store, server)?;
     let subject = server.name.as_str();
-    let lock = match (&previous, update) {
+    let lock = match (&before.lock, update) {
         (Some(previous), [_, ..]) => archive::update(store, subject, request, previous, update)?,
         (None, [_, ..]) => return Err(Error::Unlocked { server: server.name.to_string() }),
         (previous, []) => archive::resolve(store, subject, request, previous.as_ref())?,
     };
-    Ok(Relocked::new(previous.as_ref(), lock))
+    let lock = match before.ids {
+        Some(Ids { users, groups }) => Lock { users, groups, ..lock },
+        None => lock,
+    };
+    Ok(Relocked::new(before.lock.as_ref(), lock))
+}
+
+/// What a new lock begins with.
+#[derive(Default)]
+struct Before {
+    lock: Option<Lock>,
+    /// The ids of one that cannot be read.
+    ids: Option<Ids>,
+}
+
+impl Before {
+    /// Of the file at `path`, if there is one. A lock that cannot be read is made anew, unless only
+    /// some packages are to move: what the others are is in it.
+    fn read(path: &Path, update: &[String]) -> Result<Self, Error> {
+        if !path.exists() {
+            return Ok(Self::default());
+        }
+        match Lock::read(path) {
+            Ok(lock) => Ok(Self { lock: Some(lock), ids: None }),
+            Err(error @ lock::Error::Invalid { .. }) if update.is_empty() => {
+                let text = std::fs::read_to_string(path).map_err(Error::io("read", path))?;
+                let ids = Ids::salvage(&text, path)?;
+                let known = ids.users.len() + ids.groups.len();
+                progress::warning(format!("{error}; locking anew, with the {known} ids in it"));
+                Ok(Self { lock: None, ids: Some(ids) })
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
 }
 
 /// Resolves `server` after a pin of `package` came or went: all else stays where it was.

@@ -11,7 +11,7 @@ use generation::Descriptor;
 use image::bundle::Blob;
 use lock::Lock;
 use rootfs::accounts::{Group, User};
-use rootfs::ids::{self, Completed, Ids, Renumbering};
+use rootfs::ids::{self, Completed, Renumbering};
 use sandbox::Tools;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -29,7 +29,7 @@ pub(crate) fn complete_ids(
     lock: &mut Lock,
     tree: &Tree,
 ) -> Result<Completed, Error> {
-    let recorded = Ids { users: lock.users.clone(), groups: lock.groups.clone() };
+    let recorded = lock.ids();
     let (users, groups) = (users(server), groups(server));
     let completed = ids::complete(&recorded, &tree.facts.accounts, &users, &groups)?;
     if completed.ids == recorded {

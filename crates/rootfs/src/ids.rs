@@ -8,14 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::accounts::{self, Accounts, Group, User};
 use crate::error::Error;
 
-/// Ids by name: what a lock records.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Ids {
-    /// Users.
-    pub users: BTreeMap<String, u32>,
-    /// Groups.
-    pub groups: BTreeMap<String, u32>,
-}
+pub use lock::Ids;
 
 /// A lock's ids with those that were missing.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -25,6 +25,7 @@ pub(crate) fn all() -> Vec<Trial> {
         trial("outdated_writes_nothing", outdated),
         trial("with_locked_no_lock_is_written_or_changed", locked),
         trial("with_locked_a_lock_without_ids_is_refused_and_without_it_completed", lacking_ids),
+        trial("a_lock_that_a_merge_has_broken_is_made_anew_with_its_ids", merged),
         trial("a_vault_is_all_that_a_build_needs_and_nothing_less", vault),
     ]
 }
@@ -266,6 +267,26 @@ fn locked() -> Result<()> {
     let text = workspace.run(["image", SERVER, "--locked"])?.failed()?;
     has(&text, &["error: `webserver` has no server.lock", "help: "])?;
     ensure!(!workspace.root().join(SERVER_LOCK).exists());
+    Ok(())
+}
+
+fn merged() -> Result<()> {
+    let workspace = Workspace::of_final_suite()?;
+    workspace.run(["lock", SERVER])?.succeeded()?;
+    let whole = workspace.read(SERVER_LOCK)?;
+    let ids = lock_of(&workspace)?.ids();
+    ensure!(!ids.users.is_empty(), "the lock has no ids to be lost");
+    let marks = "<<<<<<< HEAD\n=======\n>>>>>>> another branch\n[[package]]";
+    let broken = whole.replacen("[[package]]", marks, 1);
+    workspace.write(SERVER_LOCK, &broken)?;
+    has(&workspace.run(["image", SERVER])?.failed()?, &["error: ", "server.lock:", "help: "])?;
+    // What the other packages are is not known.
+    workspace.run(["lock", SERVER, "--update", "nginx"])?.failed()?;
+    ensure!(workspace.read(SERVER_LOCK)? == broken, "it was changed");
+    let ran = workspace.run(["lock", SERVER])?;
+    has(&ran.stderr, &["warning: ", "server.lock:", "locking anew"])?;
+    ran.succeeded()?;
+    ensure!(workspace.read(SERVER_LOCK)? == whole, "another lock than before the merge");
     Ok(())
 }
 
