@@ -1,5 +1,6 @@
 //! A server that is up.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::time::Duration;
 
@@ -11,6 +12,9 @@ use crate::Clients;
 /// How long a machine may take to start or to stop: without KVM and beside other work, a start has
 /// been seen to take two minutes.
 const PATIENCE: Duration = Duration::from_secs(300);
+
+/// The time in which a service that was restarted shows whether it will be again.
+const STEADY: Duration = Duration::from_secs(20);
 
 /// What ssh says when the host key is not the one that it knows (OpenSSH, sshconnect.c).
 const ANOTHER: &str = "HOST IDENTIFICATION HAS CHANGED";
@@ -208,7 +212,30 @@ impl<'a> Online<'a> {
     fn failed(&self) -> Result<String> {
         // It fails when units have failed: they are named.
         let _ = self.run("systemctl is-system-running --wait");
-        self.run("systemctl --failed --plain --no-legend")
+        let failed = self.run("systemctl --failed --plain --no-legend")?;
+        Ok(format!("{failed}\n{}", self.restarting()?).trim().to_owned())
+    }
+
+    /// Lines about services that are restarted again and again: systemd does not call them failed.
+    fn restarting(&self) -> Result<String> {
+        let before = self.restarts()?;
+        if before.is_empty() {
+            return Ok(String::new());
+        }
+        std::thread::sleep(STEADY);
+        let mut after = self.restarts()?;
+        after.retain(|unit, times| before.get(unit) != Some(times));
+        Ok(after.iter().map(|(unit, times)| format!("{unit} restarted {times} times\n")).collect())
+    }
+
+    /// The services that were restarted, and how often.
+    fn restarts(&self) -> Result<BTreeMap<String, u64>> {
+        let shown = self.run("systemctl show --property=Id,NRestarts '*.service'")?;
+        let restarts = shown.split("\n\n").filter_map(|unit| {
+            let value = |key: &str| unit.lines().find_map(|line| line.strip_prefix(key));
+            Some((value("Id=")?.to_owned(), value("NRestarts=")?.parse().ok()?))
+        });
+        Ok(restarts.filter(|(_, times)| *times > 0).collect())
     }
 
     /// Waits until it has come up, and sees whether it is well.

@@ -12,6 +12,7 @@ use rustix::process::{Pid, Signal, kill_process_group};
 use transfer::report::{Health, Mirror};
 
 use crate::failed::last_words;
+use crate::restarts::restarting;
 use crate::{disk, memory, print};
 
 /// The server's own check program.
@@ -73,16 +74,17 @@ fn look_at_all() -> Health {
     match state.as_str() {
         "running" => {}
         "degraded" => {
-            let failed = systemctl(&["--failed", "--plain", "--no-legend", "--full"]);
-            let mut health = unhealthy(FAILED, &failed);
-            health.lines.extend(last_words(&failed));
-            return health;
+            return of_units(FAILED, &systemctl(&["--failed", "--plain", "--no-legend", "--full"]));
         }
         "initializing" | "starting" => {
             let jobs = systemctl(&["list-jobs", "--no-legend", "--full"]);
             return starting(&jobs);
         }
         other => return unhealthy(&format!("systemd says `{other}`"), ""),
+    }
+    let restarting = restarting();
+    if !restarting.is_empty() {
+        return of_units("units are restarted again and again:", &restarting);
     }
     systemctl(&["start", "--no-block", COMPLETE]);
     let complete = systemctl(&["is-active", COMPLETE]);
@@ -205,6 +207,13 @@ fn unhealthy(what: &str, lines: &str) -> Health {
     let rest = lines.lines().map(|line| line.trim().to_owned()).filter(|line| !line.is_empty());
     let lines = std::iter::once(what.to_owned()).chain(rest).collect();
     Health { healthy: false, starting: false, lines }
+}
+
+/// `units` are lines that begin with a unit's name; what each said last is added.
+fn of_units(what: &str, units: &str) -> Health {
+    let mut health = unhealthy(what, units);
+    health.lines.extend(last_words(units));
+    health
 }
 
 /// Not healthy, and nothing is wrong: `jobs` are what systemd still has to do.

@@ -9,7 +9,7 @@ use agent::cli::{self, Call, Command};
 use agent::machine::{self, Machine, Receiving};
 use agent::receive::Receiver;
 use agent::watch::{self, Here};
-use agent::{Error, Result, audit, checks, first_aid, print, replace, rights, status};
+use agent::{Error, Result, audit, checks, first_aid, new_disk, print, rights, status};
 use serde::Serialize;
 use transfer::report::Switched;
 
@@ -87,7 +87,7 @@ fn run(call: &Call) -> Result<()> {
             answer(call, &found, || print::audit(&found, *all))
         }
         Command::MirrorAdd { disk, force } => {
-            let added = replace::add(disk, *force)?;
+            let added = new_disk::add(disk, *force)?;
             answer(call, &added, || {
                 format!("{} is rebuilt; `heirloom status` says how far\n", added.disk)
             })

@@ -29,7 +29,7 @@ date = "2026-11-22"
 package = "linux-image-cloud-amd64"
 
 [packages]
-install = ["openipmi", "podman", "sudo", "unbound"]
+install = ["dns-root-data", "openipmi", "podman", "sudo", "unbound"]
 
 [state]
 "/var/lib/containers" = { at = "containers", options = ["suid", "dev"] }

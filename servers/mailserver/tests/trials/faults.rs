@@ -20,6 +20,7 @@ pub(crate) const FAULTS: &[Fault] = &[
     Fault { name: "good update", run: good_update },
     Fault { name: "roll back", run: roll_back },
     Fault { name: "failing service", run: failing_service },
+    Fault { name: "service in a loop", run: service_in_a_loop },
     Fault { name: "corrupted layer", run: corrupted_layer },
     Fault { name: "panic in the kernel", run: kernel_panic },
     Fault { name: "panic in init", run: init_panic },
@@ -88,6 +89,16 @@ fn failing_service(ground: &mut Ground<'_>) -> Result<String> {
     let reason = ground.fails()?;
     ground.without_unit("fault.service", LATE)?;
     said(&reason, "units have failed: fault.service")
+}
+
+/// It ends and is started again, which systemd never calls failed.
+fn service_in_a_loop(ground: &mut Ground<'_>) -> Result<String> {
+    let looping = "[Unit]\nStartLimitIntervalSec=0\n[Service]\nRestart=always\nRestartSec=2\n\
+                   ExecStart=/bin/sh -c 'sleep 1; echo no bread; exit 1'\n";
+    ground.unit("fault.service", LATE, looping)?;
+    let reason = ground.fails()?;
+    ground.without_unit("fault.service", LATE)?;
+    said(&reason, "units are restarted again and again: fault.service")
 }
 
 fn corrupted_layer(ground: &mut Ground<'_>) -> Result<String> {

@@ -53,8 +53,8 @@ struct Facts {
 /// Takes the disk `device`, and begins to rebuild it.
 ///
 /// # Errors
-/// A server without a mirror, or whose mirror is complete or being rebuilt; a disk that is too small, in use, or,
-/// without `force`, not empty. Nothing is written then.
+/// A server without a mirror, or whose mirror is complete or being rebuilt; a disk that is too
+/// small, in use, or, without `force`, not empty. Nothing is written then.
 pub fn add(device: &str, force: bool) -> Result<Added> {
     let _quiet = Quiet::begin()?;
     let found = disks::found()?;
