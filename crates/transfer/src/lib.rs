@@ -1,9 +1,9 @@
 //! What deploy and the agent on the server say to one another.
 //!
-//! [`report`] is what the agent's commands print with `--json`, [`table`] one of them for people. [`serve()`] and [`Client`] are the
-//! two ends of a transfer over a pair of pipes: a generation's documents, and of its blobs those
-//! that the server lacks, as [`delta`]s against blobs that it has. `docs/reference/deploy.md` has
-//! the format.
+//! [`report`] is what the agent's commands print with `--json`, [`table`] one of them for people.
+//! [`serve()`] and [`Client`] are the two ends of a transfer over a pair of pipes: a generation's
+//! documents, and of its blobs those that the server lacks, as [`delta`]s against blobs that it has.
+//! `docs/reference/deploy.md` has the format.
 //!
 //! Neither end trusts the other: lengths are limited before anything is allocated, no path comes
 //! from the wire, and a blob gets its name when its bytes have the digest that they were

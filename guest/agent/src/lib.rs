@@ -33,6 +33,7 @@ pub mod machine;
 pub mod memory;
 mod mounts;
 pub mod new_disk;
+pub mod patient;
 pub mod print;
 pub mod reason;
 pub mod receive;

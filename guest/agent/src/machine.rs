@@ -25,7 +25,7 @@ use generation::cmdline::{Boot, Data};
 use generation::{Chain, Layout};
 use rustix::mount::{MountFlags, UnmountFlags, mount, unmount};
 
-use crate::lock::Lock;
+use crate::lock::{Lock, PATIENCE};
 use crate::server::Opened;
 use crate::trials::Trials;
 use crate::{Error, Result, Running, Server, disks, fat};
@@ -47,6 +47,8 @@ const BOOT: &str = "/run/heirloom/boot";
 const BOOT_2: &str = "/run/heirloom/boot-2";
 const LOCK: &str = "/run/heirloom/lock";
 const RECEIVING: &str = "/run/heirloom/receiving";
+/// How long a transfer waits for another: longer than one whose connection is gone stays.
+const LONGER: Duration = Duration::from_secs(90);
 /// systemd-boot's folder, syslinux's file: what shows that the disk has them.
 const LOADER: &str = "loader";
 
@@ -104,7 +106,7 @@ impl Machine {
     /// have changed one of them.
     fn open_in_step(compare: Compare) -> Result<(Self, Vec<String>)> {
         let boot = on_disk()?;
-        let lock = Lock::take(Path::new(LOCK), Error::Busy)?;
+        let lock = Lock::take(Path::new(LOCK), PATIENCE, Error::Busy)?;
         let disks = disks::found()?.disks;
         let (first, more) = disks.split_first().ok_or_else(disks::none)?;
         let mut notes = Vec::new();
@@ -156,7 +158,7 @@ fn examine_boot() -> Result<Vec<String>> {
     if let Data::Iso(_) = booted()?.data {
         return Ok(Vec::new());
     }
-    let lock = Lock::take(Path::new(LOCK), Error::Busy)?;
+    let lock = Lock::take(Path::new(LOCK), PATIENCE, Error::Busy)?;
     // What a killed command has left mounted.
     for place in [BOOT, BOOT_2] {
         let _ = unmount(place, UnmountFlags::DETACH);
@@ -199,7 +201,7 @@ impl Quiet {
     /// As [`Machine::open`].
     pub(crate) fn begin() -> Result<Self> {
         on_disk()?;
-        let lock = Lock::take(Path::new(LOCK), Error::Busy)?;
+        let lock = Lock::take(Path::new(LOCK), PATIENCE, Error::Busy)?;
         for place in [BOOT, BOOT_2] {
             let _ = unmount(place, UnmountFlags::DETACH);
         }
@@ -241,7 +243,7 @@ impl Receiving {
     /// As [`Machine::open`]; [`Error::Receiving`].
     pub fn begin() -> Result<Self> {
         on_disk()?;
-        Ok(Self { _lock: Lock::take(Path::new(RECEIVING), Error::Receiving)? })
+        Ok(Self { _lock: Lock::take(Path::new(RECEIVING), LONGER, Error::Receiving)? })
     }
 }
 

@@ -4,14 +4,19 @@ use std::ffi::OsString;
 use std::io::{self, Write};
 use std::path::Path;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use agent::cli::{self, Call, Command};
 use agent::machine::{self, Machine, Receiving};
+use agent::patient::Patient;
 use agent::receive::Receiver;
 use agent::watch::{self, Here};
 use agent::{Error, Result, audit, checks, first_aid, new_disk, print, rights, status};
 use serde::Serialize;
 use transfer::report::Switched;
+
+/// How long a generation that is on its way may be silent.
+const SILENCE: Duration = Duration::from_secs(45);
 
 /// What the client of a key with a forced command wanted to run: sshd(8).
 const ORIGINAL: &str = "SSH_ORIGINAL_COMMAND";
@@ -57,7 +62,8 @@ fn run(call: &Call) -> Result<()> {
             let _alone = Receiving::begin()?;
             let running = machine::booted()?.generation;
             let mut receiver = Receiver::new(machine::layout()?, running, Machine::open);
-            transfer::serve(io::stdin().lock(), io::stdout().lock(), &mut receiver)?;
+            let input = Patient::new(io::stdin(), SILENCE);
+            transfer::serve(input, io::stdout().lock(), &mut receiver)?;
             Ok(())
         }
         Command::Switch { number, reboot } => switch(call, *number, *reboot),
