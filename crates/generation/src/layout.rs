@@ -5,14 +5,16 @@
 //! index.json             one entry a generation, with what is true of one build only
 //! progress               how far a generation on trial has come ([`crate::progress`])
 //! blobs/sha256/<hex>     manifests, configs, kernels, initramfs, layers
+//! damaged/<hex>          of a blob that is to come again ([`Layout::mark_damaged`])
 //! blobs/sha256/.partial-*  being written, or left by a killed process: nobody's
 //! .index.json-*          the same of the files of this directory
 //! ```
 //!
 //! Invariants: a blob's name appears when its bytes are complete and on the disk, and a blob is
-//! never written again; the index changes by rename only. The roots of garbage collection are the
+//! never written again, only replaced when it was found damaged; the index changes by rename only. The roots of garbage collection are the
 //! manifests in the index. Files are 0644, directories 0755, whatever the umask.
 
+mod damage;
 mod index;
 
 use std::fs::{self, File};
@@ -88,11 +90,12 @@ impl Layout {
         self.blobs_dir().join(digest.hex())
     }
 
-    /// Whether a blob of that name and length is there. Its bytes were checked when it came; to
-    /// check them again, there is [`Layout::verify`].
+    /// Whether a blob of that name and length is there, and was not found damaged. Its bytes were
+    /// checked when it came; to check them again, there is [`Layout::verify`].
     pub fn contains(&self, blob: &Descriptor) -> bool {
         fs::symlink_metadata(self.blob(blob.digest))
             .is_ok_and(|found| found.is_file() && found.len() == blob.size)
+            && !self.is_marked(blob.digest)
     }
 
     /// Puts a blob in that lies in the file `source`, whose bytes the caller vouches for: as a
@@ -191,7 +194,8 @@ impl Layout {
     /// is the caller's to know: the index has to be without it by then.
     pub fn remove_blob(&self, digest: Digest) -> Result<()> {
         remove(&self.blob(digest))?;
-        sync(&self.blobs_dir())
+        sync(&self.blobs_dir())?;
+        self.unmark_damaged(digest)
     }
 
     /// Removes what killed processes have left half written; returns how many bytes that were.
@@ -236,7 +240,8 @@ impl Layout {
         fs::rename(partial, &path).map_err(at(&path, "make"))?;
         // A rename of one link of a file to another link of it does nothing (POSIX, rename).
         remove(partial)?;
-        sync(&self.blobs_dir())
+        sync(&self.blobs_dir())?;
+        self.unmark_damaged(digest)
     }
 }
 

@@ -189,3 +189,38 @@ fn a_directory_that_is_no_layout_is_not_one() {
     fs::write(dir.path().join("oci-layout"), r#"{"imageLayoutVersion":"2.0.0"}"#).unwrap();
     assert!(Layout::open(dir.path()).is_err());
 }
+
+#[test]
+fn a_damaged_blob_is_missing_until_it_has_come_again() {
+    let dir = tempfile::tempdir().unwrap();
+    let layout = Layout::create(dir.path().join("layout")).unwrap();
+    let blob = Descriptor::of(manifest::MEDIA_TYPE_KERNEL, b"kernel");
+    layout.insert(&b"kernel"[..], &blob).unwrap();
+    assert_eq!(layout.damaged().unwrap(), []);
+    let source = dir.path().join("source");
+    fs::write(&source, "kernel").unwrap();
+    let ways: [&dyn Fn(); 2] = [&|| layout.insert(&b"kernel"[..], &blob).unwrap(), &|| {
+        layout.link(&source, &blob).unwrap()
+    }];
+    for come_again in ways {
+        fs::remove_file(layout.blob(blob.digest)).unwrap();
+        fs::write(layout.blob(blob.digest), "kernxl").unwrap();
+        assert!(layout.contains(&blob), "nobody knows of it");
+        layout.mark_damaged(blob.digest).unwrap();
+        layout.mark_damaged(blob.digest).unwrap();
+        assert!(!layout.contains(&blob));
+        assert_eq!(layout.damaged().unwrap(), [blob.digest]);
+        assert_eq!(Layout::open(layout.root()).unwrap().damaged().unwrap(), [blob.digest]);
+        come_again();
+        assert!(layout.contains(&blob));
+        assert_eq!(layout.damaged().unwrap(), []);
+        assert_eq!(fs::read(layout.blob(blob.digest)).unwrap(), b"kernel");
+    }
+    layout.mark_damaged(blob.digest).unwrap();
+    layout.unmark_damaged(blob.digest).unwrap();
+    assert!(layout.contains(&blob));
+    // Whose blob is gone is nobody's.
+    layout.mark_damaged(blob.digest).unwrap();
+    layout.remove_blob(blob.digest).unwrap();
+    assert_eq!(layout.damaged().unwrap(), []);
+}

@@ -42,6 +42,8 @@ pub enum Command {
         /// Whether what is made anew is listed too.
         all: bool,
     },
+    /// `scrub`, of heirloom-scrub.service
+    Scrub,
     /// `mirror add DISK`
     MirrorAdd {
         /// The disk, as the kernel names it.
@@ -91,6 +93,7 @@ Usage: heirloom COMMAND [--json]
   pin N, unpin N   keep a generation whatever else comes, or no longer
   gc               remove what is too much, and what nobody needs
   audit            what was written since the boot and will be lost at the next
+  scrub            read all generations, slowly, and say what is damaged on this disk
   mirror add DISK  give a mirror that lost a disk another, and rebuild it
   stage            take a generation over standard input (cargo xtask deploy does)
   deploy-only      the forced command of a key that may deploy and do nothing else
@@ -140,6 +143,7 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Call> {
         ["unpin", number] => Command::Pin { number: numbered(number)?, pinned: false },
         ["gc"] => Command::Collect,
         ["audit"] => Command::Audit { all },
+        ["scrub"] => Command::Scrub,
         ["deploy-only"] => Command::DeployOnly,
         ["mirror", "add", disk] => Command::MirrorAdd { disk: disk.to_owned(), force },
         ["mirror"] | ["mirror", "add"] => {
@@ -193,6 +197,7 @@ mod tests {
             ("unpin 3 --json", Command::Pin { number: 3, pinned: false }, true),
             ("stage", Command::Stage, false),
             ("audit", Command::Audit { all: false }, false),
+            ("scrub --json", Command::Scrub, true),
             (
                 "mirror add /dev/sdb",
                 Command::MirrorAdd { disk: "/dev/sdb".into(), force: false },

@@ -39,6 +39,7 @@ pub mod reason;
 pub mod receive;
 mod restarts;
 pub mod rights;
+pub mod scrub;
 pub mod server;
 pub mod status;
 pub mod trials;

@@ -11,7 +11,7 @@ use agent::machine::{self, Machine, Receiving};
 use agent::patient::Patient;
 use agent::receive::Receiver;
 use agent::watch::{self, Here};
-use agent::{Error, Result, audit, checks, first_aid, new_disk, print, rights, status};
+use agent::{Error, Result, audit, checks, first_aid, new_disk, print, rights, scrub, status};
 use serde::Serialize;
 use transfer::report::Switched;
 
@@ -91,6 +91,10 @@ fn run(call: &Call) -> Result<()> {
             let state = Path::new(machine::DATA).join("state");
             let found = audit::audit(&upper, &state, &config.state, &audit::is_in_no_layer)?;
             answer(call, &found, || print::audit(&found, *all))
+        }
+        Command::Scrub => {
+            let scrubbed = scrub::scrub(&machine::layout()?)?;
+            answer(call, &scrubbed, || print::scrubbed(&scrubbed))
         }
         Command::MirrorAdd { disk, force } => {
             let added = new_disk::add(disk, *force)?;

@@ -7,6 +7,7 @@ use transfer::table::megabytes;
 
 use crate::audit::{Audit, What};
 use crate::memory;
+use crate::scrub::Scrubbed;
 
 /// So many names of what older state hides are shown.
 const HIDDEN_NAMES: usize = 5;
@@ -58,7 +59,7 @@ pub fn status(status: &Status) -> String {
         line("state", &format!("{path} is older than the image, which has {shown} there besides"));
     }
     for what in &status.corrupted {
-        line("DAMAGED", &format!("{what}: its blocks do not have their hashes"));
+        line("DAMAGED", what);
     }
     if let Some(mirror) = &status.disk.mirror {
         let what = if mirror.is_complete() { "mirror" } else { "MIRROR" };
@@ -113,6 +114,16 @@ pub(crate) fn mirrored(mirror: &Mirror) -> String {
     }
     if !failed.is_empty() {
         let _ = write!(text, "; {} has failed", failed.join(" and "));
+    }
+    text
+}
+
+/// `heirloom scrub`.
+pub fn scrubbed(scrubbed: &Scrubbed) -> String {
+    let Scrubbed { blobs, bytes, damaged } = scrubbed;
+    let mut text = format!("{blobs} blobs read, {}\n", megabytes(*bytes));
+    for blob in damaged {
+        let _ = writeln!(text, "DAMAGED {blob}: the next deploy that has it sends it again");
     }
     text
 }

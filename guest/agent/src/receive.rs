@@ -9,7 +9,7 @@ use transfer::{Host, Refusal};
 
 use crate::catalog::Catalog;
 use crate::server::Opened;
-use crate::{Error, Result};
+use crate::{Error, Result, scrub, verity};
 
 /// A server that takes a generation. It is opened for the two moments in which what it keeps
 /// changes, and for nothing else of a transfer: that takes as long as the line is slow.
@@ -25,6 +25,13 @@ impl<O: FnMut() -> Result<S>, S: Opened> Receiver<O> {
     /// that the layout is of.
     pub fn new(layout: Layout, running: Digest, open: O) -> Self {
         Self { layout, running, open, removed: Vec::new() }
+    }
+
+    /// What the kernel has found damaged of what runs is to come again.
+    fn look_for_damage(&self) -> Result<()> {
+        // A kernel that cannot be asked: then a scrub finds it.
+        let layers = verity::corrupted().unwrap_or_default();
+        scrub::mark(&self.layout, &self.layout.manifest(self.running)?, &layers)
     }
 
     fn own(&self) -> Result<Config, Refusal> {
@@ -53,6 +60,7 @@ impl<O: FnMut() -> Result<S>, S: Opened> Host for Receiver<O> {
     }
 
     fn bases(&mut self) -> Result<Vec<Digest>, Refusal> {
+        self.look_for_damage().map_err(refuse)?;
         let index = self.layout.index().map_err(|error| refuse(error.into()))?;
         let all = Catalog::new(index).all();
         let mut all: Vec<_> = all.into_iter().rev().map(|held| held.generation).collect();

@@ -5,6 +5,8 @@ use std::fs;
 use std::path::Path;
 
 use boot::Partition;
+use digest::Digest;
+use generation::Layout;
 use generation::layout::{
     ANNOTATION_BUILT_BY, ANNOTATION_COMMIT, ANNOTATION_STAGED, ANNOTATION_UNCOMMITTED,
 };
@@ -23,7 +25,10 @@ pub fn status() -> Result<Status> {
     let config = layout.config(&layout.manifest(booted.generation)?)?;
     let health = fs::read(HEALTH).ok().and_then(|bytes| serde_json::from_slice(&bytes).ok());
     let corrupted = verity::corrupted()?;
-    let corrupted = corrupted.iter().map(|layer| format!("layer {layer} of what is running"));
+    let corrupted = corrupted
+        .iter()
+        .map(|layer| format!("layer {layer} of what is running: blocks do not have their hashes"));
+    let corrupted = corrupted.chain(damaged(&layout, &catalog)?);
     // A kernel or a jail that refuses this hides no more than a hint.
     let hidden = hidden::image().map(|image| {
         hidden::hidden(&image, &Path::new(machine::DATA).join("state"), &config.state)
@@ -42,6 +47,21 @@ pub fn status() -> Result<Status> {
         memory: memory::report().ok(),
         uptime: machine::uptime().as_secs(),
     })
+}
+
+/// The blobs that were found damaged on this disk, with the generations that need them.
+fn damaged(layout: &Layout, catalog: &Catalog) -> Result<Vec<String>> {
+    let needs = |held: &Held, blob: Digest| {
+        let manifest = layout.manifest(held.generation);
+        manifest.map_or(held.generation == blob, |it| it.blobs().any(|it| it.digest == blob))
+    };
+    let line = |blob: Digest| {
+        let numbers = catalog.all().into_iter().filter(|held| needs(held, blob));
+        let numbers: Vec<String> = numbers.map(|held| held.number.to_string()).collect();
+        let (blob, numbers) = (blob.short(), numbers.join(", "));
+        format!("blob {blob} of generation {numbers}: the next deploy that has it sends it again")
+    };
+    Ok(layout.damaged()?.into_iter().map(line).collect())
 }
 
 /// What there is to say of a trial.

@@ -107,6 +107,32 @@ fn find(manifest: &Manifest, digest: digest::Digest) -> &Descriptor {
 }
 
 #[test]
+fn a_blob_that_others_share_and_that_is_damaged_comes_again() {
+    let ground = Ground::on_trial();
+    ground.open().server.confirm().unwrap();
+    let (third, _, blobs) = generation(6);
+    let layout = ground.layout();
+    // All of it is there but for this: what another generation had brought.
+    let kernel = third.kernel().unwrap();
+    let (shared, bytes) = blobs.iter().find(|(blob, _)| blob == kernel).unwrap();
+    for (blob, bytes) in &blobs {
+        layout.insert(&bytes[..], blob).unwrap();
+    }
+    std::fs::write(layout.blob(shared.digest), vec![0; bytes.len()]).unwrap();
+    assert_eq!(agent::scrub::scrub(&layout).unwrap().damaged, [shared.digest]);
+    let files = files(&blobs);
+    let staged = ground.transfer(|mut client| {
+        let needs = client.offer(&third, false)?;
+        assert_eq!(needs.blobs.iter().map(|it| it.digest).collect::<Vec<_>>(), [shared.digest]);
+        client.send(shared, &files.path().join(shared.digest.hex()), 0, None, &mut |_| {})?;
+        client.stage(BTreeMap::new())
+    });
+    staged.unwrap();
+    assert_eq!(layout.damaged().unwrap(), []);
+    assert_eq!(std::fs::read(layout.blob(shared.digest)).unwrap(), *bytes);
+}
+
+#[test]
 fn a_trial_is_confirmed_and_another_is_armed_in_the_middle_of_a_transfer() {
     let ground = Ground::on_trial();
     let (third, _, blobs) = generation(6);

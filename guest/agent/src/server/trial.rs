@@ -121,7 +121,8 @@ impl<P: Partition> Server<P> {
     }
 
     /// Reads every blob of a generation that failed; the first that is damaged is noted with the
-    /// reason, and removed unless another generation needs it: the next deploy sends it again.
+    /// reason, and removed, or marked where another generation needs it: the next deploy sends it
+    /// again.
     pub fn examine(&mut self, trial: &Trial) -> Result<Option<Digest>> {
         let manifest = match self.layout.manifest(trial.generation) {
             Ok(manifest) => manifest,
@@ -152,8 +153,9 @@ impl<P: Partition> Server<P> {
             let manifest = self.layout.manifest(held.generation);
             manifest.is_ok_and(|it| it.blobs().any(|other| other.digest == blob))
         });
-        if !shared {
-            self.layout.remove_blob(blob)?;
+        match shared {
+            true => self.layout.mark_damaged(blob)?,
+            false => self.layout.remove_blob(blob)?,
         }
         Ok(blob)
     }

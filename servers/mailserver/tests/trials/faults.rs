@@ -34,6 +34,7 @@ pub(crate) const FAULTS: &[Fault] = &[
     Fault { name: "clean reboot", run: clean_reboot },
     Fault { name: "unhealthy later", run: unhealthy_later },
     Fault { name: "damaged later", run: damaged_later },
+    Fault { name: "damaged blob", run: damaged_blob },
     Fault { name: "new state", run: new_state },
     Fault { name: "full disk", run: full_disk },
     Fault { name: "error flag", run: damage::error_flag },
@@ -222,14 +223,42 @@ fn damaged_later(ground: &mut Ground<'_>) -> Result<String> {
     Ok("it stays up and says so".into())
 }
 
+/// A kernel that all generations share rots in their store: a scrub finds it, and the next deploy
+/// sends it, though the server has a file of its name.
+fn damaged_blob(ground: &mut Ground<'_>) -> Result<String> {
+    let generation = ground.status()?.generation.hex();
+    let blob = blob(ground, &generation, "kernel")?;
+    let scrub = |ground: &mut Ground<'_>| ground.run("heirloom scrub && heirloom status");
+    let said = scrub(ground)?;
+    ensure!(!said.contains("DAMAGED"), "before anything was done to it:\n{said}");
+    ground
+        .run(&format!("dd if=/dev/zero of={blob} bs=4096 seek=300 count=1 conv=notrunc && sync"))?;
+    let said = scrub(ground)?;
+    let name = blob.rsplit('/').next().unwrap_or_default();
+    ensure!(said.contains(&format!("DAMAGED sha256:{name}: the next deploy")), "{said}");
+    ensure!(said.matches("DAMAGED").count() == 2, "status does not say it:\n{said}");
+    let outcome = ground.deploy(true)?;
+    ensure!(outcome.ending == Ending::Tried(Verdict::Confirmed), "{outcome:?}");
+    ground.server()?.settle()?;
+    let said = scrub(ground)?;
+    ensure!(!said.contains("DAMAGED"), "it has come again:\n{said}");
+    ground.has_mail()?;
+    Ok(format!("found, and sent again with {} bytes", outcome.sent))
+}
+
 /// Where the config layer of a generation lies: the last of its layers.
 fn config_layer(ground: &mut Ground<'_>, generation: &str) -> Result<String> {
+    blob(ground, generation, "layer.squashfs")
+}
+
+/// Where the last blob of a kind lies, by the end of its media type.
+fn blob(ground: &mut Ground<'_>, generation: &str, kind: &str) -> Result<String> {
     const BLOBS: &str = "/run/heirloom/data/imgs/blobs/sha256";
-    let layer = ground.run(&format!(
-        "grep -o 'layer.squashfs\",\"digest\":\"sha256:[0-9a-f]*' {BLOBS}/{generation} | \
+    let blob = ground.run(&format!(
+        "grep -o '{kind}\",\"digest\":\"sha256:[0-9a-f]*' {BLOBS}/{generation} | \
          tail -n 1 | sed 's/.*sha256://'"
     ))?;
-    Ok(format!("{BLOBS}/{layer}"))
+    Ok(format!("{BLOBS}/{blob}"))
 }
 
 fn clean_reboot(ground: &mut Ground<'_>) -> Result<String> {
