@@ -15,6 +15,9 @@ pub enum Error {
     /// Another generation is on its way.
     #[error("another generation is being received")]
     Receiving,
+    /// A trial has begun so many times, and nobody has ended it.
+    #[error("it was started {0} times, for nothing takes the mark away with which it is")]
+    TooManyBoots(u32),
     /// There is no generation of this number.
     #[error("there is no generation {0}")]
     NoGeneration(u64),

@@ -10,8 +10,10 @@ use agent::cli::{self, Call, Command};
 use agent::machine::{self, Machine, Receiving};
 use agent::patient::Patient;
 use agent::receive::Receiver;
+use agent::server::Confirmed;
 use agent::watch::{self, Here};
 use agent::{Error, Result, audit, checks, first_aid, new_disk, print, rights, scrub, status};
+use generation::Chain;
 use serde::Serialize;
 use transfer::report::Switched;
 
@@ -68,7 +70,10 @@ fn run(call: &Call) -> Result<()> {
         }
         Command::Switch { number, reboot } => switch(call, *number, *reboot),
         Command::Confirm => {
-            let number = Machine::open()?.server.confirm()?;
+            let Confirmed { number, unnoted } = Machine::open()?.server.confirm()?;
+            if let Some(error) = unnoted {
+                eprintln!("warning: that is not noted before the next boot: {}", Chain(&error));
+            }
             answer(call, &Number { number }, || format!("generation {number} is confirmed\n"))
         }
         Command::Pin { number, pinned } => {

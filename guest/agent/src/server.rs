@@ -16,7 +16,7 @@ use crate::catalog::{Catalog, Held};
 use crate::trials::Trials;
 use crate::{Error, Result};
 
-pub use trial::Settled;
+pub use trial::{Confirmed, Settled};
 
 /// What is running.
 #[derive(Clone, Debug, PartialEq, Eq)]

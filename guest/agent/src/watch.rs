@@ -9,7 +9,7 @@ use generation::Chain;
 use transfer::report::Health;
 
 use crate::checks::Look;
-use crate::server::{Opened, Settled};
+use crate::server::{Confirmed, Opened, Settled};
 use crate::trials::{Trial, Trials};
 use crate::{Error, Result};
 
@@ -83,10 +83,22 @@ pub fn trial(place: &impl Place, say: &dyn Fn(&str)) -> Result<()> {
     let within = place.within();
     let mut number = None;
     let mut hopeless_since = None;
+    let mut unnoted = None;
     loop {
         let look = match decide(place, &mut number, within, say) {
             Ok(Decided::Confirmed(health)) => return watch(place, say, health),
             Ok(Decided::Healthy) => None,
+            // Nothing takes it back: it is noted as soon as it can be.
+            Ok(Decided::Unnoted(what)) => {
+                if unnoted.replace(what.clone()).is_none() {
+                    say(&what);
+                }
+                None
+            }
+            Err(error @ Error::TooManyBoots(_)) => {
+                say(&format!("the trial has failed: {error}"));
+                return place.reboot();
+            }
             Ok(Decided::NotYet(look)) => Some(look),
             Err(error) => {
                 let health = Health { lines: vec![Chain(&error).to_string()], ..unknown() };
@@ -103,7 +115,7 @@ pub fn trial(place: &impl Place, say: &dyn Fn(&str)) -> Result<()> {
         match look {
             // `leave` decides.
             _ if place.is_going_down() => place.pause(GOING_DOWN),
-            Some(look) if over => return give_up(place, look.health, say),
+            Some(look) if over && unnoted.is_none() => return give_up(place, look.health, say),
             _ => {}
         }
         place.pause(TRIAL_INTERVAL);
@@ -114,6 +126,8 @@ enum Decided {
     Confirmed(Health),
     /// It is to be confirmed, and somebody else is changing the server just now.
     Healthy,
+    /// It is confirmed, and why that is not noted.
+    Unnoted(String),
     NotYet(Look),
 }
 
@@ -139,8 +153,14 @@ fn decide(
     place.read_all()?;
     match unless_busy(place.open().and_then(|mut it| it.server().confirm()))? {
         None => Ok(Decided::Healthy),
-        Some(generation) => {
-            say(&format!("generation {generation} is confirmed"));
+        Some(Confirmed { number, unnoted: Some(error) }) => {
+            let error = Chain(&error);
+            Ok(Decided::Unnoted(format!(
+                "generation {number} is confirmed, not noted yet: {error}"
+            )))
+        }
+        Some(Confirmed { number, unnoted: None }) => {
+            say(&format!("generation {number} is confirmed"));
             Ok(Decided::Confirmed(look.health))
         }
     }

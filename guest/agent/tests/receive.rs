@@ -109,7 +109,7 @@ fn find(manifest: &Manifest, digest: digest::Digest) -> &Descriptor {
 #[test]
 fn a_blob_that_others_share_and_that_is_damaged_comes_again() {
     let ground = Ground::on_trial();
-    ground.open().server.confirm().unwrap();
+    assert!(ground.open().server.confirm().unwrap().unnoted.is_none());
     let (third, _, blobs) = generation(6);
     let layout = ground.layout();
     // All of it is there but for this: what another generation had brought.
@@ -146,7 +146,7 @@ fn a_trial_is_confirmed_and_another_is_armed_in_the_middle_of_a_transfer() {
                     // Half of it is here: what the watch, and an owner, do now.
                     let mut guard = ground.open();
                     let server = guard.server();
-                    assert_eq!(server.confirm().unwrap(), 2);
+                    assert_eq!(server.confirm().unwrap().number, 2);
                     server.pin(1, true).unwrap();
                     server.switch(1).unwrap();
                     assert_eq!(server.list().unwrap().generations.len(), 2);
@@ -207,7 +207,7 @@ fn what_a_transfer_has_brought_stays_when_generations_go_for_a_kernel() {
     let ground = Ground::on_trial();
     let mut guard = ground.open();
     let server = guard.server();
-    server.confirm().unwrap();
+    assert_eq!(server.confirm().unwrap().number, 2);
     for version in 3..13 {
         let (manifest, _, blobs) = generation(version);
         put(server.layout(), &manifest, &blobs);

@@ -6,6 +6,9 @@ mod ground;
 
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
+use std::fs;
+use std::path::PathBuf;
+use std::process;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -39,6 +42,9 @@ struct Played {
     looks: RefCell<VecDeque<Look>>,
     clock: Cell<Duration>,
     notes: RefCell<Vec<Health>>,
+    /// A directory in the way of what is to be written, from the first look on, for three times as
+    /// long as a trial may take.
+    hindrance: RefCell<Option<PathBuf>>,
     going_down: bool,
     rebooted: Cell<bool>,
     said: RefCell<Vec<String>>,
@@ -91,6 +97,7 @@ impl Played {
             looks: RefCell::default(),
             clock: Cell::default(),
             notes: RefCell::default(),
+            hindrance: RefCell::default(),
             going_down: false,
             rebooted: Cell::new(false),
             said: RefCell::default(),
@@ -151,6 +158,11 @@ impl Place for Played {
     }
 
     fn look(&self) -> Look {
+        if let Some(path) = &*self.hindrance.borrow()
+            && self.clock.get().is_zero()
+        {
+            fs::create_dir_all(path).unwrap();
+        }
         let mut looks = self.looks.borrow_mut();
         let last = looks.pop_front().unwrap();
         if looks.is_empty() {
@@ -180,6 +192,10 @@ impl Place for Played {
 
     fn pause(&self, time: Duration) {
         self.clock.set(self.clock.get() + time);
+        if self.clock.get() > 3 * WITHIN {
+            let hindrance = self.hindrance.borrow_mut().take();
+            hindrance.map(fs::remove_dir).transpose().unwrap();
+        }
     }
 
     fn reboot(&self) -> Result<()> {
@@ -212,6 +228,38 @@ fn a_sick_generation_ends_in_time_while_another_command_is_at_work() {
     assert_eq!(last.state, TrialState::Failed);
     assert!(last.reason.unwrap().contains("smtp"));
     assert_eq!(place.default(), Some(1));
+}
+
+#[test]
+fn a_confirmation_that_cannot_be_noted_is_one() {
+    let index = |place: &Played| place.disk.path().join(format!(".index.json-{}", process::id()));
+    let trials = |place: &Played| place.state.path().join("trials.new");
+    for hindered in [&index as &dyn Fn(&Played) -> PathBuf, &trials] {
+        let place = Played::new(true).sees([look(true)]);
+        place.hindrance.replace(Some(hindered(&place)));
+        is_over(watch::trial(&place, &place.say()));
+        assert!(place.clock.get() > 3 * WITHIN && !place.rebooted.get());
+        assert_eq!((place.state(), place.default()), (TrialState::Confirmed, Some(2)));
+        let said = place.said.borrow().join("\n");
+        assert_eq!(said.matches("generation 2 is confirmed, not noted yet").count(), 1, "{said}");
+        assert!(said.contains("generation 2 is confirmed\n"), "{said}");
+    }
+}
+
+#[test]
+fn a_trial_whose_mark_nobody_takes_away_ends_by_itself() {
+    let place = Played::new(true).sees([look(true)]);
+    for boot in ["first", "second", "third"] {
+        let trial = place.open().unwrap().server().begin_trial(boot).unwrap();
+        assert_eq!(trial.state, TrialState::Running);
+    }
+    watch::trial(&place, &place.say()).unwrap();
+    assert!(place.rebooted.get() && place.clock.get().is_zero());
+    let last = place.trials().unwrap().last().unwrap();
+    assert_eq!((last.state, last.boots), (TrialState::Failed, 4));
+    assert!(last.reason.unwrap().contains("started 4 times"));
+    let boots = place.open().unwrap().server().boot().read().unwrap();
+    assert_eq!((boots.default, boots.armed), (Some(1), None));
 }
 
 #[test]

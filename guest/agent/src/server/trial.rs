@@ -12,6 +12,17 @@ use crate::{Error, Result, reason};
 /// As often a trial is started when each time somebody reboots the server before it is decided.
 const BOOTS: u32 = 3;
 
+/// What [`Server::confirm`] did: the bootloader starts this generation from now on.
+#[derive(Debug)]
+#[must_use]
+pub struct Confirmed {
+    /// The generation's number.
+    pub number: u64,
+    /// What keeps that from being noted in the index and with the trials. It can be confirmed once
+    /// more, and [`Server::settle`] notes it at the next boot.
+    pub unnoted: Option<Error>,
+}
+
 /// What [`Server::settle`] found.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Settled {
@@ -25,6 +36,10 @@ pub enum Settled {
 
 impl<P: Partition> Server<P> {
     /// Notes that the trial of what runs has begun, in the boot `boot`, which may be noted already.
+    ///
+    /// # Errors
+    /// [`Error::TooManyBoots`] when it began more often than it may: then nobody has taken the mark
+    /// away with which it is started. The trial has failed, and the mark is taken away.
     pub fn begin_trial(&mut self, boot: &str) -> Result<Trial> {
         let generation = self.running.generation;
         let catalog = self.catalog()?;
@@ -35,13 +50,24 @@ impl<P: Partition> Server<P> {
         let last = last.unwrap_or_else(|| Trial::armed(number.number, generation));
         let boots = last.boots + u32::from(last.boot.as_deref() != Some(boot));
         let boot = Some(boot.to_owned());
+        if boots > BOOTS {
+            let mut failed = Trial { boots, boot, ..last };
+            failed.fail(Error::TooManyBoots(boots).to_string(), Vec::new());
+            self.trials.put(failed)?;
+            self.boot.disarm()?;
+            return Err(Error::TooManyBoots(boots));
+        }
         let trial = Trial { state: TrialState::Running, boots, boot, ..last };
         self.trials.put(trial.clone())?;
         Ok(trial)
     }
 
-    /// Makes what runs the default. The bootloader first: from then on a reset does no harm.
-    pub fn confirm(&mut self) -> Result<u64> {
+    /// Makes what runs the default. The bootloader first: from then on a reset does no harm, and
+    /// nothing that fails makes it undone.
+    ///
+    /// # Errors
+    /// It is not the default.
+    pub fn confirm(&mut self) -> Result<Confirmed> {
         let mut catalog = self.catalog()?;
         let held = catalog.find(self.running.generation);
         let held = held.ok_or(Error::Refused("the index has no number for what is running"))?;
@@ -49,12 +75,23 @@ impl<P: Partition> Server<P> {
         let entry = self.entry(held.number, &manifest, &config)?;
         let [kernel, initramfs] =
             [manifest.kernel()?, manifest.initramfs()?].map(|it| self.layout.blob(it.digest));
-        self.boot.confirm(&entry, &kernel, &initramfs)?;
-        if catalog.confirm(held.number) {
-            self.layout.set_index(catalog.index())?;
-        }
-        self.close(held.generation)?;
-        Ok(held.number)
+        let number = held.number;
+        let in_boot = match self.boot.confirm(&entry, &kernel, &initramfs) {
+            Err(error) if !self.boots_by_default(number) => return Err(error.into()),
+            in_boot => in_boot,
+        };
+        let mut note = || {
+            if catalog.confirm(number) {
+                self.layout.set_index(catalog.index())?;
+            }
+            self.close(held.generation)
+        };
+        let noted = note();
+        Ok(Confirmed { number, unnoted: in_boot.map_err(Error::from).and(noted).err() })
+    }
+
+    fn boots_by_default(&self, number: u64) -> bool {
+        self.boot.read().is_ok_and(|boots| boots.default == Some(number))
     }
 
     /// Notes why the trial of what runs has failed, and that the next boot is the default's.
