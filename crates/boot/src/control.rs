@@ -34,6 +34,9 @@ pub trait BootControl {
     /// Starts `entry` from now on. Nothing is armed afterwards.
     fn confirm(&self, partition: &mut dyn Partition, entry: &Entry) -> Result<()>;
 
+    /// Whether the default is `entry`, and is written as [`BootControl::confirm`] writes it.
+    fn has(&self, partition: &dyn Partition, entry: &Entry) -> Result<bool>;
+
     /// Forgets the generation `number`, which is neither the default nor armed.
     ///
     /// # Errors

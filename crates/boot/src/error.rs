@@ -41,6 +41,12 @@ pub enum Error {
         /// What is wrong with it.
         why: String,
     },
+    /// What is to be copied to the boot partition is damaged itself.
+    #[error("{} does not have the bytes of its digest", path.display())]
+    BadSource {
+        /// The blob.
+        path: PathBuf,
+    },
     /// A kernel or initramfs was copied and is not the same.
     #[error("{path} on the boot partition has other bytes than were written")]
     BadCopy {

@@ -91,6 +91,40 @@ impl<P: Partition> BootPartition<P> {
         Ok(())
     }
 
+    /// Reads what the default, `entry`, is started from, and writes what is not as it has to be;
+    /// what that was, a line each. Of a file that is damaged there is a moment without it.
+    ///
+    /// # Errors
+    /// [`Error::NoRoom`] and [`Error::BadSource`], before anything is written.
+    pub fn mend(&mut self, entry: &Entry, kernel: &Path, initramfs: &Path) -> Result<Vec<String>> {
+        let mut mended = Vec::new();
+        for (path, digest, source) in [
+            (entry.kernel_path(), entry.kernel, kernel),
+            (entry.initramfs_path(), entry.initramfs, initramfs),
+        ] {
+            if self.digest(&path)? == Some(digest) {
+                continue;
+            }
+            let file = File::open(source).map_err(Error::io("open", source))?;
+            let (found, _) = Digest::of_reader(file).map_err(Error::io("read", source))?;
+            // A damaged file is better than none: some of them start.
+            if found != digest {
+                return Err(Error::BadSource { path: source.to_owned() });
+            }
+            mended.push(format!("{path} was damaged"));
+        }
+        if !mended.is_empty() {
+            self.put_files(entry, kernel, initramfs)?;
+        }
+        for control in std::iter::once(&self.control).chain(&self.others) {
+            if !control.has(&self.partition, entry)? {
+                control.confirm(&mut self.partition, entry)?;
+                mended.push(format!("the entry of generation {} was another", entry.number));
+            }
+        }
+        Ok(mended)
+    }
+
     /// Lets the other bootloaders follow: `entry` is the default of the one in charge. They do
     /// when it is confirmed, unless the power fails in between.
     pub fn follow(&mut self, entry: &Entry) -> Result<()> {

@@ -95,6 +95,11 @@ impl BootControl for Syslinux {
         self.disarm(partition)
     }
 
+    fn has(&self, partition: &dyn Partition, entry: &Entry) -> Result<bool> {
+        let is_default = default::read(partition)? == Some(entry.number);
+        Ok(is_default && slot::has(partition, entry)?)
+    }
+
     fn remove(&self, partition: &mut dyn Partition, number: u64) -> Result<()> {
         let boots = self.read(partition)?;
         if [boots.default, boots.armed].contains(&Some(number)) {

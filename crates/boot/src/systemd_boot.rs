@@ -79,6 +79,16 @@ impl BootControl for SystemdBoot {
         remove_all(partition, |old| old.number == name.number && *old != name)
     }
 
+    fn has(&self, partition: &dyn Partition, entry: &Entry) -> Result<bool> {
+        let names = entries(partition)?;
+        let Some(name) = names.iter().filter(|name| name.is_confirmed()).max() else {
+            return Ok(false);
+        };
+        let wanted = text::confirmed(name, entry);
+        let is_written = partition.read(&name.path())?.as_deref() == Some(wanted.as_bytes());
+        Ok(name.number == entry.number && is_written)
+    }
+
     fn remove(&self, partition: &mut dyn Partition, number: u64) -> Result<()> {
         let boots = self.read(partition)?;
         if [boots.default, boots.armed].contains(&Some(number)) {

@@ -114,11 +114,17 @@ pub fn deploy(
             wanted: format!("{} on a {}", config.server, config.board),
         });
     }
-    if runs_confirmed(&status, generation) {
+    let up_to_date = runs_confirmed(&status, generation);
+    if up_to_date && (status.corrupted.is_empty() || options.dry_run) {
         return Ok(outcome(status.booted, 0, Ending::UpToDate));
     }
     kept.add(bundle)?;
     let sender = Sender { transport, bundle, kept, pause: options.interval };
+    if up_to_date {
+        // It runs, and some of it is damaged on its disk: that comes again.
+        let (_, sent) = sender.send(annotations)?;
+        return Ok(outcome(status.booted, sent, Ending::UpToDate));
+    }
     if options.dry_run {
         let planned = sender.plan()?;
         let sent = planned.iter().map(|blob| blob.sent).sum();

@@ -29,6 +29,14 @@ pub enum Error {
         /// What is not there.
         missing: String,
     },
+    /// The generation that a failed trial would come back to is not there to come back to.
+    #[error("the default, generation {number}, could not be started again: {why}")]
+    NoWayBack {
+        /// The default.
+        number: u64,
+        /// What is wrong with it.
+        why: String,
+    },
     /// What was asked for is so already, or cannot be now.
     #[error("{0}")]
     Refused(&'static str),
@@ -121,6 +129,10 @@ impl Error {
             Self::Receiving => "wait until it is here, or end that `heirloom stage`".into(),
             Self::NoGeneration(_) => "`heirloom list` shows which there are".into(),
             Self::NotWhole { .. } => "deploy it again".into(),
+            Self::NoWayBack { .. } => {
+                "deploy it again from the commit in `cargo xtask generations`: what is missing is sent"
+                    .into()
+            }
             Self::OnTrial(_) => {
                 "wait until it is decided, or `heirloom confirm` it yourself".into()
             }

@@ -128,7 +128,9 @@ fn switch(call: &Call, number: Option<u64>, reboot: bool) -> Result<()> {
         Some(number) => number,
         None => machine.server.rollback_target()?,
     };
-    machine.server.switch(number)?;
+    for mended in machine.server.switch(number)? {
+        eprintln!("warning: {mended}, and was written again");
+    }
     // Unmounted and unlocked before the server goes down.
     drop(machine);
     answer(call, &Switched { number, rebooting: reboot }, || {

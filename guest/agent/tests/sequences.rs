@@ -105,7 +105,7 @@ impl World {
                 } else if !self.is_off() {
                     self.armed = undecided;
                 }
-                switched
+                switched.map(drop)
             }
             Action::Rollback => {
                 let number = self.server.rollback_target()?;

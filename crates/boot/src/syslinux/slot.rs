@@ -62,6 +62,16 @@ pub(super) fn all(partition: &dyn Partition) -> Result<BTreeMap<usize, u64>> {
     Ok(slots)
 }
 
+/// Whether a generation is in a slot as it is to be, and in no other.
+pub(super) fn has(partition: &dyn Partition, entry: &Entry) -> Result<bool> {
+    let wanted = text(entry);
+    let used = all(partition)?;
+    let mut slots = used.iter().filter(|(_, number)| **number == entry.number);
+    let (first, second) = (slots.next(), slots.next());
+    let Some((slot, _)) = first.filter(|_| second.is_none()) else { return Ok(false) };
+    Ok(partition.read(&path(*slot))?.as_deref() == Some(wanted.as_bytes()))
+}
+
 /// Puts a generation into a slot, if it is not in one as it is to be. Whenever the power fails,
 /// the label that it had before, or has now, is there: the default may be its.
 pub(super) fn put(partition: &mut dyn Partition, entry: &Entry) -> Result<()> {

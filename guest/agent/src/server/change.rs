@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use boot::Partition;
 use digest::Digest;
-use generation::{Manifest, Progress};
+use generation::{Chain, Manifest, Progress};
 use transfer::report::{Failure, Staged, TrialState};
 
 use crate::server::Server;
@@ -41,12 +41,13 @@ impl<P: Partition> Server<P> {
         Staged { number, generation, already, removed: Vec::new(), failed }
     }
 
-    /// Starts the generation `number` at the next boot, on trial.
+    /// Starts the generation `number` at the next boot, on trial. What was mended before of the way
+    /// back, a line each.
     ///
     /// # Errors
-    /// There is none, it is not whole, it is what runs and is confirmed; another is on trial; too
-    /// little room on the boot partition, before anything is written.
-    pub fn switch(&mut self, number: u64) -> Result<()> {
+    /// There is none, it is not whole, it is what runs and is confirmed; another is on trial;
+    /// the default is not whole; too little room on the boot partition, before anything is written.
+    pub fn switch(&mut self, number: u64) -> Result<Vec<String>> {
         let catalog = self.catalog()?;
         let held = self.held(&catalog, number)?;
         self.not_on_trial()?;
@@ -55,12 +56,30 @@ impl<P: Partition> Server<P> {
         }
         let (manifest, config) = self.whole(&held)?;
         let entry = self.entry(number, &manifest, &config)?;
+        let mended = self.mend_default()?;
         self.make_boot_room(number, &manifest)?;
         Progress::remove(self.layout.root())?;
         let [kernel, initramfs] =
             [manifest.kernel()?, manifest.initramfs()?].map(|it| self.layout.blob(it.digest));
         self.boot.arm(&entry, &kernel, &initramfs)?;
-        self.trials.put(Trial::armed(number, held.generation))
+        self.trials.put(Trial::armed(number, held.generation))?;
+        Ok(mended)
+    }
+
+    /// Looks at the way back before it is needed: kernel, initramfs and entry of the default on the
+    /// boot partition are as they have to be afterwards, or nothing is tried.
+    fn mend_default(&mut self) -> Result<Vec<String>> {
+        let Some(number) = self.boot.read()?.default else { return Ok(Vec::new()) };
+        let held = self.held(&self.catalog()?, number)?;
+        let no_way_back =
+            |error: &Error| Error::NoWayBack { number, why: Chain(error).to_string() };
+        let (manifest, config) = self.whole(&held).map_err(|error| no_way_back(&error))?;
+        let entry = self.entry(number, &manifest, &config)?;
+        let files =
+            [manifest.kernel()?, manifest.initramfs()?].map(|it| self.layout.blob(it.digest));
+        let [kernel, initramfs] = &files;
+        let mended = self.boot.mend(&entry, kernel, initramfs);
+        mended.map_err(|error| no_way_back(&error.into()))
     }
 
     /// The generation that `rollback` goes to: the one that was the default before, or when
