@@ -48,11 +48,18 @@ impl<'a> Agent<'a> {
     }
 
     /// Boots a generation on trial. When the answer was lost to the reboot it is taken as given.
-    pub fn switch(&self, number: u64) -> Result<Switched> {
-        match self.order(&format!("heirloom switch {number} --json")) {
+    /// With `acknowledge` it is kept only when somebody logs in anew and hands its token over.
+    pub fn switch(&self, number: u64, acknowledge: bool) -> Result<Switched> {
+        let option = if acknowledge { " --acknowledge" } else { "" };
+        match self.order(&format!("heirloom switch {number}{option} --json")) {
             Err(error) if is_lost(&error) => Ok(Switched { number, rebooting: true }),
             answer => answer,
         }
+    }
+
+    /// Hands over the token of a trial, over a connection that is new: the server can be reached.
+    pub(crate) fn acknowledge(&self, token: &str) -> Result<()> {
+        self.transport.run(&format!("heirloom acknowledge {token}")).map(drop)
     }
 
     /// Boots an older generation on trial; without a number the one that was the default before.
@@ -64,7 +71,8 @@ impl<'a> Agent<'a> {
     pub fn rollback(&self, number: Option<u64>, patience: Patience) -> Result<Switched> {
         let number = number.map(|number| format!(" {number}")).unwrap_or_default();
         let before = self.status()?;
-        match self.order(&format!("heirloom rollback{number} --json")) {
+        let option = if before.acknowledges { " --acknowledge" } else { "" };
+        match self.order(&format!("heirloom rollback{number}{option} --json")) {
             Err(error) if is_lost(&error) => self.new_trial(&before, patience).ok_or(error),
             answer => answer,
         }

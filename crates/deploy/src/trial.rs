@@ -53,7 +53,13 @@ pub(crate) fn wait(
     let shown = progress::spinner("Waiting", format!("for {host}"));
     let start = Instant::now();
     loop {
-        let last = match agent.status() {
+        let answer = agent.status().and_then(|status| {
+            if let Some(token) = token(&status, number) {
+                agent.acknowledge(token)?;
+            }
+            Ok(status)
+        });
+        let last = match answer {
             Ok(status) => match verdict(&status, number) {
                 Some(verdict) => return Ok(verdict),
                 None => describe(&status),
@@ -69,6 +75,17 @@ pub(crate) fn wait(
         }
         thread::sleep(patience.interval);
     }
+}
+
+/// What the trial of `number` waits for, where it runs. Each question to the server is a login of its
+/// own, and so is the answer.
+fn token(status: &Status, number: u64) -> Option<&str> {
+    let trial = status.trial.as_ref().filter(|trial| trial.number == number)?;
+    let token = trial.token.as_deref().filter(|_| status.booted == Some(number))?;
+    // It becomes a word of a command.
+    let plain =
+        !token.is_empty() && token.bytes().all(|it| it.is_ascii_alphanumeric() || it == b'-');
+    plain.then_some(token)
 }
 
 /// What a server's word says of the trial of `number`. Decided is what has happened: confirmed
@@ -120,14 +137,27 @@ mod tests {
                 state,
                 reason: Some("smtp does not answer".into()),
                 lines: vec!["port 25: refused".into()],
+                token: Some("0f1e-2d3c".into()),
             }),
             health: None,
             hidden: vec![],
             corrupted: vec![],
             memory: None,
             disk: transfer::report::Disk::default(),
+            acknowledges: true,
             uptime: 1,
         }
+    }
+
+    #[test]
+    fn a_token_is_handed_over_where_its_trial_runs() {
+        let running = status(2, 1, Some((2, TrialState::Running)));
+        assert_eq!(token(&running, 2), Some("0f1e-2d3c"));
+        assert_eq!(token(&running, 3), None);
+        assert_eq!(token(&status(1, 1, Some((2, TrialState::Armed))), 2), None);
+        let mut hostile = running;
+        hostile.trial.as_mut().unwrap().token = Some("1; reboot".into());
+        assert_eq!(token(&hostile, 2), None);
     }
 
     #[test]

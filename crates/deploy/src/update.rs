@@ -19,6 +19,8 @@ pub struct Options {
     pub dry_run: bool,
     /// Boot the generation on trial once it is staged.
     pub reboot: bool,
+    /// Let the server's own health decide: nobody has to log in to the generation.
+    pub unattended: bool,
     /// The longest time that the machine takes to boot.
     pub boot: Duration,
     /// Between two questions to a rebooting server, and before a transfer is taken up again.
@@ -28,7 +30,7 @@ pub struct Options {
 impl Default for Options {
     fn default() -> Self {
         let (boot, interval) = (Duration::from_secs(180), Duration::from_secs(2));
-        Self { dry_run: false, reboot: true, boot, interval }
+        Self { dry_run: false, reboot: true, unattended: false, boot, interval }
     }
 }
 
@@ -151,7 +153,7 @@ pub fn deploy(
         progress::warning(again(number, failure));
     }
     let ending = if options.reboot {
-        agent.switch(number)?;
+        agent.switch(number, status.acknowledges && !options.unattended)?;
         progress::done("Rebooting", format!("{} into generation {number}", transport.name()));
         Ending::Tried(trial::wait(&agent, transport.name(), number, patience)?)
     } else {

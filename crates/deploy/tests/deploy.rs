@@ -53,6 +53,21 @@ fn a_healthy_generation_is_confirmed_and_the_next_sends_what_changed() {
 }
 
 #[test]
+fn a_generation_is_kept_when_its_owner_has_logged_in_to_it() {
+    let (owner, server) = (Owner::new(), Played::new().acknowledges());
+    let outcome = owner.deploy(&server, &noise(2, 700_000)).unwrap();
+    assert_eq!(outcome.ending, Ending::Tried(Verdict::Confirmed));
+    assert_eq!(server.connections("heirloom acknowledge token-7"), 1);
+
+    // Where the server's own health decides nothing is handed over.
+    let (mut owner, server) = (Owner::new(), Played::new().acknowledges());
+    owner.options.unattended = true;
+    let outcome = owner.deploy(&server, &noise(2, 700_000)).unwrap();
+    assert_eq!(outcome.ending, Ending::Tried(Verdict::Confirmed));
+    assert_eq!(server.connections("heirloom switch 2 --json"), 1);
+}
+
+#[test]
 fn what_a_login_shell_prints_is_passed_over() {
     for chatter in ["Welcome to mail!\n", "no newline ", "{\"number\":9}\n{"] {
         let (owner, server) = (Owner::new(), Played::new().chatters(chatter));

@@ -32,6 +32,9 @@ pub struct Status {
     /// The memory that takes all writes to the root.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub memory: Option<Memory>,
+    /// Whether its trials can wait for [`Trial::token`].
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub acknowledges: bool,
     /// Seconds since the kernel started.
     pub uptime: u64,
 }
@@ -137,6 +140,10 @@ pub struct Trial {
     /// More of what is known, as the health check or the console had it.
     #[serde(default)]
     pub lines: Vec<String>,
+    /// What whoever began it has to hand over once it has logged in anew (`heirloom acknowledge`);
+    /// none where nothing waits for that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub token: Option<String>,
 }
 
 /// How far a trial is.

@@ -25,6 +25,13 @@ pub enum Command {
         number: Option<u64>,
         /// Whether the server reboots at once.
         reboot: bool,
+        /// Whether it is kept only when somebody logs in and acknowledges it.
+        acknowledge: bool,
+    },
+    /// `acknowledge TOKEN`
+    Acknowledge {
+        /// The trial's, as `status --json` has it.
+        token: String,
     },
     /// `confirm`
     Confirm,
@@ -90,6 +97,8 @@ Usage: heirloom COMMAND [--json]
   switch N         boot generation N on trial: it is kept if it proves healthy
   rollback [N]     the same with the generation that was confirmed before
   confirm          keep what is on trial, healthy or not
+  acknowledge TOKEN
+                   say that the server is reached (cargo xtask deploy does)
   pin N, unpin N   keep a generation whatever else comes, or no longer
   gc               remove what is too much, and what nobody needs
   audit            what was written since the boot and will be lost at the next
@@ -101,6 +110,7 @@ Usage: heirloom COMMAND [--json]
 Somebody else than root needs sudo's leave to run /usr/bin/heirloom.
 
 Options:
+  --acknowledge    switch, rollback: keep it only when somebody logs in and says so
   --all            audit: also what is made anew
   --force          mirror add: whatever is on the disk goes
   --no-reboot      switch, rollback: wait for the next boot
@@ -116,7 +126,7 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Call> {
     let usage = |error: lexopt::Error| Error::Usage(error.to_string());
     let mut parser = lexopt::Parser::from_args(arguments);
     let (mut words, mut json, mut reboot, mut all) = (Vec::new(), false, true, false);
-    let mut force = false;
+    let (mut force, mut acknowledge) = (false, false);
     while let Some(argument) = parser.next().map_err(usage)? {
         match argument {
             Short('h') | Long("help") => return Ok(Call { command: Command::Help, json }),
@@ -124,6 +134,7 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Call> {
             Long("json") => json = true,
             Long("no-reboot") => reboot = false,
             Long("all") => all = true,
+            Long("acknowledge") => acknowledge = true,
             Long("force") => force = true,
             Value(word) => words.push(word.string().map_err(usage)?),
             other => return Err(usage(other.unexpected())),
@@ -135,9 +146,11 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Call> {
         ["status"] => Command::Status,
         ["list"] => Command::List,
         ["stage"] => Command::Stage,
-        ["switch", number] => Command::Switch { number: Some(numbered(number)?), reboot },
-        ["rollback"] => Command::Switch { number: None, reboot },
-        ["rollback", number] => Command::Switch { number: Some(numbered(number)?), reboot },
+        ["rollback"] => Command::Switch { number: None, reboot, acknowledge },
+        ["switch" | "rollback", number] => {
+            Command::Switch { number: Some(numbered(number)?), reboot, acknowledge }
+        }
+        ["acknowledge", token] => Command::Acknowledge { token: token.to_owned() },
         ["confirm"] => Command::Confirm,
         ["pin", number] => Command::Pin { number: numbered(number)?, pinned: true },
         ["unpin", number] => Command::Pin { number: numbered(number)?, pinned: false },
@@ -166,6 +179,9 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Call> {
     if !reboot && !may_wait {
         return Err(Error::Usage("`--no-reboot` goes with switch and rollback".into()));
     }
+    if acknowledge && !may_wait {
+        return Err(Error::Usage("`--acknowledge` goes with switch and rollback".into()));
+    }
     if force && !matches!(command, Command::MirrorAdd { .. }) {
         return Err(Error::Usage("`--force` goes with mirror add".into()));
     }
@@ -187,13 +203,19 @@ mod tests {
         parse(line.split_whitespace().map(OsString::from))
     }
 
+    fn switch(number: Option<u64>, reboot: bool, acknowledge: bool) -> Command {
+        Command::Switch { number, reboot, acknowledge }
+    }
+
     #[test]
     fn commands_are_read_with_their_options_anywhere() {
         for (line, command, json) in [
             ("", Command::Help, false),
             ("status --json", Command::Status, true),
-            ("--no-reboot switch 7", Command::Switch { number: Some(7), reboot: false }, false),
-            ("rollback", Command::Switch { number: None, reboot: true }, false),
+            ("--no-reboot switch 7", switch(Some(7), false, false), false),
+            ("rollback", switch(None, true, false), false),
+            ("rollback 3 --acknowledge", switch(Some(3), true, true), false),
+            ("acknowledge 0f1e", Command::Acknowledge { token: "0f1e".into() }, false),
             ("unpin 3 --json", Command::Pin { number: 3, pinned: false }, true),
             ("stage", Command::Stage, false),
             ("audit", Command::Audit { all: false }, false),
@@ -218,6 +240,7 @@ mod tests {
             ("frobnicate", "frobnicate"),
             ("status --no-reboot", "--no-reboot"),
             ("status --all", "--all"),
+            ("confirm --acknowledge", "--acknowledge"),
             ("status --yaml", "--yaml"),
             ("mirror add", "needs a disk"),
             ("status --force", "--force"),

@@ -81,7 +81,15 @@ pub fn trials() -> Result<Trials> {
 
 /// A text that is another at each boot (random(4)).
 pub fn boot_id() -> Result<String> {
-    let path = "/proc/sys/kernel/random/boot_id";
+    random("/proc/sys/kernel/random/boot_id")
+}
+
+/// A text that nobody can guess (random(4)).
+pub fn token() -> Result<String> {
+    random("/proc/sys/kernel/random/uuid")
+}
+
+fn random(path: &str) -> Result<String> {
     let id = fs::read_to_string(path).map_err(Error::io("read", path))?;
     Ok(id.trim().to_owned())
 }

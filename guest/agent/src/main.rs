@@ -68,7 +68,14 @@ fn run(call: &Call) -> Result<()> {
             transfer::serve(input, io::stdout().lock(), &mut receiver)?;
             Ok(())
         }
-        Command::Switch { number, reboot } => switch(call, *number, *reboot),
+        Command::Switch { number, reboot, acknowledge } => {
+            let token = if *acknowledge { Some(machine::token()?) } else { None };
+            switch(call, *number, *reboot, token)
+        }
+        Command::Acknowledge { token } => {
+            let number = Machine::open()?.server.acknowledge(token)?;
+            answer(call, &Number { number }, || format!("generation {number} is reached\n"))
+        }
         Command::Confirm => {
             let Confirmed { number, unnoted } = Machine::open()?.server.confirm()?;
             if let Some(error) = unnoted {
@@ -122,13 +129,13 @@ fn run(call: &Call) -> Result<()> {
     }
 }
 
-fn switch(call: &Call, number: Option<u64>, reboot: bool) -> Result<()> {
+fn switch(call: &Call, number: Option<u64>, reboot: bool, token: Option<String>) -> Result<()> {
     let mut machine = Machine::open()?;
     let number = match number {
         Some(number) => number,
         None => machine.server.rollback_target()?,
     };
-    for mended in machine.server.switch(number)? {
+    for mended in machine.server.switch(number, token)? {
         eprintln!("warning: {mended}, and was written again");
     }
     // Unmounted and unlocked before the server goes down.

@@ -32,6 +32,9 @@ pub fn status(status: &Status) -> String {
         let reason = trial.reason.as_deref().unwrap_or("no reason is known");
         let state = match trial.state {
             TrialState::Armed => "is to be tried at the next boot".to_owned(),
+            TrialState::Running if trial.token.is_some() => {
+                "is on trial, and waits for who deployed it to log in".to_owned()
+            }
             TrialState::Running => "is on trial".to_owned(),
             TrialState::Confirmed => "was confirmed".to_owned(),
             TrialState::Failed => format!("failed: {reason}"),
@@ -192,6 +195,7 @@ mod tests {
             corrupted: Vec::new(),
             disk: Disk::default(),
             memory: None,
+            acknowledges: true,
             uptime: 9,
         }
     }

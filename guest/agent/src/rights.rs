@@ -47,9 +47,11 @@ pub fn deploy_only(original: Option<&str>) -> Result<(Call, Vec<OsString>)> {
     let arguments: Vec<OsString> = words.map(OsString::from).collect();
     let call = cli::parse(arguments.clone())?;
     match call.command {
-        Command::Status | Command::List | Command::Stage | Command::Switch { .. } => {
-            Ok((call, arguments))
-        }
+        Command::Status
+        | Command::List
+        | Command::Stage
+        | Command::Switch { .. }
+        | Command::Acknowledge { .. } => Ok((call, arguments)),
         _ => Err(refused()),
     }
 }
@@ -66,6 +68,8 @@ mod tests {
             "heirloom stage",
             "heirloom switch 7 --json",
             "heirloom rollback --json",
+            "heirloom switch 7 --acknowledge --json",
+            "heirloom acknowledge 0f1e",
         ] {
             let (call, arguments) = deploy_only(Some(command)).unwrap();
             assert_eq!(cli::parse(arguments).unwrap(), call, "{command}");

@@ -45,6 +45,7 @@ pub fn status() -> Result<Status> {
         corrupted: corrupted.collect(),
         disk: disk::report(),
         memory: memory::report().ok(),
+        acknowledges: true,
         uptime: machine::uptime().as_secs(),
     })
 }
@@ -66,8 +67,9 @@ fn damaged(layout: &Layout, catalog: &Catalog) -> Result<Vec<String>> {
 
 /// What there is to say of a trial.
 pub fn report(trial: trials::Trial) -> Trial {
-    let trials::Trial { number, generation, state, reason, lines, .. } = trial;
-    Trial { number, generation, state, reason, lines }
+    let trials::Trial { number, generation, state, reason, lines, token, .. } = trial;
+    let token = token.filter(|_| state == TrialState::Running);
+    Trial { number, generation, state, reason, lines, token }
 }
 
 impl<P: Partition> Server<P> {

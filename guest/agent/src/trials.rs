@@ -42,6 +42,10 @@ pub struct Trial {
     /// Which boot it was started by last.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub boot: Option<String>,
+    /// What whoever began it has to hand over before it can be confirmed; none when the server's
+    /// own health decides, or it was handed over.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub token: Option<String>,
     /// Why it failed, in one line.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
@@ -57,8 +61,8 @@ impl Trial {
     /// A trial that begins with the next boot.
     pub fn armed(number: u64, generation: Digest) -> Self {
         let state = TrialState::Armed;
-        let (boot, reason, failed) = (None, None, None);
-        Self { number, generation, state, boots: 0, boot, reason, failed, lines: Vec::new() }
+        let (boot, token, reason, failed) = (None, None, None, None);
+        Self { number, generation, state, boots: 0, boot, token, reason, failed, lines: vec![] }
     }
 
     /// Whether it is not decided.

@@ -150,6 +150,10 @@ fn decide(
     if !look.health.healthy {
         return Ok(Decided::NotYet(look));
     }
+    if place.trials()?.last().is_some_and(|last| last.token.is_some()) {
+        // Of its own it cannot know whether its owner still reaches it.
+        return Ok(Decided::NotYet(look));
+    }
     place.read_all()?;
     match unless_busy(place.open().and_then(|mut it| it.server().confirm()))? {
         None => Ok(Decided::Healthy),
@@ -191,7 +195,11 @@ fn unknown() -> Health {
 
 fn give_up(place: &impl Place, health: Health, say: &dyn Fn(&str)) -> Result<()> {
     let first = health.lines.iter().take(2).cloned().collect::<Vec<_>>().join(" ");
-    let reason = format!("it was not healthy after {} s: {first}", place.uptime().as_secs());
+    let seconds = place.uptime().as_secs();
+    let reason = match health.healthy {
+        true => format!("it was healthy, and who deployed it did not log in within {seconds} s"),
+        false => format!("it was not healthy after {seconds} s: {first}"),
+    };
     say(&format!("the trial has failed: {reason}"));
     let note = || place.open().and_then(|mut it| it.server().fail(&reason, health.lines.clone()));
     // A reason is worth a minute's wait for another command.

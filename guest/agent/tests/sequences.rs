@@ -97,7 +97,7 @@ impl World {
                 let held = catalog.get(*number);
                 let undecided = self.armed.clone();
                 self.armed.extend(held.map(|held| held.generation));
-                let switched = self.server.switch(*number);
+                let switched = self.server.switch(*number, None);
                 if switched.is_ok() {
                     // It alone.
                     let held = catalog.get(*number).unwrap();

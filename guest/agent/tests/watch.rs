@@ -219,6 +219,38 @@ fn a_healthy_generation_is_confirmed_however_long_another_command_is_at_work() {
 }
 
 #[test]
+fn a_trial_that_somebody_deployed_waits_until_they_have_logged_in() {
+    let waiting = || {
+        let place = Played::new(true).sees([look(true)]);
+        let trials = place.trials().unwrap();
+        trials.change_last(|trial| trial.token = Some("this".into())).unwrap();
+        place
+    };
+    // Nobody comes: a wrong route, a key that is refused.
+    let place = waiting();
+    watch::trial(&place, &place.say()).unwrap();
+    assert!(place.rebooted.get() && place.clock.get() >= WITHIN);
+    assert_eq!((place.state(), place.default()), (TrialState::Failed, Some(1)));
+    let reason = place.trials().unwrap().last().unwrap().reason.unwrap();
+    assert!(reason.contains("who deployed it did not log in"), "{reason}");
+
+    // Another token, and then the right one.
+    let place = waiting();
+    place.open().unwrap().server().begin_trial("this").unwrap();
+    assert!(place.open().unwrap().server().acknowledge("that").is_err());
+    assert_eq!(place.open().unwrap().server().acknowledge("this").unwrap(), 2);
+    assert!(place.open().unwrap().server().acknowledge("this").is_err(), "it is of use once");
+    is_over(watch::trial(&place, &place.say()));
+    assert_eq!((place.state(), place.default()), (TrialState::Confirmed, Some(2)));
+
+    // The owner of a console does not need one.
+    let place = waiting();
+    assert_eq!(place.open().unwrap().server().confirm().unwrap().number, 2);
+    is_over(watch::trial(&place, &place.say()));
+    assert_eq!(place.state(), TrialState::Confirmed);
+}
+
+#[test]
 fn a_sick_generation_ends_in_time_while_another_command_is_at_work() {
     let place = Played::new(true).sees([look(false)]).busy(4);
     watch::trial(&place, &place.say()).unwrap();

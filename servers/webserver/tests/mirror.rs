@@ -222,25 +222,6 @@ fn either_disk_of_a_mirror_boots_alone_with_uefi() -> Result<()> {
     two_disks_are_one_server(Firmware::Uefi)
 }
 
-/// Copies of images, whose identifiers are the same: the disk with the generation that the
-/// bootloader names is used, though the other has the first name.
-#[test]
-fn of_two_disks_with_the_same_server_the_one_with_the_generation_is_used() -> Result<()> {
-    let room = Room::new(Firmware::Bios)?;
-    let older = room.disk("older");
-    let image = room.testbed.machine()?;
-    fs::copy(image.image().context("there is no image")?, &older)?;
-    room.testbed.write("etc/newer", "yes\n")?;
-    let newer = room.testbed.machine()?;
-    let newer = newer.image().context("there is no image")?;
-    let mut server = room.start(&room.machine(newer, Some(&older))?)?;
-    ensure!(server.has("/etc/newer")?, "the other disk was used");
-    let console = server.console();
-    ensure!(console.contains("sda2 and vda2 have the same name"), "{console}");
-    ensure!(console.contains(": vda2 is used"), "{console}");
-    server.power_off()
-}
-
 /// The power fails while a new disk is rebuilt: that goes on, and the disk boots alone afterwards,
 /// with other firmware too.
 #[test]

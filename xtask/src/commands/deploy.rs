@@ -22,6 +22,10 @@ pub(crate) struct Deploy {
     /// Leave the generation on the server, and do not boot it.
     #[arg(long)]
     no_reboot: bool,
+    /// Let the server's own health decide. Without this the generation is kept only when this
+    /// machine has logged in to it.
+    #[arg(long)]
+    unattended: bool,
     /// The longest time that the machine takes to boot, in seconds.
     #[arg(long, value_name = "SECONDS", default_value_t = 180)]
     boot_time: u64,
@@ -45,6 +49,7 @@ pub(crate) fn run(global: &Global, arguments: &Deploy) -> anyhow::Result<ExitCod
     let options = Options {
         dry_run: arguments.dry_run,
         reboot: !arguments.no_reboot,
+        unattended: arguments.unattended,
         boot: Duration::from_secs(arguments.boot_time),
         ..Options::default()
     };

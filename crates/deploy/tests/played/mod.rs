@@ -83,6 +83,8 @@ struct State {
     trial: Option<Trial>,
     sick: Option<String>,
     undecided: bool,
+    /// Its trials wait for a token.
+    acknowledges: bool,
     /// Words about a running trial until it is confirmed.
     decides_after: Option<u32>,
     /// Answers that are still lost to a reboot.
@@ -117,6 +119,7 @@ impl Played {
             trial: None,
             sick: None,
             undecided: false,
+            acknowledges: false,
             decides_after: None,
             silent: 0,
             loses_answers: false,
@@ -134,6 +137,12 @@ impl Played {
 
     pub(crate) fn undecided(self) -> Self {
         self.state.lock().unwrap().undecided = true;
+        self
+    }
+
+    /// Its agent knows what it is to wait for somebody's login.
+    pub(crate) fn acknowledges(self) -> Self {
+        self.state.lock().unwrap().acknowledges = true;
         self
     }
 
@@ -212,7 +221,7 @@ impl State {
         };
         let generation = self.digest(number);
         let lines = sick.iter().map(|_| "port 25".to_owned()).collect();
-        self.trial = Some(Trial { number, generation, state, reason: sick, lines });
+        self.trial = Some(Trial { number, generation, state, reason: sick, lines, token: None });
         if state != TrialState::Failed {
             self.booted = number;
         }
@@ -257,6 +266,7 @@ impl State {
                 corrupted: vec![],
                 memory: None,
                 disk: transfer::report::Disk::default(),
+                acknowledges: self.acknowledges,
                 uptime: self.uptime,
             })),
             ["heirloom", "list", "--json"] => {
@@ -266,6 +276,18 @@ impl State {
             }
             ["heirloom", "switch", number, "--json"] => {
                 Ok(json(&self.switch(number.parse().unwrap())))
+            }
+            ["heirloom", "switch", number, "--acknowledge", "--json"] if self.acknowledges => {
+                self.undecided = true;
+                let switched = self.switch(number.parse().unwrap());
+                self.trial.as_mut().unwrap().token = Some("token-7".into());
+                Ok(json(&switched))
+            }
+            ["heirloom", "acknowledge", "token-7"] => {
+                let trial = self.trial.as_mut().unwrap();
+                assert_eq!(trial.token.take().as_deref(), Some("token-7"));
+                self.decides_after = Some(1);
+                Ok("generation 2 is reached\n".into())
             }
             ["heirloom", "rollback", "--json"] => Ok(json(&self.switch(self.default - 1))),
             _ => Err((1, format!("error: what is `{command}`?\nhelp: ask for something else"))),

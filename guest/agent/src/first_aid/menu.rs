@@ -169,7 +169,7 @@ fn hash() -> Option<Hash> {
 }
 
 fn try_generation(number: u64) {
-    let switched = Machine::open().and_then(|mut machine| machine.server.switch(number));
+    let switched = Machine::open().and_then(|mut machine| machine.server.switch(number, None));
     match switched {
         Ok(_) => {
             print(&format!("generation {number} is tried now\n"));

@@ -42,12 +42,12 @@ impl<P: Partition> Server<P> {
     }
 
     /// Starts the generation `number` at the next boot, on trial. What was mended before of the way
-    /// back, a line each.
+    /// back, a line each. With a `token` the trial waits for it ([`Server::acknowledge`]).
     ///
     /// # Errors
     /// There is none, it is not whole, it is what runs and is confirmed; another is on trial;
     /// the default is not whole; too little room on the boot partition, before anything is written.
-    pub fn switch(&mut self, number: u64) -> Result<Vec<String>> {
+    pub fn switch(&mut self, number: u64, token: Option<String>) -> Result<Vec<String>> {
         let catalog = self.catalog()?;
         let held = self.held(&catalog, number)?;
         self.not_on_trial()?;
@@ -62,7 +62,7 @@ impl<P: Partition> Server<P> {
         let [kernel, initramfs] =
             [manifest.kernel()?, manifest.initramfs()?].map(|it| self.layout.blob(it.digest));
         self.boot.arm(&entry, &kernel, &initramfs)?;
-        self.trials.put(Trial::armed(number, held.generation))?;
+        self.trials.put(Trial { token, ..Trial::armed(number, held.generation) })?;
         Ok(mended)
     }
 

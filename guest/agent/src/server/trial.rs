@@ -94,6 +94,22 @@ impl<P: Partition> Server<P> {
         self.boot.read().is_ok_and(|boots| boots.default == Some(number))
     }
 
+    /// Whoever began the trial with this token has logged in to what runs; the trial's number.
+    ///
+    /// # Errors
+    /// No trial of what runs waits for it.
+    pub fn acknowledge(&mut self, token: &str) -> Result<u64> {
+        let waits = |it: &Trial| {
+            it.state == TrialState::Running
+                && it.generation == self.running.generation
+                && it.token.as_deref() == Some(token)
+        };
+        let trial = self.trials.last().filter(waits);
+        let trial = trial.ok_or(Error::Refused("no trial waits for this token"))?;
+        self.trials.change_last(|trial| trial.token = None)?;
+        Ok(trial.number)
+    }
+
     /// Notes why the trial of what runs has failed, and that the next boot is the default's.
     pub fn fail(&mut self, reason: &str, lines: Vec<String>) -> Result<()> {
         self.trials.change_last(|trial| trial.fail(reason, lines))?;

@@ -80,7 +80,7 @@ pub(crate) fn switched(disk: &TempDir, state: &TempDir) -> (Manifest, Memory) {
     let (second, _, blobs) = generation(1);
     put(server.layout(), &second, &blobs);
     server.stage(&second, BTreeMap::new()).unwrap();
-    server.switch(2).unwrap();
+    server.switch(2, None).unwrap();
     (second, server.boot().partition().clone())
 }
 

@@ -1,6 +1,6 @@
 //! What can be wrong with an update, and what is to become of it.
 
-use anyhow::{Result, bail, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use deploy::{Ending, Verdict};
 use transfer::report::TrialState;
 
@@ -28,6 +28,9 @@ pub(crate) const FAULTS: &[Fault] = &[
     Fault { name: "hang in userland", run: userland_hang },
     Fault { name: "dead systemd", run: dead_systemd },
     Fault { name: "no network", run: no_network },
+    Fault { name: "no way to the owner", run: no_way_to_owner },
+    Fault { name: "refused key", run: refused_key },
+    Fault { name: "shell that prints", run: shell_that_prints },
     Fault { name: "power cut", run: power_cut },
     Fault { name: "corrupted entry", run: corrupted_entry },
     Fault { name: "broken agent", run: broken_agent },
@@ -90,6 +93,45 @@ fn failing_service(ground: &mut Ground<'_>) -> Result<String> {
     let reason = ground.fails()?;
     ground.without_unit("fault.service", LATE)?;
     said(&reason, "units have failed: fault.service")
+}
+
+/// All is well on it, and its answers do not reach who deployed it.
+fn no_way_to_owner(ground: &mut Ground<'_>) -> Result<String> {
+    // QEMU's network has its owner at this address, where the gateway is.
+    let lost = "[Unit]\nAfter=network-online.target\n[Service]\nType=oneshot\nExecStart=ip route add blackhole 10.0.2.2/32\n";
+    ground.unit("fault.service", LATE, lost)?;
+    let reason = ground.fails()?;
+    ground.without_unit("fault.service", LATE)?;
+    said(&reason, "it was healthy, and who deployed it did not log in")
+}
+
+/// The generation lays another key than the one that deployed it.
+fn refused_key(ground: &mut Ground<'_>) -> Result<String> {
+    let keys = "etc/ssh/authorized_keys/root";
+    let own = ground.public_key().to_owned();
+    // Of the same form: its last letters are others.
+    let (kind, key) = own.trim().split_once(' ').context("a key has two words")?;
+    let key = key.split(' ').next().unwrap_or_default();
+    ground.file(keys, &format!("{kind} {}AAAA\n", &key[..key.len() - 4]))?;
+    let reason = ground.fails()?;
+    ground.file(keys, &own)?;
+    said(&reason, "it was healthy, and who deployed it did not log in")
+}
+
+/// What a shell prints at each login neither breaks nor fools anybody.
+fn shell_that_prints(ground: &mut Ground<'_>) -> Result<String> {
+    let profile = "root/.bashrc";
+    ground.file(profile, "echo Welcome.\necho '{\"number\":9,\"rebooting\":true}'\n")?;
+    let outcome = ground.deploy(true)?;
+    ensure!(outcome.ending == Ending::Tried(Verdict::Confirmed), "{outcome:?}");
+    let outcome = ground.deploy(true)?;
+    ensure!(outcome.ending == Ending::Tried(Verdict::Confirmed), "{outcome:?}");
+    ground.without_file(profile)?;
+    let outcome = ground.deploy(true)?;
+    ensure!(outcome.ending == Ending::Tried(Verdict::Confirmed), "{outcome:?}");
+    let number = outcome.number.unwrap_or_default();
+    ground.is_back_on(number)?;
+    Ok("confirmed".into())
 }
 
 /// It ends and is started again, which systemd never calls failed.

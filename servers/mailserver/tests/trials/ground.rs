@@ -128,6 +128,11 @@ impl<'a> Ground<'a> {
         self.testbed.remove(path)
     }
 
+    /// The key of who deploys.
+    pub(crate) fn public_key(&self) -> &str {
+        self.testbed.clients().public_key()
+    }
+
     /// Changes the next generation's server.toml.
     pub(crate) fn edit(&self, from: &str, to: &str) -> Result<()> {
         self.testbed.edit(from, to)
