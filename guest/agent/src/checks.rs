@@ -38,9 +38,9 @@ pub struct Look {
     pub hopeless: bool,
 }
 
-/// Looks once.
-pub fn look() -> Look {
-    let health = look_at_all();
+/// Looks once. That one of the units `known` has failed says nothing.
+pub fn look(known: &[String]) -> Look {
+    let health = look_at_all(known);
     let hopeless = health.lines.first().is_some_and(|line| line == FAILED);
     let health = memory::judge(memory::report().ok(), health);
     let disk = disk::report();
@@ -69,12 +69,34 @@ fn without(lost: Vec<String>, mut look: Look) -> Look {
 /// What is said first when units have failed.
 const FAILED: &str = "units have failed:";
 
-fn look_at_all() -> Health {
+/// The names of the units that have failed, or are restarted again and again.
+pub fn failed_units() -> Vec<String> {
+    let (failed, restarting) = (systemctl(&ALL_FAILED), restarting());
+    names(&failed).chain(names(&restarting)).map(str::to_owned).collect()
+}
+
+const ALL_FAILED: [&str; 4] = ["--failed", "--plain", "--no-legend", "--full"];
+
+/// The units that lines of systemctl(1) begin with.
+fn names(lines: &str) -> impl Iterator<Item = &str> {
+    lines.lines().filter_map(|line| line.split_whitespace().next())
+}
+
+/// The lines about units that are not among `known`.
+fn unknown(lines: &str, known: &[String]) -> String {
+    let is_known = |line: &&str| names(line).any(|name| known.iter().any(|known| known == name));
+    lines.lines().filter(|line| !is_known(line)).map(|line| format!("{line}\n")).collect()
+}
+
+fn look_at_all(known: &[String]) -> Health {
     let state = systemctl(&["is-system-running"]);
     match state.as_str() {
         "running" => {}
         "degraded" => {
-            return of_units(FAILED, &systemctl(&["--failed", "--plain", "--no-legend", "--full"]));
+            let failed = unknown(&systemctl(&ALL_FAILED), known);
+            if !failed.is_empty() || known.is_empty() {
+                return of_units(FAILED, &failed);
+            }
         }
         "initializing" | "starting" => {
             let jobs = systemctl(&["list-jobs", "--no-legend", "--full"]);
@@ -82,7 +104,7 @@ fn look_at_all() -> Health {
         }
         other => return unhealthy(&format!("systemd says `{other}`"), ""),
     }
-    let restarting = restarting();
+    let restarting = unknown(&restarting(), known);
     if !restarting.is_empty() {
         return of_units("units are restarted again and again:", &restarting);
     }
@@ -236,6 +258,16 @@ mod tests {
         let look = without(vec!["no disk".into()], Look { health, hopeless: false });
         assert!(!look.health.healthy && look.hopeless);
         assert_eq!(look.health.lines, ["no disk", "all is well"]);
+    }
+
+    #[test]
+    fn of_units_that_had_failed_before_nothing_is_said() {
+        let failed = "a.service loaded failed failed The first\nb.service loaded failed failed\n";
+        assert_eq!(names(failed).collect::<Vec<_>>(), ["a.service", "b.service"]);
+        assert_eq!(unknown(failed, &[]), failed);
+        let left = unknown(failed, &["a.service".into(), "c.service".into()]);
+        assert_eq!(left, "b.service loaded failed failed\n");
+        assert_eq!(unknown(failed, &["a.service".into(), "b.service".into()]), "");
     }
 
     #[test]

@@ -18,7 +18,7 @@ use generation::cmdline::Boot;
 
 use crate::checks::systemctl;
 use crate::trials::Trial;
-use crate::{Error, Result, machine};
+use crate::{Error, Result, checks, machine};
 
 /// Why there is a menu; not there when there is none.
 pub const REASON: &str = "/run/heirloom/first-aid";
@@ -96,9 +96,7 @@ pub fn watch(say: &dyn Fn(&str)) -> Result<()> {
 /// # Errors
 /// The reason cannot be left.
 pub fn emergency() -> Result<()> {
-    let failed = systemctl(&["--failed", "--plain", "--no-legend", "--full"]);
-    let units = failed.lines().filter_map(|line| line.split_whitespace().next());
-    let units: Vec<&str> = units.collect();
+    let units = checks::failed_units();
     let units = if units.is_empty() { "no unit has failed".into() } else { units.join(", ") };
     loop {
         // Menus that have ended are started again.

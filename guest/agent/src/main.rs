@@ -11,6 +11,7 @@ use agent::machine::{self, Machine, Receiving};
 use agent::patient::Patient;
 use agent::receive::Receiver;
 use agent::server::Confirmed;
+use agent::trials::Terms;
 use agent::watch::{self, Here};
 use agent::{Error, Result, audit, checks, first_aid, new_disk, print, rights, scrub, status};
 use generation::Chain;
@@ -70,7 +71,8 @@ fn run(call: &Call) -> Result<()> {
         }
         Command::Switch { number, reboot, acknowledge } => {
             let token = if *acknowledge { Some(machine::token()?) } else { None };
-            switch(call, *number, *reboot, token)
+            let terms = Terms { token, failed_before: checks::failed_units() };
+            switch(call, *number, *reboot, terms)
         }
         Command::Acknowledge { token } => {
             let number = Machine::open()?.server.acknowledge(token)?;
@@ -129,13 +131,13 @@ fn run(call: &Call) -> Result<()> {
     }
 }
 
-fn switch(call: &Call, number: Option<u64>, reboot: bool, token: Option<String>) -> Result<()> {
+fn switch(call: &Call, number: Option<u64>, reboot: bool, terms: Terms) -> Result<()> {
     let mut machine = Machine::open()?;
     let number = match number {
         Some(number) => number,
         None => machine.server.rollback_target()?,
     };
-    for mended in machine.server.switch(number, token)? {
+    for mended in machine.server.switch(number, terms)? {
         eprintln!("warning: {mended}, and was written again");
     }
     // Unmounted and unlocked before the server goes down.

@@ -27,6 +27,15 @@ const REMEMBERED: usize = 32;
 const LINES: usize = 40;
 const LINE: usize = 400;
 
+/// On which terms a generation is tried.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Terms {
+    /// See [`Trial::token`].
+    pub token: Option<String>,
+    /// See [`Trial::failed_before`].
+    pub failed_before: Vec<String>,
+}
+
 /// A trial, and what became of it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Trial {
@@ -46,6 +55,10 @@ pub struct Trial {
     /// own health decides, or it was handed over.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub token: Option<String>,
+    /// Units that had failed in what ran when it was armed: that they fail in it too is no reason
+    /// to go back.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub failed_before: Vec<String>,
     /// Why it failed, in one line.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
@@ -61,8 +74,18 @@ impl Trial {
     /// A trial that begins with the next boot.
     pub fn armed(number: u64, generation: Digest) -> Self {
         let state = TrialState::Armed;
-        let (boot, token, reason, failed) = (None, None, None, None);
-        Self { number, generation, state, boots: 0, boot, token, reason, failed, lines: vec![] }
+        Self {
+            number,
+            generation,
+            state,
+            boots: 0,
+            boot: None,
+            token: None,
+            failed_before: Vec::new(),
+            reason: None,
+            failed: None,
+            lines: Vec::new(),
+        }
     }
 
     /// Whether it is not decided.

@@ -11,6 +11,7 @@ use std::thread;
 
 use agent::receive::Receiver;
 use agent::server::Opened;
+use agent::trials::Terms;
 use agent::{Running, Server};
 use boot::model::{Firmware, Memory};
 use generation::{Descriptor, Layout, Manifest};
@@ -148,7 +149,7 @@ fn a_trial_is_confirmed_and_another_is_armed_in_the_middle_of_a_transfer() {
                     let server = guard.server();
                     assert_eq!(server.confirm().unwrap().number, 2);
                     server.pin(1, true).unwrap();
-                    server.switch(1, None).unwrap();
+                    server.switch(1, Terms::default()).unwrap();
                     assert_eq!(server.list().unwrap().generations.len(), 2);
                 }
                 let blob = find(&third, need.digest);
@@ -217,7 +218,7 @@ fn what_a_transfer_has_brought_stays_when_generations_go_for_a_kernel() {
     for (blob, bytes) in &blobs[..3] {
         server.layout().insert(&bytes[..], blob).unwrap();
     }
-    server.switch(12, None).unwrap();
+    server.switch(12, Terms::default()).unwrap();
     assert!(server.catalog().unwrap().get(3).is_none(), "nothing had to go");
     assert_eq!(coming.blobs().filter(|blob| server.layout().contains(blob)).count(), 3);
     server.collect().unwrap();

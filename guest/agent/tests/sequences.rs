@@ -7,6 +7,7 @@ mod ground;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use agent::trials::Terms;
 use agent::{Running, Server};
 use boot::model::{Firmware, Memory, Started};
 use digest::Digest;
@@ -97,7 +98,7 @@ impl World {
                 let held = catalog.get(*number);
                 let undecided = self.armed.clone();
                 self.armed.extend(held.map(|held| held.generation));
-                let switched = self.server.switch(*number, None);
+                let switched = self.server.switch(*number, Terms::default());
                 if switched.is_ok() {
                     // It alone.
                     let held = catalog.get(*number).unwrap();

@@ -6,6 +6,7 @@ mod ground;
 
 use std::fs;
 
+use agent::trials::Terms;
 use agent::{Error, Running, Server};
 use boot::model::{Firmware, Memory};
 use boot::{Entry, Partition};
@@ -74,15 +75,22 @@ fn what_is_damaged_of_the_way_back_is_written_again_before_a_trial() {
     for firmware in [Firmware::Bios, Firmware::Uefi] {
         let (ground, mut server) = Ground::new(firmware);
         let entry = ground.entry();
-        assert_eq!(server.switch(2, None).unwrap(), Vec::<String>::new(), "all is well");
+        assert_eq!(
+            server.switch(2, Terms::default()).unwrap(),
+            Vec::<String>::new(),
+            "all is well"
+        );
         server.boot_mut().disarm().unwrap();
         for path in [entry.kernel_path(), entry.initramfs_path()] {
             damage(server.boot_mut().partition_mut(), &path);
-            let mended = server.switch(2, None).unwrap();
+            let mended = server.switch(2, Terms::default()).unwrap();
             assert_eq!(mended, [format!("{path} was damaged")]);
             server.boot_mut().disarm().unwrap();
             server.boot_mut().partition_mut().remove(&path).unwrap();
-            assert_eq!(server.switch(2, None).unwrap(), [format!("{path} was damaged")]);
+            assert_eq!(
+                server.switch(2, Terms::default()).unwrap(),
+                [format!("{path} was damaged")]
+            );
             starts(&server, firmware, &entry);
             server.boot_mut().disarm().unwrap();
         }
@@ -100,7 +108,7 @@ fn an_entry_with_another_command_line_is_written_again() {
         let text = String::from_utf8(partition.read(path).unwrap().unwrap()).unwrap();
         let at = text.find("console=").unwrap();
         partition.overwrite(path, at as u64, b"cXnsole=").unwrap();
-        let mended = server.switch(2, None).unwrap();
+        let mended = server.switch(2, Terms::default()).unwrap();
         assert_eq!(mended, ["the entry of generation 1 was another"]);
         starts(&server, firmware, &entry);
     }
@@ -114,7 +122,7 @@ fn nothing_is_tried_while_the_default_is_not_whole() {
     let config: &Descriptor = &ground.first.config;
     let bytes = fs::read(layout.blob(kernel)).unwrap();
     layout.mark_damaged(kernel).unwrap();
-    let error = server.switch(2, None).unwrap_err();
+    let error = server.switch(2, Terms::default()).unwrap_err();
     assert!(matches!(error, Error::NoWayBack { number: 1, .. }), "{error}");
     assert_eq!(server.boot().read().unwrap().armed, None);
     assert!(error.hint().unwrap().contains("deploy it again"));
@@ -123,7 +131,7 @@ fn nothing_is_tried_while_the_default_is_not_whole() {
     let blob = ground.first.kernel().unwrap();
     layout.insert(&bytes[..], blob).unwrap();
     fs::write(layout.blob(config.digest), "{}").unwrap();
-    let error = server.switch(2, None).unwrap_err();
+    let error = server.switch(2, Terms::default()).unwrap_err();
     assert!(matches!(error, Error::NoWayBack { .. }), "{error}");
     // Damaged on both sides, it cannot be mended.
     let config = ground.first.config.clone();
@@ -131,7 +139,7 @@ fn nothing_is_tried_while_the_default_is_not_whole() {
     layout.insert(&ground::config(0).to_bytes()[..], &config).unwrap();
     damage(server.boot_mut().partition_mut(), &ground.entry().kernel_path());
     fs::write(layout.blob(kernel), "?").unwrap();
-    let error = server.switch(2, None).unwrap_err();
+    let error = server.switch(2, Terms::default()).unwrap_err();
     assert!(matches!(error, Error::NoWayBack { .. }), "{error}");
     assert_eq!(server.boot().read().unwrap().armed, None);
 }

@@ -16,6 +16,7 @@ use super::password::Hash;
 use super::{REASON, is_emergency, login_unit};
 use crate::catalog::{Catalog, Held};
 use crate::machine::{self, Machine};
+use crate::trials::Terms;
 use crate::{Error, Result, checks};
 
 /// Where the definition has the hash of a password, which opens a shell.
@@ -169,7 +170,8 @@ fn hash() -> Option<Hash> {
 }
 
 fn try_generation(number: u64) {
-    let switched = Machine::open().and_then(|mut machine| machine.server.switch(number, None));
+    let terms = Terms { token: None, failed_before: checks::failed_units() };
+    let switched = Machine::open().and_then(|mut machine| machine.server.switch(number, terms));
     match switched {
         Ok(_) => {
             print(&format!("generation {number} is tried now\n"));

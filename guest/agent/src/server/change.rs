@@ -8,7 +8,7 @@ use generation::{Chain, Manifest, Progress};
 use transfer::report::{Failure, Staged, TrialState};
 
 use crate::server::Server;
-use crate::trials::Trial;
+use crate::trials::{Terms, Trial};
 use crate::{Error, Result};
 
 impl<P: Partition> Server<P> {
@@ -42,12 +42,12 @@ impl<P: Partition> Server<P> {
     }
 
     /// Starts the generation `number` at the next boot, on trial. What was mended before of the way
-    /// back, a line each. With a `token` the trial waits for it ([`Server::acknowledge`]).
+    /// back, a line each.
     ///
     /// # Errors
     /// There is none, it is not whole, it is what runs and is confirmed; another is on trial;
     /// the default is not whole; too little room on the boot partition, before anything is written.
-    pub fn switch(&mut self, number: u64, token: Option<String>) -> Result<Vec<String>> {
+    pub fn switch(&mut self, number: u64, terms: Terms) -> Result<Vec<String>> {
         let catalog = self.catalog()?;
         let held = self.held(&catalog, number)?;
         self.not_on_trial()?;
@@ -62,7 +62,9 @@ impl<P: Partition> Server<P> {
         let [kernel, initramfs] =
             [manifest.kernel()?, manifest.initramfs()?].map(|it| self.layout.blob(it.digest));
         self.boot.arm(&entry, &kernel, &initramfs)?;
-        self.trials.put(Trial { token, ..Trial::armed(number, held.generation) })?;
+        let Terms { token, failed_before } = terms;
+        let trial = Trial::armed(number, held.generation);
+        self.trials.put(Trial { token, failed_before, ..trial })?;
         Ok(mended)
     }
 

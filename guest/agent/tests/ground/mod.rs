@@ -5,6 +5,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use agent::trials::Terms;
 use agent::{Running, Server};
 use boot::model::{Firmware, Memory};
 use boot::{BootControl, BootPartition, Entry, Syslinux, SystemdBoot};
@@ -80,7 +81,7 @@ pub(crate) fn switched(disk: &TempDir, state: &TempDir) -> (Manifest, Memory) {
     let (second, _, blobs) = generation(1);
     put(server.layout(), &second, &blobs);
     server.stage(&second, BTreeMap::new()).unwrap();
-    server.switch(2, None).unwrap();
+    server.switch(2, Terms::default()).unwrap();
     (second, server.boot().partition().clone())
 }
 

@@ -20,6 +20,7 @@ pub(crate) const FAULTS: &[Fault] = &[
     Fault { name: "good update", run: good_update },
     Fault { name: "roll back", run: roll_back },
     Fault { name: "failing service", run: failing_service },
+    Fault { name: "unit that had failed", run: unit_that_had_failed },
     Fault { name: "service in a loop", run: service_in_a_loop },
     Fault { name: "corrupted layer", run: corrupted_layer },
     Fault { name: "panic in the kernel", run: kernel_panic },
@@ -93,6 +94,27 @@ fn failing_service(ground: &mut Ground<'_>) -> Result<String> {
     let reason = ground.fails()?;
     ground.without_unit("fault.service", LATE)?;
     said(&reason, "units have failed: fault.service")
+}
+
+/// What fails on the new generation had failed on the old one before the update, which is no worse.
+fn unit_that_had_failed(ground: &mut Ground<'_>) -> Result<String> {
+    let flag = "/var/mail/flag";
+    let unit = format!("[Service]\nType=oneshot\nExecStart=/bin/sh -c 'test ! -e {flag}'\n");
+    ground.unit("fault.service", LATE, &unit)?;
+    let outcome = ground.deploy(true)?;
+    ensure!(outcome.ending == Ending::Tried(Verdict::Confirmed), "{outcome:?}");
+    ground.server()?.settle()?;
+    ground.run(&format!("touch {flag}; systemctl start fault.service || true"))?;
+    let outcome = ground.deploy(true)?;
+    ensure!(outcome.ending == Ending::Tried(Verdict::Confirmed), "{outcome:?}");
+    let said = ground.run("systemctl --failed --plain --no-legend")?;
+    ensure!(said.starts_with("fault.service"), "it has not failed: {said}");
+    ground.run(&format!("rm {flag}"))?;
+    ground.without_unit("fault.service", LATE)?;
+    let outcome = ground.deploy(true)?;
+    ensure!(outcome.ending == Ending::Tried(Verdict::Confirmed), "{outcome:?}");
+    ground.is_back_on(outcome.number.unwrap_or_default())?;
+    Ok("confirmed, though it fails on it too".into())
 }
 
 /// All is well on it, and its answers do not reach who deployed it.
