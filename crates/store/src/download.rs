@@ -7,6 +7,7 @@ use crate::client::{Reply, Trouble, is_silence, silent};
 use crate::item::Item;
 use crate::part::Part;
 use crate::patience::Patience;
+use crate::rate::{LEAST, Paced, is_too_slow};
 use crate::refusal::{Reason, Refusal};
 use crate::source::{Place, places_of};
 use crate::store::Store;
@@ -100,7 +101,8 @@ impl Download<'_> {
                         part.restart()?;
                     }
                     let start = reply.start;
-                    (start, receive(reply.body, part, item.size, shown)?)
+                    let body = Paced::new(reply.body, self.store.options.patience);
+                    (start, receive(body, part, item.size, shown)?)
                 }
                 Err(Trouble::NoSuchRange) if from > 0 => {
                     part.restart()?;
@@ -118,6 +120,8 @@ impl Download<'_> {
                 End::Whole if part.digest() == item.digest => return Ok(Ok(())),
                 End::Whole => Reason::Altered { found: part.digest() },
                 End::Over => Reason::Oversized { expected: item.size },
+                // What has come stays, and the next source goes on from there.
+                End::Slow => return Ok(Err(Reason::TooSlow { least: LEAST })),
                 End::Short(why) => {
                     if why.as_ref().is_some_and(is_silence) {
                         patience.shorten();
@@ -178,6 +182,8 @@ enum End {
     Over,
     /// Fewer: an end, or an error.
     Short(Option<io::Error>),
+    /// Fewer, at less than the least rate.
+    Slow,
 }
 
 /// Appends to `part` until it has `size` bytes; looks at one byte more and no further.
@@ -191,6 +197,7 @@ fn receive(mut body: impl Read, part: &mut Part, size: u64, shown: &mut Shown) -
             Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
             // All bytes are there; what the connection does afterwards is no matter.
             Err(_) if room == 0 => return Ok(End::Whole),
+            Err(error) if is_too_slow(&error) => return Ok(End::Slow),
             Err(error) => return Ok(End::Short(as_end(error))),
         };
         match (room, read) {

@@ -9,6 +9,7 @@ use jiff::civil::Date;
 use crate::client::{Trouble, is_silence, silent};
 use crate::item::check_path;
 use crate::patience::Patience;
+use crate::rate::{LEAST, Paced, is_too_slow};
 use crate::refusal::{Reason, Refusal};
 use crate::source::{Place, places_of_path};
 use crate::store::Store;
@@ -79,7 +80,8 @@ impl Store {
             let (reason, pause) = match self.ask(place, 0) {
                 Ok(reply) => {
                     let mut bytes = Vec::new();
-                    match reply.body.take(largest + 1).read_to_end(&mut bytes) {
+                    let body = Paced::new(reply.body, self.options.patience);
+                    match body.take(largest + 1).read_to_end(&mut bytes) {
                         Ok(_) if bytes.len() as u64 > largest => {
                             return Err(Reason::Oversized { expected: largest });
                         }
@@ -90,6 +92,9 @@ impl Store {
                             }
                             _ => return Ok(bytes),
                         },
+                        Err(error) if is_too_slow(&error) => {
+                            return Err(Reason::TooSlow { least: LEAST });
+                        }
                         Err(error) => {
                             if is_silence(&error) {
                                 patience.shorten();

@@ -37,6 +37,7 @@ mod options;
 mod part;
 mod patience;
 mod proxy;
+mod rate;
 mod refusal;
 mod roots;
 mod source;

@@ -30,6 +30,11 @@ pub enum Reason {
     },
     /// The connection broke or stalled, again and again.
     Interrupted(String),
+    /// It sent, and so little that the file would take for ever.
+    TooSlow {
+        /// The least that it has to send, in bytes a second.
+        least: u64,
+    },
     /// No connection: name not found, refused, no route, wrong certificate.
     Unreachable(String),
     /// Not asked, because this became known of it before.
@@ -56,6 +61,7 @@ impl fmt::Display for Reason {
                 write!(f, "sent {found} bytes instead of {expected}")
             }
             Self::Interrupted(why) => write!(f, "broke off: {why}"),
+            Self::TooSlow { least } => write!(f, "sent less than {least} bytes a second"),
             Self::Unreachable(why) => write!(f, "cannot be reached: {why}"),
             Self::SetAside(why) => write!(f, "was not asked again: {why}"),
             Self::Unacceptable(why) => write!(f, "was not accepted: {why}"),

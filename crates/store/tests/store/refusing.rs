@@ -71,6 +71,23 @@ fn a_file_that_stalls() {
 }
 
 #[test]
+fn a_source_that_sends_next_to_nothing_is_left_for_the_next_which_goes_on_from_there() {
+    let (cache, bytes) = (cache(), content("a", 100_000));
+    let slow = Server::start(&[("a.deb", &bytes, Habit::Trickles)]);
+    let fast = Server::start(&[("a.deb", &bytes, Habit::Whole)]);
+    let mut options = options(&cache);
+    options.patience = Duration::from_secs(1);
+    let options = options.mirror("debian", &slow.url("")).mirror("debian", &fast.url(""));
+    let store = Store::open(options).unwrap();
+    let item = item("a.deb", &bytes);
+    let fetched = store.fetch(std::slice::from_ref(&item)).unwrap();
+    assert_eq!(fetched.refused.len(), 1);
+    assert_eq!(fetched.refused[0].1.reason, Reason::TooSlow { least: 1024 });
+    assert_eq!(held(&store, &item).unwrap(), bytes);
+    assert!(fast.requests()[0].headers["range"].starts_with("bytes="), "it began anew");
+}
+
+#[test]
 fn a_status_that_is_no_file() {
     let bytes = content("a", 10);
     let habit = Habit::Status { status: 403, headers: "", times: usize::MAX };

@@ -23,6 +23,8 @@ pub(crate) enum Habit {
     Endless,
     /// So many bytes, then silence until the server is dropped.
     Stalls { after: usize },
+    /// A byte ten times a second.
+    Trickles,
     /// This status and these headers, `times` over, then whole.
     Status { status: u16, headers: &'static str, times: usize },
     /// A redirect.
@@ -235,6 +237,15 @@ fn answer(state: &State, request: &Request, to: &mut impl Write) -> std::io::Res
             let ended = state.ended.0.lock().unwrap();
             drop(state.ended.1.wait_while(ended, |ended| !*ended).unwrap());
             Ok(false)
+        }
+        Habit::Trickles => {
+            let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n", bytes.len());
+            to.write_all(head.as_bytes())?;
+            for byte in bytes {
+                to.write_all(&[*byte])?;
+                std::thread::sleep(std::time::Duration::from_millis(100));
+            }
+            Ok(true)
         }
         Habit::Redirect(url) => {
             write!(to, "HTTP/1.1 302 Found\r\nLocation: {url}\r\nContent-Length: 0\r\n\r\n")
