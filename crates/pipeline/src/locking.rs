@@ -26,7 +26,10 @@ pub struct Relocked {
 impl Relocked {
     fn new(previous: Option<&Lock>, lock: Lock) -> Self {
         for index in &lock.indexes {
-            progress::detail("Index", format!("{}, signed {}", index.suite, index.signed));
+            let signed = index.signed.to_zoned(TimeZone::UTC).date();
+            let days = lock.date.since(signed).map_or(0, |span| span.get_days());
+            let age = if days > 0 { format!(", {days} days before") } else { String::new() };
+            progress::done("Index", format!("{}, signed {signed}{age}", index.suite));
         }
         let diff = Diff::between(previous, &lock);
         Self { lock, diff }

@@ -125,10 +125,15 @@ fn accept(
     if !release.is_of(suite) {
         return Err(WhyNot::OtherSuite(release.codename));
     }
-    if let (Some(now), Some(until)) = (now, release.valid_until)
-        && until < now
-    {
-        return Err(WhyNot::Expired(until));
+    if let Some(until) = release.valid_until {
+        // On its last day it may still be the newest that there is.
+        let run_out = match now {
+            Some(now) => until < now,
+            None => until.to_zoned(jiff::tz::TimeZone::UTC).date() < day,
+        };
+        if run_out {
+            return Err(WhyNot::Expired(until));
+        }
     }
     if !undated && !release.stands_for(day) {
         let signed = release.date.to_zoned(jiff::tz::TimeZone::UTC).date();

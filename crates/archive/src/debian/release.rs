@@ -12,11 +12,10 @@ use super::suite::{Of, Suite};
 
 /// What of a `Release` file matters here.
 ///
-/// `Valid-Until` counts for repositories alone that have no days. Otherwise it is not looked at: it guards against a mirror that hides new versions from someone who
-/// wants the newest of today. A lock asks for the archive of a day, which is long past when the
-/// file is read again from a dated archive, and suites that are closed keep a `Valid-Until` that
-/// has run out for ever. What is left of the danger is met by the lock: an index older than the one
-/// that was locked is refused.
+/// `Valid-Until` guards against a mirror that hides new versions. It is judged as of the day that is
+/// asked for, which may be long past when the file is read again from a dated archive; of
+/// repositories that have no days, as of now. Suites without it are met by the lock: an index older
+/// than the one that was locked is refused.
 #[derive(Debug)]
 pub(crate) struct Release {
     /// `bookworm`.

@@ -295,9 +295,14 @@ fn an_expired_repository_is_refused_where_it_has_no_days() {
     assert!(source.contains("it was valid until 2020-06-03"), "{source}");
     assert!(error.hint().unwrap().contains("no longer looked after"));
     valid_until(future, URL).unwrap();
-    // What it was on a day, it stays.
+    // What it was on a day, it stays: the day is 2020-06-15.
     let dated = "https://acme.example/{year}/{month}/{day}";
-    assert_eq!(valid_until(past, dated).unwrap().sources[0].url, "https://acme.example/2020/06/15");
+    let that_day = "Mon, 15 Jun 2020 00:00:01 UTC";
+    let lock = valid_until(that_day, dated).unwrap();
+    assert_eq!(lock.sources[0].url, "https://acme.example/2020/06/15");
+    let error = valid_until("Sun, 14 Jun 2020 23:59:59 UTC", dated).unwrap_err();
+    let source = std::error::Error::source(&error).unwrap().to_string();
+    assert!(source.contains("it was valid until 2020-06-14"), "{source}");
     assert!(valid_until("yesterday", URL).is_err());
 }
 
