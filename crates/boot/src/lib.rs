@@ -30,6 +30,7 @@
 //! nothing is armed whose entry, kernel and initramfs are not.
 
 mod control;
+mod editing;
 mod entry;
 mod error;
 mod kernels;
@@ -42,6 +43,7 @@ pub mod syslinux;
 pub mod systemd_boot;
 
 pub use control::{BootControl, Boots};
+pub use editing::Editing;
 pub use entry::{Entry, initramfs_path, kernel_path};
 pub use error::{Error, Result};
 pub use kernels::BootPartition;

@@ -23,25 +23,34 @@ use std::collections::BTreeSet;
 use std::io::Read;
 
 use crate::partition::SECTOR;
-use crate::{BootControl, Boots, Entry, Error, Partition, Result};
+use crate::{BootControl, Boots, Editing, Entry, Error, Partition, Result};
 
 pub use name::{Name, Tries};
 
 /// The folder of the entries.
 pub const FOLDER: &str = "loader/entries";
 
-/// systemd-boot's own configuration: it waits a second for a person to interrupt.
-pub const CONFIGURATION: (&str, &str) = ("loader/loader.conf", "timeout 1\n");
+/// Where systemd-boot has its own configuration.
+const CONFIGURATION: &str = "loader/loader.conf";
 
 /// systemd-boot.
 #[derive(Clone, Copy, Debug)]
 pub struct SystemdBoot;
 
 impl SystemdBoot {
-    /// Path and text of the confirmed entry of a medium that has no other.
-    pub fn first(entry: &Entry) -> (String, String) {
+    /// Paths and texts of a medium whose only generation is `entry`, which is confirmed. It waits a
+    /// second for a person to interrupt.
+    pub fn first(entry: &Entry, editing: Editing) -> [(String, String); 2] {
         let name = Name { turn: 1, number: entry.number, tries: None };
-        (name.path(), text::confirmed(&name, entry))
+        // loader.conf(5).
+        let editor = match editing {
+            Editing::Refused => "editor no\n",
+            Editing::Allowed => "",
+        };
+        [
+            (CONFIGURATION.to_owned(), format!("timeout 1\n{editor}")),
+            (name.path(), text::confirmed(&name, entry)),
+        ]
     }
 }
 

@@ -8,7 +8,9 @@ use std::path::PathBuf;
 
 use boot::mirrored::Compare;
 use boot::model::{Firmware, Memory};
-use boot::{BootControl, BootPartition, Entry, Mirrored, Partition, Syslinux, SystemdBoot};
+use boot::{
+    BootControl, BootPartition, Editing, Entry, Mirrored, Partition, Syslinux, SystemdBoot,
+};
 use digest::Digest;
 use tempfile::TempDir;
 
@@ -43,7 +45,8 @@ fn image() -> Memory {
         (first.initramfs_path(), b"initramfs 1".to_vec()),
         ("ldlinux.sys".to_owned(), vec![0; 2048]),
     ];
-    let texts = Syslinux::first(&first).into_iter().chain([SystemdBoot::first(&first)]);
+    let texts = Syslinux::first(&first, Editing::Refused);
+    let texts = texts.into_iter().chain(SystemdBoot::first(&first, Editing::Refused));
     files.extend(texts.map(|(path, text)| (path, text.into_bytes())));
     Memory::new(files)
 }

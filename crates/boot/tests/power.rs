@@ -8,7 +8,7 @@ use std::fs;
 use std::path::PathBuf;
 
 use boot::model::{Firmware, Memory, Started};
-use boot::{BootControl, BootPartition, Entry, Syslinux, SystemdBoot};
+use boot::{BootControl, BootPartition, Editing, Entry, Syslinux, SystemdBoot};
 use digest::Digest;
 use proptest::prelude::*;
 use tempfile::TempDir;
@@ -66,7 +66,8 @@ fn image() -> Memory {
         (first.initramfs_path(), initramfs),
         ("ldlinux.sys".to_owned(), vec![0; 2048]),
     ];
-    let texts = Syslinux::first(&first).into_iter().chain([SystemdBoot::first(&first)]);
+    let texts = Syslinux::first(&first, Editing::Refused);
+    let texts = texts.into_iter().chain(SystemdBoot::first(&first, Editing::Refused));
     files.extend(texts.map(|(path, text)| (path, text.into_bytes())));
     Memory::new(files)
 }

@@ -85,6 +85,7 @@ pub fn compose(
         recommends: toml.part.recommends.is_some(),
         kernel,
         cmdline,
+        editable_cmdline: toml.part.kernel.editable,
         debconf,
         overlay,
         users,

@@ -40,12 +40,14 @@ fn check_argument(text: &str) -> Result<(), Refused> {
 /// pocket = "backports"              # take the kernel from there; it must be among the pockets
 /// package = "linux-image-amd64"     # instead of the board's
 /// cmdline = ["quiet"]               # added to the board's
+/// editable = true                   # at the console, before it starts
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Kernel {
     pub(crate) pocket: Option<Located<Pocket>>,
     pub(crate) package: Option<Located<PackageName>>,
     pub(crate) cmdline: Vec<Located<KernelArgument>>,
+    pub(crate) editable: bool,
 }
 
 impl Kernel {
@@ -53,7 +55,9 @@ impl Kernel {
     pub(crate) fn read(mut table: read::Table<'_, '_>) -> Self {
         let pocket = table.value("pocket").and_then(|value| value.text());
         let package = table.value("package").and_then(|value| value.text());
-        Self { pocket, package, cmdline: cmdline(table) }
+        let editable = table.value("editable").and_then(|value| value.boolean());
+        let editable = editable.unwrap_or_default();
+        Self { pocket, package, cmdline: cmdline(table), editable }
     }
 
     /// Reads `[kernel]` of role.toml.

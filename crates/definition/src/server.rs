@@ -155,6 +155,8 @@ pub struct Server {
     pub kernel: Vec<PackageName>,
     /// The kernel's command line: the board's, then the roles', then the server's arguments.
     pub cmdline: Vec<KernelArgument>,
+    /// Whether who is at the console may change that before the kernel starts.
+    pub editable_cmdline: bool,
     /// Answers to debconf questions.
     pub debconf: BTreeMap<DebconfQuestion, String>,
     /// The files, symlinks and directories laid over the packages, sorted by path.

@@ -14,7 +14,7 @@ use std::fs;
 use std::path::Path;
 use std::thread;
 
-use boot::{Entry, Syslinux, SystemdBoot, systemd_boot};
+use boot::{Editing, Entry, Syslinux, SystemdBoot};
 use generation::cmdline::Data;
 use sandbox::{Program, ToolRoot};
 
@@ -28,7 +28,7 @@ use fat::{Bits, Fat};
 use plan::Plan;
 
 /// Counts up when the same inputs give other bytes.
-pub const VERSION: u32 = 3;
+pub const VERSION: u32 = 4;
 
 /// systemd-boot for x86-64, in the root of the group Image.
 pub(crate) const SYSTEMD_BOOT: &str = "usr/lib/systemd/boot/efi/systemd-bootx64.efi";
@@ -41,13 +41,19 @@ const BOOT_CODE: &str = "usr/lib/SYSLINUX/gptmbr.bin";
 
 /// Makes the disk image `out` of a generation for x86-64, with `tools` the root of the group
 /// Image. `epoch`, in seconds since 1970, is the time of everything on it.
-pub fn build(tools: &ToolRoot, bundle: &Bundle, epoch: u64, out: &Path) -> Result<()> {
+pub fn build(
+    tools: &ToolRoot,
+    bundle: &Bundle,
+    editing: Editing,
+    epoch: u64,
+    out: &Path,
+) -> Result<()> {
     check_clock(epoch)?;
     let identity = Identity::new(&bundle.config().server);
     let plan = Plan::new(bundle.size(ext4::BLOCK));
     let image = Place::sized(out, plan.size())?;
     let (boot, data) = thread::scope(|scope| {
-        let boot = scope.spawn(|| boot(tools, &image, &plan, &identity, bundle, epoch));
+        let boot = scope.spawn(|| boot(tools, &image, &plan, &identity, bundle, editing, epoch));
         let data = data(tools, &image, &plan, &identity, bundle, epoch);
         (boot.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)), data)
     });
@@ -62,14 +68,15 @@ fn boot(
     plan: &Plan,
     identity: &Identity,
     bundle: &Bundle,
+    editing: Editing,
     epoch: u64,
 ) -> Result<()> {
     let place = plan.boot();
     let staging = Staging::beside(image.path())?;
     let data = Data::Ext4(identity.data_filesystem().to_string());
     let entry = entry(bundle, &data)?;
-    let mut paths = boot_files(&staging, tools, bundle, &entry)?;
-    for (path, text) in Syslinux::first(&entry) {
+    let mut paths = boot_files(&staging, tools, bundle, &entry, editing)?;
+    for (path, text) in Syslinux::first(&entry, editing) {
         staging.text(&path, &text)?;
         paths.insert(path);
     }
@@ -99,14 +106,14 @@ pub(crate) fn boot_files(
     tools: &ToolRoot,
     bundle: &Bundle,
     entry: &Entry,
+    editing: Editing,
 ) -> Result<BTreeSet<String>> {
     let [linux, initrd] = [entry.kernel_path(), entry.initramfs_path()];
     staging.file(&linux, bundle.kernel())?;
     staging.file(&initrd, bundle.initramfs())?;
     staging.copy(EFI_DEFAULT, &tools.path().join(SYSTEMD_BOOT))?;
     let mut paths: BTreeSet<_> = [linux, initrd, EFI_DEFAULT.to_owned()].into();
-    let (loader, text) = systemd_boot::CONFIGURATION;
-    for (path, text) in [(loader.to_owned(), text.to_owned()), SystemdBoot::first(entry)] {
+    for (path, text) in SystemdBoot::first(entry, editing) {
         staging.text(&path, &text)?;
         paths.insert(path);
     }

@@ -12,7 +12,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
-use boot::{Entry, Syslinux};
+use boot::{Editing, Entry, Syslinux};
 use generation::cmdline::Data;
 use sandbox::{Program, ToolRoot};
 
@@ -26,7 +26,7 @@ use crate::staging::Staging;
 use crate::{Error, Result};
 
 /// Counts up when the same inputs give other bytes.
-pub const VERSION: u32 = 2;
+pub const VERSION: u32 = 3;
 
 /// Of the root of the group Image: what BIOS loads from a CD, its one module, and the MBR for a
 /// stick.
@@ -38,7 +38,13 @@ const MIB: u64 = 1 << 20;
 
 /// Makes the ISO image `out` of a generation for x86-64, with `tools` the root of the group
 /// Image. `epoch`, in seconds since 1970, is the time of everything on it.
-pub fn build(tools: &ToolRoot, bundle: &Bundle, epoch: u64, out: &Path) -> Result<()> {
+pub fn build(
+    tools: &ToolRoot,
+    bundle: &Bundle,
+    editing: Editing,
+    epoch: u64,
+    out: &Path,
+) -> Result<()> {
     check_clock(epoch)?;
     let identity = Identity::new(&bundle.config().server);
     let volume = identity.volume();
@@ -57,8 +63,8 @@ pub fn build(tools: &ToolRoot, bundle: &Bundle, epoch: u64, out: &Path) -> Resul
     }
     staging.copy("isolinux/isolinux.bin", &tools.path().join(ISOLINUX))?;
     staging.copy("isolinux/ldlinux.c32", &tools.path().join(LDLINUX))?;
-    staging.text("isolinux/isolinux.cfg", &Syslinux::alone(&entry))?;
-    let efi = efi(tools, bundle, &entry, &identity, epoch, out)?;
+    staging.text("isolinux/isolinux.cfg", &Syslinux::alone(&entry, editing))?;
+    let efi = efi(tools, bundle, &entry, editing, &identity, epoch, out)?;
     staging.move_in("efi.img", efi)?;
 
     let out = Place::create(out)?;
@@ -82,12 +88,13 @@ fn efi(
     tools: &ToolRoot,
     bundle: &Bundle,
     entry: &Entry,
+    editing: Editing,
     identity: &Identity,
     epoch: u64,
     out: &Path,
 ) -> Result<Staging> {
     let files = Staging::beside(out)?;
-    let paths = boot_files(&files, tools, bundle, entry)?;
+    let paths = boot_files(&files, tools, bundle, entry, editing)?;
     let size = fat_size(&files, &paths)?;
     let made = Staging::beside(out)?;
     let image = &Place::sized(&made.at("efi.img"), size)?;

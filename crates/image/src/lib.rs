@@ -29,6 +29,7 @@ pub mod tree;
 mod unpacked;
 pub mod verity;
 
+pub use boot::Editing;
 pub use bundle::{Blob, Bundle};
 pub use erofs::Erofs;
 pub use error::{Error, Result};

@@ -5,6 +5,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use definition::Server;
+use image::Editing;
 use sandbox::{Group, Tools};
 use stage::{Done, Inputs};
 
@@ -80,12 +81,15 @@ fn raw(
     server: &Server,
     built: &Built,
 ) -> Result<Done, Error> {
+    let editing = editing(server);
     let inputs = Inputs::new("disk", image::disk::VERSION)
         .digest("generation", built.generation)
         .digest("tools", tools.key(Group::Image)?)
+        .text("editing", text_of(&server.editable_cmdline))
         .number("epoch", built.epoch);
     run(session, server, &inputs, "disk image", |out| {
-        Ok(image::disk::build(&tools.root(Group::Image)?, &built.bundle, built.epoch, out)?)
+        let (root, bundle) = (tools.root(Group::Image)?, &built.bundle);
+        Ok(image::disk::build(&root, bundle, editing, built.epoch, out)?)
     })
 }
 
@@ -110,13 +114,24 @@ fn iso(
     server: &Server,
     built: &Built,
 ) -> Result<Done, Error> {
+    let editing = editing(server);
     let inputs = Inputs::new("iso", image::iso::VERSION)
         .digest("generation", built.generation)
         .digest("tools", tools.key(Group::Image)?)
+        .text("editing", text_of(&server.editable_cmdline))
         .number("epoch", built.epoch);
     run(session, server, &inputs, "ISO image", |out| {
-        Ok(image::iso::build(&tools.root(Group::Image)?, &built.bundle, built.epoch, out)?)
+        let (root, bundle) = (tools.root(Group::Image)?, &built.bundle);
+        Ok(image::iso::build(&root, bundle, editing, built.epoch, out)?)
     })
+}
+
+/// Whether who is at the console may change the kernel's command line.
+fn editing(server: &Server) -> Editing {
+    match server.editable_cmdline {
+        true => Editing::Allowed,
+        false => Editing::Refused,
+    }
 }
 
 fn tar(session: &Session, server: &Server, built: &Built) -> Result<Done, Error> {

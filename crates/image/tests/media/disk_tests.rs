@@ -6,7 +6,7 @@ use std::path::Path;
 
 use boot::syslinux::adv::Adv;
 use generation::{Layout, cmdline::Boot, layout};
-use image::{Bundle, Identity, disk, own};
+use image::{Bundle, Editing, Identity, disk, own};
 use libtest_mimic::Trial;
 use sandbox::{Group, Program};
 
@@ -29,7 +29,7 @@ pub(crate) fn all() -> Vec<Trial> {
 fn make(dir: &Path) -> Bundle {
     let tools = tools(Group::Image);
     let bundle = bundle(dir, &tools);
-    disk::build(&tools, &bundle, EPOCH, &dir.join("disk")).unwrap();
+    disk::build(&tools, &bundle, Editing::Refused, EPOCH, &dir.join("disk")).unwrap();
     bundle
 }
 
@@ -42,6 +42,12 @@ fn boot_partition() -> Outcome {
         tools.command(program).args(args).bind_rw(dir.path(), "/work").run()
     };
     run(Program::FsckFat, &["-n", "/work/fat"])?;
+    for (path, line) in
+        [("loader/loader.conf", "editor no\n"), ("syslinux.cfg", "ALLOWOPTIONS 0\n")]
+    {
+        let text = run(Program::Mcopy, &["-i", "/work/fat", &format!("::/{path}"), "-"])?.text();
+        check(text.contains(line), format!("who is at the console may edit: {path}: {text}"))?;
+    }
     let listing = run(Program::Mdir, &["-b", "-/", "-a", "-i", "/work/fat", "::/"])?.text();
     let manifest = bundle.manifest();
     let linux = format!("heirloom/linux-{}", manifest.kernel()?.digest.short());
@@ -281,7 +287,7 @@ fn too_large() -> Outcome {
         blob(1, "initrd"),
         vec![blob(2, "tree.layer"), blob(3, "config.layer")],
     )?;
-    let result = disk::build(&tools, &large, EPOCH, &dir.path().join("disk"));
+    let result = disk::build(&tools, &large, Editing::Refused, EPOCH, &dir.path().join("disk"));
     let Err(error) = result else { return Err("it was made".into()) };
     check(error.to_string().contains("boot partition"), &error)?;
     check(error.hint().is_some(), "no hint")

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use image::{disk, iso, qcow2};
+use image::{Editing, disk, iso, qcow2};
 use libtest_mimic::Trial;
 use sandbox::{Group, Program};
 
@@ -20,7 +20,7 @@ fn iso_image() -> Outcome {
     let dir = tempfile::tempdir()?;
     let tools = tools(Group::Image);
     let bundle = bundle(dir.path(), &tools);
-    iso::build(&tools, &bundle, EPOCH, &dir.path().join("iso"))?;
+    iso::build(&tools, &bundle, Editing::Refused, EPOCH, &dir.path().join("iso"))?;
     let run = |args: &[&str]| {
         let command = tools.command(Program::Xorriso).args(["-indev", "stdio:/work/iso"]);
         command.args(args).bind_rw(dir.path(), "/work").run()
@@ -61,7 +61,7 @@ fn iso_image() -> Outcome {
 fn qcow2_image() -> Outcome {
     let dir = tempfile::tempdir()?;
     let bundle = bundle(dir.path(), &tools(Group::Image));
-    disk::build(&tools(Group::Image), &bundle, EPOCH, &dir.path().join("disk"))?;
+    disk::build(&tools(Group::Image), &bundle, Editing::Refused, EPOCH, &dir.path().join("disk"))?;
     let tools = tools(Group::Qemu);
     qcow2::build(&tools, &dir.path().join("disk"), &dir.path().join("qcow2"))?;
     let compare = tools.command(Program::QemuImg).args(["compare", "/work/disk", "/work/qcow2"]);

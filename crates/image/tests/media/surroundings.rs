@@ -7,7 +7,7 @@ use std::process::Command;
 
 use digest::Digest;
 use generation::LayerFormat;
-use image::{Error, container, disk, iso, layer, qcow2, root_tar};
+use image::{Editing, Error, container, disk, iso, layer, qcow2, root_tar};
 use libtest_mimic::Trial;
 use rustix::fs::Mode;
 use sandbox::Group;
@@ -50,8 +50,8 @@ impl Order {
         if jobs::are_possible() {
             layer::build(&image, LayerFormat::Erofs, &at("tree.tar"), EPOCH, &at("tree.erofs"))?;
         }
-        disk::build(&image, &bundle, EPOCH, &at("disk"))?;
-        iso::build(&image, &bundle, EPOCH, &at("iso"))?;
+        disk::build(&image, &bundle, Editing::Refused, EPOCH, &at("disk"))?;
+        iso::build(&image, &bundle, Editing::Refused, EPOCH, &at("iso"))?;
         qcow2::build(&tools(Group::Qemu), &at("disk"), &at("qcow2"))?;
         root_tar::build(&at("tree.tar"), &at("config.tar"), &at("root.tar"))?;
         let tars = [at("tree.tar"), at("config.tar")];

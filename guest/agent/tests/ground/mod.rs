@@ -8,7 +8,7 @@ use std::path::Path;
 use agent::trials::Terms;
 use agent::{Running, Server};
 use boot::model::{Firmware, Memory};
-use boot::{BootControl, BootPartition, Entry, Syslinux, SystemdBoot};
+use boot::{BootControl, BootPartition, Editing, Entry, Syslinux, SystemdBoot};
 use digest::Digest;
 use generation::cmdline::Data;
 use generation::{Config, Descriptor, Index, LayerFormat, Layout, Manifest, Verity, manifest};
@@ -67,7 +67,8 @@ pub(crate) fn install(disk: &Path) -> (Manifest, Memory) {
         (entry.initramfs_path(), blobs[2].1.clone()),
         ("ldlinux.sys".to_owned(), vec![0; 2048]),
     ];
-    let texts = Syslinux::first(&entry).into_iter().chain([SystemdBoot::first(&entry)]);
+    let texts = Syslinux::first(&entry, Editing::Refused);
+    let texts = texts.into_iter().chain(SystemdBoot::first(&entry, Editing::Refused));
     files.extend(texts.map(|(path, text)| (path, text.into_bytes())));
     (manifest, Memory::new(files))
 }
