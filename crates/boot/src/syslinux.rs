@@ -23,7 +23,7 @@ mod slot;
 
 use std::collections::BTreeSet;
 
-use crate::{BootControl, Boots, Editing, Entry, Error, Partition, Result};
+use crate::{BootControl, Boots, Entry, Error, Partition, Result};
 
 /// Where syslinux is told what to include.
 pub const CONFIGURATION: &str = "syslinux.cfg";
@@ -40,35 +40,30 @@ pub struct Syslinux;
 
 impl Syslinux {
     /// Paths and texts of a medium whose only generation is `entry`, which is confirmed.
-    pub fn first(entry: &Entry, editing: Editing) -> Vec<(String, String)> {
+    pub fn first(entry: &Entry) -> Vec<(String, String)> {
         vec![
-            (CONFIGURATION.to_owned(), configuration(editing)),
+            (CONFIGURATION.to_owned(), configuration()),
             (slot::path(0), slot::text(entry)),
             (default::PATHS[0].to_owned(), default::text(entry.number)),
         ]
     }
 
     /// The whole configuration in one file, for a medium that is never changed.
-    pub fn alone(entry: &Entry, editing: Editing) -> String {
-        head(editing) + &slot::confirmed(entry) + &default::text(entry.number)
+    pub fn alone(entry: &Entry) -> String {
+        head() + &slot::confirmed(entry) + &default::text(entry.number)
     }
 }
 
 /// A second for a person to interrupt. What comes in on a noisy serial line stops syslinux's first
 /// clock, and never the total one: a server comes up with nobody there.
-fn head(editing: Editing) -> String {
-    // Without options behind a label there is nothing to type but a label.
-    let options = match editing {
-        Editing::Refused => "ALLOWOPTIONS 0\n",
-        Editing::Allowed => "",
-    };
-    format!("SERIAL 0 {BAUD}\nPROMPT 1\nTIMEOUT 10\nTOTALTIMEOUT 600\n{options}")
+fn head() -> String {
+    format!("SERIAL 0 {BAUD}\nPROMPT 1\nTIMEOUT 10\nTOTALTIMEOUT 600\n")
 }
 
-fn configuration(editing: Editing) -> String {
+fn configuration() -> String {
     let slots = (0..slot::COUNT).map(slot::path);
     let files = slots.chain(default::PATHS.map(str::to_owned));
-    head(editing) + &files.map(|path| format!("INCLUDE /{path}\n")).collect::<String>()
+    head() + &files.map(|path| format!("INCLUDE /{path}\n")).collect::<String>()
 }
 
 impl BootControl for Syslinux {

@@ -66,7 +66,7 @@ fn image() -> Memory {
         (first.initramfs_path(), initramfs),
         ("ldlinux.sys".to_owned(), vec![0; 2048]),
     ];
-    let texts = Syslinux::first(&first, Editing::Refused);
+    let texts = Syslinux::first(&first);
     let texts = texts.into_iter().chain(SystemdBoot::first(&first, Editing::Refused));
     files.extend(texts.map(|(path, text)| (path, text.into_bytes())));
     Memory::new(files)

@@ -76,7 +76,7 @@ fn boot(
     let data = Data::Ext4(identity.data_filesystem().to_string());
     let entry = entry(bundle, &data)?;
     let mut paths = boot_files(&staging, tools, bundle, &entry, editing)?;
-    for (path, text) in Syslinux::first(&entry, editing) {
+    for (path, text) in Syslinux::first(&entry) {
         staging.text(&path, &text)?;
         paths.insert(path);
     }

@@ -63,7 +63,7 @@ pub fn build(
     }
     staging.copy("isolinux/isolinux.bin", &tools.path().join(ISOLINUX))?;
     staging.copy("isolinux/ldlinux.c32", &tools.path().join(LDLINUX))?;
-    staging.text("isolinux/isolinux.cfg", &Syslinux::alone(&entry, editing))?;
+    staging.text("isolinux/isolinux.cfg", &Syslinux::alone(&entry))?;
     let efi = efi(tools, bundle, &entry, editing, &identity, epoch, out)?;
     staging.move_in("efi.img", efi)?;
 

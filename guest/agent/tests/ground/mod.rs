@@ -67,7 +67,7 @@ pub(crate) fn install(disk: &Path) -> (Manifest, Memory) {
         (entry.initramfs_path(), blobs[2].1.clone()),
         ("ldlinux.sys".to_owned(), vec![0; 2048]),
     ];
-    let texts = Syslinux::first(&entry, Editing::Refused);
+    let texts = Syslinux::first(&entry);
     let texts = texts.into_iter().chain(SystemdBoot::first(&entry, Editing::Refused));
     files.extend(texts.map(|(path, text)| (path, text.into_bytes())));
     (manifest, Memory::new(files))

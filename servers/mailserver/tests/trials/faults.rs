@@ -269,6 +269,8 @@ fn broken_agent(ground: &mut Ground<'_>) -> Result<String> {
 }
 
 fn damaged_later(ground: &mut Ground<'_>) -> Result<String> {
+    // The boot of a trial ends with a damaged block, also when it was confirmed.
+    ground.server()?.reboot()?;
     let generation = ground.status()?.generation.hex();
     let blob = config_layer(ground, &generation)?;
     let forget = "sync && echo 3 >/proc/sys/vm/drop_caches";
