@@ -32,7 +32,7 @@ pub(crate) fn damaged_boot_partition(ground: &mut Ground<'_>) -> Result<String> 
         verdicts.push(fsck(tools, disk)?);
         Ok(())
     })?;
-    ground.is_back_on(before)?;
+    is_up(ground, before)?;
     let said = ground.run("heirloom status")?;
     for words in ["the second copy of its FAT was made like the first", "it was not unmounted"] {
         ensure!(said.contains(&format!("the boot partition: {words}")), "{said}");
@@ -41,12 +41,18 @@ pub(crate) fn damaged_boot_partition(ground: &mut Ground<'_>) -> Result<String> 
         verdicts.push(fsck(tools, disk)?);
         Ok(())
     })?;
-    ground.is_back_on(before)?;
+    is_up(ground, before)?;
     let said = ground.run("heirloom status")?;
     ensure!(!said.contains("the boot partition: "), "said again:\n{said}");
     let sound: Vec<bool> = verdicts.iter().map(|verdict| verdict.is_none()).collect();
     ensure!(sound == [true, false, true], "fsck.fat is of another opinion: {verdicts:#?}");
     Ok("repaired, and says so".into())
+}
+
+/// It has been switched on: generation `number` comes up.
+fn is_up(ground: &mut Ground<'_>, number: u64) -> Result<()> {
+    ground.wait_for("server", |ground| Ok(ground.status().is_ok()))?;
+    ground.is_back_on(number)
 }
 
 /// What fsck.fat finds wrong with the boot partition of a disk.
