@@ -42,8 +42,16 @@ impl Kernel {
         let uefi = [DiskKind::Virtio, DiskKind::Nvme, DiskKind::Ahci, DiskKind::Usb];
         let uefi = uefi.map(|disk| Hardware { disk, firmware: Firmware::Uefi });
         let all = bios.into_iter().chain(uefi);
-        // The cloud kernel has drivers for the disks of virtual machines.
-        all.filter(|machine| self.package == GENERAL || is_of_clouds(machine.disk)).collect()
+        all.filter(|machine| self.has_driver(machine.disk)).collect()
+    }
+
+    /// Whether the package has a driver of the disk: the cloud kernel has those of virtual machines,
+    /// that of bookworm itself (6.1) without SATA.
+    fn has_driver(&self, disk: DiskKind) -> bool {
+        use DiskKind::{Ahci, Ide, Nvme, Pvscsi, Virtio, VirtioScsi};
+        self.package == GENERAL
+            || matches!(disk, Virtio | VirtioScsi | Nvme | Ide | Pvscsi)
+            || (disk == Ahci && (self.suite, self.pocket) != ("bookworm", None))
     }
 
     /// Has the server of `testbed` this kernel, of the archive as it is today.
@@ -59,9 +67,4 @@ impl Kernel {
         }
         testbed.move_to_today()
     }
-}
-
-fn is_of_clouds(disk: DiskKind) -> bool {
-    use DiskKind::{Ahci, Nvme, Pvscsi, Virtio, VirtioScsi};
-    matches!(disk, Virtio | VirtioScsi | Nvme | Ahci | Pvscsi)
 }
