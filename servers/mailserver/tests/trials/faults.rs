@@ -273,14 +273,15 @@ fn damaged_later(ground: &mut Ground<'_>) -> Result<String> {
     ground.server()?.reboot()?;
     let generation = ground.status()?.generation.hex();
     let blob = config_layer(ground, &generation)?;
-    let forget = "sync && echo 3 >/proc/sys/vm/drop_caches";
     let part = "bs=4096 count=20";
     ground.run(&format!("dd if={blob} of=/run/good skip=30 {part}"))?;
-    ground.run(&format!("dd if=/dev/zero of={blob} seek=30 conv=notrunc {part}; {forget}"))?;
-    ground.run("for device in /dev/dm-*; do cat $device >/dev/null; done || true")?;
+    ground.run(&format!("dd if=/dev/zero of={blob} seek=30 conv=notrunc {part} && sync"))?;
+    // The kernel sees it, and keeps what it has read of the files there: a login needs some of them.
+    let read = format!("dd if=$device of=/dev/null iflag=direct skip=30 {part}");
+    ground.run(&format!("for device in /dev/dm-*; do {read}; done || true"))?;
     let said = ground.run("heirloom status")?;
     // As it was, so that the other updates have a sound server; it says so after a reboot.
-    ground.run(&format!("dd if=/run/good of={blob} seek=30 conv=notrunc {part}; {forget}"))?;
+    ground.run(&format!("dd if=/run/good of={blob} seek=30 conv=notrunc {part} && sync"))?;
     ensure!(said.contains("DAMAGED"), "{said}");
     ground.server()?.reboot()?;
     let said = ground.run("heirloom status")?;
