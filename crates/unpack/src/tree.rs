@@ -88,6 +88,17 @@ impl Tree {
         Ok(at)
     }
 
+    /// Whether a link is there that leads to a directory of the tree, the tree being the root of
+    /// absolute links.
+    pub(crate) fn links_to_directory(&self, place: &Path) -> bool {
+        let parent = open_directory(&self.root, place.parent().unwrap_or(Path::new("")));
+        let name = place.file_name().unwrap_or_default();
+        let is_link = parent.is_ok_and(|it| kind_at(&it, name) == Some(FileType::Symlink));
+        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let resolve = ResolveFlags::IN_ROOT | ResolveFlags::NO_MAGICLINKS;
+        is_link && rustix::fs::openat2(&self.root, place, flags, Mode::empty(), resolve).is_ok()
+    }
+
     /// Lays a link; in a tree that lives, in the place of what is there. Not where a directory is:
     /// `false` then.
     pub(crate) fn link(&self, laid: &Laid, owners: Owners, living: bool) -> Result<bool, Cause> {
