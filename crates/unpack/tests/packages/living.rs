@@ -186,6 +186,12 @@ fn a_link_that_scripts_have_made_to_a_directory_stays_where_a_package_has_that_d
         assert!(living.listed(1).contains(&"/var/lock".to_owned()), "{:?}", living.listed(1));
         assert!(living.path("var/lib/new").exists());
     }
+    // As it is when scripts made that directory in a /run of their own.
+    for target in ["/run/elsewhere", "../run/elsewhere"] {
+        let mut living = with_link(target);
+        living.add(&[lock()], &rules("")).unwrap();
+        assert_eq!(fs::read_link(living.path("var/lock")).unwrap(), Path::new(target));
+    }
     // To nothing of the tree, or to no directory; and nothing is laid behind one.
     for target in ["/nowhere", "/../../../../../../../../tmp", "/var/lib/new", "lock"] {
         let mut living = with_link(target);
