@@ -121,9 +121,13 @@ impl<'a> Extraction<'a> {
         let kind = match member.kind {
             MemberKind::Directory => {
                 self.make_merged(&name)?;
-                self.tree.directory(&name.place)?;
-                for (key, value) in xattrs {
-                    self.directory_xattrs.push((name.place.clone(), key, value));
+                // A script has made a link to another directory of it (base-files: /var/lock): dpkg
+                // follows that, and finds the directory there.
+                if self.living.is_none() || !self.tree.links_to_directory(&name.place) {
+                    self.tree.directory(&name.place)?;
+                    for (key, value) in xattrs {
+                        self.directory_xattrs.push((name.place.clone(), key, value));
+                    }
                 }
                 let Name { listed, place, .. } = name;
                 let kind = Kind::Directory;

@@ -5,7 +5,8 @@ use std::ffi::OsStr;
 use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
-use std::path::{Path, PathBuf};
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Component, Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use rustix::fs::{AtFlags, FileType, Mode, OFlags, ResolveFlags};
@@ -86,6 +87,27 @@ impl Tree {
                 open_directory(&at, Path::new(part)).map_err(|error| self.explain(place, error))?;
         }
         Ok(at)
+    }
+
+    /// Whether a link is there that leads to a directory of the tree, the tree being the root of
+    /// absolute links, or to one below `/run`, which is memory while scripts run and has been left.
+    pub(crate) fn links_to_directory(&self, place: &Path) -> bool {
+        let above = place.parent().unwrap_or(Path::new(""));
+        let Ok(parent) = open_directory(&self.root, above) else { return false };
+        let name = place.file_name().unwrap_or_default();
+        if kind_at(&parent, name) != Some(FileType::Symlink) {
+            return false;
+        }
+        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let resolve = ResolveFlags::IN_ROOT | ResolveFlags::NO_MAGICLINKS;
+        if rustix::fs::openat2(&self.root, place, flags, Mode::empty(), resolve).is_ok() {
+            return true;
+        }
+        let target = rustix::fs::readlinkat(&parent, name, Vec::new());
+        target.is_ok_and(|target| {
+            let target = above.join(OsStr::from_bytes(target.to_bytes()));
+            lexical(&target).starts_with("run")
+        })
     }
 
     /// Lays a link; in a tree that lives, in the place of what is there. Not where a directory is:
@@ -278,6 +300,20 @@ pub(crate) fn what(kind: FileType) -> &'static str {
         FileType::RegularFile => "a file",
         _ => "neither a file, a directory nor a link",
     }
+}
+
+/// A path without its dots, relative to the root.
+fn lexical(path: &Path) -> PathBuf {
+    let mut found = PathBuf::new();
+    for part in path.components() {
+        match part {
+            Component::Normal(part) => found.push(part),
+            Component::ParentDir => drop(found.pop()),
+            Component::RootDir => found.clear(),
+            Component::CurDir | Component::Prefix(_) => {}
+        }
+    }
+    found
 }
 
 fn open_directory(from: &OwnedFd, place: &Path) -> Result<OwnedFd, Errno> {

@@ -166,3 +166,41 @@ fn a_directory_that_is_there_stays_where_a_package_has_a_link() {
     let error = living.add(&[through], &rules("")).unwrap_err();
     assert!(matches!(&*error.cause, Cause::BehindLink { .. }), "{}", error.cause);
 }
+
+#[test]
+fn a_link_that_scripts_have_made_to_a_directory_stays_where_a_package_has_that_directory() {
+    let lock = || Deb::new("new").directory("./var/lock/", 0o700).file("./var/lib/new", "");
+    let with_link = |target: &str| {
+        let living = Living::new(&[Deb::new("base").directory("./run/lock/", 0o711)]);
+        fs::create_dir_all(living.path("var")).unwrap();
+        std::os::unix::fs::symlink(target, living.path("var/lock")).unwrap();
+        living
+    };
+    // As base-files does it, and relative.
+    for target in ["/run/lock", "../run/lock"] {
+        let mut living = with_link(target);
+        living.add(&[lock()], &rules("")).unwrap();
+        assert_eq!(fs::read_link(living.path("var/lock")).unwrap(), Path::new(target));
+        let mode = living.path("run/lock").metadata().unwrap().permissions().mode();
+        assert_eq!(mode & 0o7777, 0o711, "it has the mode of its own package");
+        assert!(living.listed(1).contains(&"/var/lock".to_owned()), "{:?}", living.listed(1));
+        assert!(living.path("var/lib/new").exists());
+    }
+    // As it is when scripts made that directory in a /run of their own.
+    for target in ["/run/elsewhere", "../run/elsewhere"] {
+        let mut living = with_link(target);
+        living.add(&[lock()], &rules("")).unwrap();
+        assert_eq!(fs::read_link(living.path("var/lock")).unwrap(), Path::new(target));
+    }
+    // To nothing of the tree, or to no directory; and nothing is laid behind one.
+    for target in ["/nowhere", "/../../../../../../../../tmp", "/var/lib/new", "lock"] {
+        let mut living = with_link(target);
+        let error = living.add(&[lock()], &rules("")).unwrap_err();
+        assert!(matches!(*error.cause, Cause::BehindLink { .. }), "{target}: {error}");
+    }
+    let mut living = with_link("/run/lock");
+    let behind = Deb::new("new").file("./var/lock/x", "");
+    let error = living.add(&[behind], &rules("")).unwrap_err();
+    assert!(matches!(*error.cause, Cause::BehindLink { .. }), "{error}");
+    assert!(!living.path("run/lock/x").exists());
+}
