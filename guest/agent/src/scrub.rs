@@ -28,7 +28,7 @@ pub struct Scrubbed {
     pub damaged: Vec<Digest>,
 }
 
-/// Reads all blobs of `layout`, at the pace of [`RATE`]. What was found sound loses its mark.
+/// Reads all blobs of `layout`, at 20 MB a second. What was found sound loses its mark.
 ///
 /// # Errors
 /// When the layout cannot be listed, or a mark cannot be made.

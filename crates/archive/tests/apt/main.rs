@@ -184,8 +184,9 @@ fn refused(
 
 /// A request against the newest indexes that there are.
 pub(crate) fn request<'p>(release: &str, packages: impl IntoIterator<Item = &'p str>) -> Request {
-    // A day after any mirror's.
-    let mut request = Request::new(release, "amd64", jiff::civil::date(2100, 1, 1));
+    // The archive as it is: on a later day it would not be valid any more.
+    let today = jiff::Timestamp::now().to_zoned(jiff::tz::TimeZone::UTC).date();
+    let mut request = Request::new(release, "amd64", today);
     request.pockets = vec![Pocket::Updates, Pocket::Security, Pocket::Backports];
     request.install = packages.into_iter().map(|name| name.parse().unwrap()).collect();
     request
